@@ -1,0 +1,113 @@
+/*
+ * The core of a shard: what it exports. One instance per thread, all on the same memory; `reader` is the caller's
+ * scratch slot, and slot 0 is the writer's. The host, src/core/shard.ts, writes arguments into the header and the
+ * scratch and reads results from there; layout.h says where.
+ */
+#include "remove.h"
+#include "validate.h"
+
+/* Computes the derived words of the header from config, reader count and limit. */
+void EXPORT(np_layout)(void) {
+  u32 dim = H(H_DIM), slots = 1u << H(H_BLOCK_SHIFT);
+  u32 f32_bytes = round_up(dim, 4) * 4;
+  H(H_PADDED) = H(H_CODE) == NP_CODE_F32 ? round_up(dim, 4) : round_up(dim, 16);
+  H(H_CODE_STRIDE) = H(H_CODE) == NP_CODE_F32 ? f32_bytes : round_up(H(H_PADDED) + CODE_TAIL_BYTES, 16);
+  H(H_FINE_STRIDE) = H(H_FINE) == NP_FINE_F32 ? f32_bytes : 0;
+  H(H_OFF_LINKS) = round_up(slots * H(H_CODE_STRIDE), 64);
+  H(H_OFF_NODES) = round_up(H(H_OFF_LINKS) + slots * H(H_M0) * 4, 64);
+  H(H_OFF_ROWS) = round_up(H(H_OFF_NODES) + slots * NP_NODE_BYTES, 64);
+  H(H_OFF_FINE) = round_up(H(H_OFF_ROWS) + slots * H(H_ROW_STRIDE), 64);
+  H(H_OFF_HEAP) = round_up(H(H_OFF_FINE) + slots * H(H_FINE_STRIDE), 64);
+  H(H_BLOCK_BYTES) = round_up(H(H_OFF_HEAP) + H(H_HEAP_BYTES), 4096);
+
+  /* the bitmaps are as long as the most ordinals that could fit; untouched pages cost nothing */
+  u64 limit = (u64)H(H_LIMIT_PAGES) * NP_PAGE;
+  u32 bitmap = round_up((u32)(limit / H(H_BLOCK_BYTES) * slots / 8) + 64, 64);
+  u32 at = NP_SEARCH_STATE + NP_SEARCH_STATE_BYTES;
+  H(H_S_VECTOR) = at;
+  at += round_up(dim, 16) * 4;
+  H(H_S_WORK) = at;
+  at += 2 * round_up(dim, 16) * 2;
+  H(H_S_QUEUE) = at = round_up(at, 64);
+  at += (NP_EF_MAX + 1) * 8;
+  H(H_S_HITS) = at = round_up(at, 64);
+  at += NP_K_MAX * 16;
+  H(H_S_INPUT) = at;
+  at += NP_INPUT_BYTES;
+  H(H_S_VISITED) = at;
+  at += bitmap;
+  H(H_S_MATCHES) = at;
+  at += bitmap;
+  H(H_SCRATCH_STRIDE) = round_up(at, 4096);
+  u64 base = NP_SCRATCH_BASE + (u64)H(H_READERS) * H(H_SCRATCH_STRIDE);
+  H(H_BLOCKS_BASE) = base < limit ? (u32)base : 0;
+  H(H_BLOCKS_MAX) = base < limit ? (u32)((limit - base) / H(H_BLOCK_BYTES)) : 0;
+  if (H(H_EPOCH) == 0) H(H_EPOCH) = 1;
+}
+
+/* The state of an empty shard. */
+void EXPORT(np_create)(void) {
+  np_layout();
+  for (u32 w = H_STATE; w < H_STATE_END; w++) H(w) = 0;
+  H(H_ENTRY) = H(H_FREE) = H(H_PENDING) = H(H_LIMBO_SWEPT) = H(H_LIMBO_NEW) = NP_NONE;
+  /* xorshift needs a state that is not zero; the multiplier spreads small seeds */
+  H(H_PRNG) = (H(H_SEED) + 1) * 2654435769u | 1u;
+}
+
+/* Inserts the vector and the input of the writer's scratch; returns the ordinal, or NP_FULL. */
+i32 EXPORT(np_insert)(void) { return insert(0); }
+
+/* Removes an ordinal; returns it, or NP_UNKNOWN when it is not a live one. */
+i32 EXPORT(np_remove)(u32 ordinal) { return remove_ordinal(0, ordinal); }
+
+/* Starts a search for the vector in the reader's scratch, and runs it for at most `budget` distances. With `filtered`
+ * a compiled filter stands in the input. Returns NP_DONE or NP_RUNNING. */
+i32 EXPORT(np_search)(u32 reader, u32 k, u32 ef, u32 exact, u32 filtered, i32 budget) {
+  enter_epoch(reader);
+  u32 count = load(&H(H_COUNT));
+  S(reader, S_K) = min_u32(k, NP_K_MAX);
+  S(reader, S_EF) = min_u32(max_u32(ef, k), NP_EF_MAX);
+  S(reader, S_COUNT) = count;
+  S(reader, S_FILTERED) = filtered;
+  S(reader, S_MATCHING) = filtered ? 0 : H(H_LIVE);
+  S(reader, S_CURSOR) = S(reader, S_SIZE) = S(reader, S_HITS) = S(reader, S_DISTANCES) = S(reader, S_HOPS) = 0;
+  S(reader, S_PHASE) = PHASE_FILTER;
+  if (!filtered && exact) {
+    start_scan(reader);
+  } else if (!filtered) {
+    Shape s = shape_of_shard();
+    Query q = query_from_vector(&s, QUERY_VECTOR(reader), QUERY_VALUES(reader));
+    start_graph(&s, &q, reader, S(reader, S_EF));
+  } else if (exact) {
+    S(reader, S_EF) = 0;
+  }
+  return run_search(reader, budget);
+}
+
+i32 EXPORT(np_resume)(u32 reader, i32 budget) { return run_search(reader, budget); }
+
+/* Writes the hits of a finished or interrupted search and returns their number. Until np_leave no slot that they name
+ * is used again. */
+u32 EXPORT(np_hits)(u32 reader) {
+  write_hits(reader);
+  return S(reader, S_HITS);
+}
+
+void EXPORT(np_leave)(u32 reader) { leave_epoch(reader); }
+
+/* Returns the first finding, NP_VALID when there is none; the ordinal that it concerns goes to S_CURSOR. */
+u32 EXPORT(np_validate)(u32 reader) { return validate(reader, &S(reader, S_CURSOR)); }
+
+/* The kernels on raw addresses, for the tests that hold them against their twins. */
+f32 EXPORT(np_dot_f32)(u32 a, u32 b, u32 n) { return dot_f32(AT(f32, a), AT(f32, b), n); }
+f32 EXPORT(np_l2_f32)(u32 a, u32 b, u32 n) { return l2_f32(AT(f32, a), AT(f32, b), n); }
+i32 EXPORT(np_dot_i8)(u32 q, u32 c, u32 n) { return dot_i8(AT(i16, q), AT(i8, c), n); }
+void EXPORT(np_dot4_i8)(u32 q, u32 c, u32 stride, u32 n, u32 out) {
+  dot4_i8(AT(i16, q), AT(i8, c), AT(i8, c + stride), AT(i8, c + 2 * stride), AT(i8, c + 3 * stride), n, AT(i32, out));
+}
+f32 EXPORT(np_dot_f32_i8)(u32 q, u32 c, u32 n) { return dot_f32_i8(AT(f32, q), AT(i8, c), n); }
+f32 EXPORT(np_encode_i8)(u32 x, u32 dim, u32 values, u32 squared_norm) {
+  return encode_i8(AT(f32, x), dim, AT(i8, values), AT(f32, squared_norm));
+}
+f32 EXPORT(np_encode_query)(u32 x, u32 dim, u32 values) { return encode_query(AT(f32, x), dim, AT(i16, values)); }
+u32 EXPORT(np_filter)(u32 program, u32 row) { return filter_accepts(AT(u32, program), row); }

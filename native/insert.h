@@ -1,0 +1,144 @@
+/* Insertion: Algorithm 1 of Malkov and Yashunin. A node's data are complete before the first link to it is published. */
+#ifndef NP_INSERT_H
+#define NP_INSERT_H
+
+#include "links.h"
+#include "epochs.h"
+
+/* xorshift32 (Marsaglia, 2003); its state is part of the segment, so that a build is the same whenever it runs */
+INLINE u32 next_random(void) {
+  u32 x = H(H_PRNG);
+  x ^= x << 13;
+  x ^= x >> 17;
+  x ^= x << 5;
+  return H(H_PRNG) = x;
+}
+
+/* Level l or higher with probability M^-l, which is the paper's floor(-ln(u) / ln(M)). */
+static u32 random_level(void) {
+  u32 u = next_random(), level = 0;
+  for (u32 bound = NP_NONE / H(H_M); u < bound && level < NP_LEVEL_MAX; bound /= H(H_M)) level++;
+  return level;
+}
+
+/* A free ordinal, a new one when there is none, NP_NONE when the shard is full. */
+static u32 take_ordinal(void) {
+  release_pending();
+  u32 ordinal = H(H_FREE);
+  if (ordinal != NP_NONE) {
+    H(H_FREE) = NODE_WORD(ordinal, NODE_PARENT);
+    return ordinal;
+  }
+  ordinal = H(H_COUNT);
+  if (ordinal >= H(H_BLOCKS) << H(H_BLOCK_SHIFT) && !block_append()) return NP_NONE;
+  return ordinal;
+}
+
+/* The attribute row, with its keyword lists put on the heap. `input`: row, then for each list its length and codes.
+ * Returns the input after it, 0 when the shard is full. */
+static const u32 *write_row(u32 ordinal, const u32 *input) {
+  u32 row = row_of(ordinal), words = H(H_ROW_STRIDE) / 4, first = H(H_LISTS_OFFSET);
+  for (u32 i = 0; i < words; i++) *AT(u32, row + 4 * i) = input[i];
+  input += words;
+  for (u32 l = 0; l < H(H_LISTS); l++) {
+    u32 n = *input, *cell = AT(u32, row + first + 4 * l);
+    *cell = 0;
+    if (n > 0) {
+      u32 reference = heap_allocate((n + 1) * 4);
+      if (!reference) return 0;
+      u32 *record = AT(u32, heap_address(reference));
+      for (u32 i = 0; i <= n; i++) record[i] = input[i];
+      *cell = reference;
+    }
+    input += n + 1;
+  }
+  return input;
+}
+
+/* Everything of a node but its links: from the scratch's vector and input. 0 when the shard is full. */
+static u32 write_node(u32 reader, u32 ordinal, u32 level) {
+  const u32 *input = write_row(ordinal, SCRATCH(u32, reader, H_S_INPUT));
+  if (!input) return 0;
+  u32 id_bytes = *input, dim = H(H_DIM);
+  u32 id = heap_allocate(id_bytes + 1);
+  if (!id) return 0;
+  NODE_WORD(ordinal, NODE_ID) = id;
+  u8 *record = AT(u8, heap_address(id));
+  const u8 *from = (const u8 *)(input + 1);
+  record[0] = (u8)id_bytes;
+  for (u32 i = 0; i < id_bytes; i++) record[i + 1] = from[i];
+  if (level > 0) {
+    u32 upper = heap_allocate(level * H(H_M) * 4);
+    if (!upper) return 0;
+    NODE_WORD(ordinal, NODE_UPPER) = upper;
+  }
+  NODE_BYTE(ordinal, NODE_LEVEL) = (u8)level;
+
+  const f32 *vector = QUERY_VECTOR(reader);
+  u32 code = code_of(ordinal), padded = H(H_PADDED);
+  if (H(H_CODE) == NP_CODE_F32) {
+    for (u32 i = 0; i < padded; i++) AT(f32, code)[i] = vector[i];
+  } else {
+    f32 squared_norm, *tail = AT(f32, code + padded);
+    tail[0] = encode_i8(vector, dim, AT(i8, code), &squared_norm);
+    tail[1] = H(H_METRIC) == NP_METRIC_L2 ? squared_norm : 0;
+  }
+  if (H(H_FINE) == NP_FINE_F32)
+    for (u32 i = 0; i < H(H_FINE_STRIDE) / 4; i++) AT(f32, fine_of(ordinal))[i] = vector[i];
+  return 1;
+}
+
+/* Links a written node into one level from where the search for it starts; returns where to start one level below. */
+static u32 link_level(const Shape *s, const Query *q, u32 reader, u32 ordinal, u32 level, u32 start) {
+  u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
+  u32 found = search_level(s, q, reader, start, level, H(H_EF_CONSTRUCTION), queue);
+  u32 nearest = key_ordinal(queue[0]), n = 0, chosen[NP_M_MAX];
+  /* a tombstone may lead on, but nobody links to it any more */
+  for (u32 i = 0; i < found; i++)
+    if (is_live(key_ordinal(queue[i]))) queue[n++] = queue[i];
+  /* all of them tombstones: the entry point is live and connects the node */
+  if (n == 0 && level == 0) queue[n++] = key_of(0, H(H_ENTRY));
+  u32 size = select_neighbours(s, reader, NP_NONE, queue, n, H(H_M), chosen);
+  write_list(list_of(ordinal, level), list_max(level), chosen, size);
+  if (level == 0) {
+    u32 parent = key_ordinal(queue[0]), i = 0;
+    while (i < size && NODE_BYTE(chosen[i], NODE_CHILDREN) >= children_max()) i++;
+    if (i < size) {
+      parent = chosen[i];
+    } else {
+      for (i = 0; i < n && NODE_BYTE(key_ordinal(queue[i]), NODE_CHILDREN) >= children_max();) i++;
+      parent = i < n ? key_ordinal(queue[i]) : with_room(parent);
+    }
+    attach(s, reader, ordinal, parent);
+  }
+  for (u32 i = 0; i < size; i++) add_link(s, reader, chosen[i], ordinal, level);
+  return nearest;
+}
+
+static i32 insert(u32 reader) {
+  u32 ordinal = take_ordinal();
+  if (ordinal == NP_NONE) return NP_FULL;
+  u32 level = random_level(), entry = H(H_ENTRY), top = H(H_MAX_LEVEL);
+  if (!write_node(reader, ordinal, level)) {
+    give_back(ordinal);
+    return NP_FULL;
+  }
+  NODE_WORD(ordinal, NODE_PARENT) = NP_NONE;
+  NODE_BYTE(ordinal, NODE_CHILDREN) = 0;
+  set_status(ordinal, NODE_LIVE);
+  Shape s = shape_of_shard();
+  if (entry != NP_NONE) {
+    Query q = query_from_vector(&s, QUERY_VECTOR(reader), QUERY_VALUES(reader));
+    u32 start = descend(&s, &q, entry, top, level, H(H_COUNT));
+    for (u32 l = min_u32(level, top) + 1; l-- > 0;) start = link_level(&s, &q, reader, ordinal, l, start);
+  }
+  H(H_LIVE)++;
+  if (ordinal == H(H_COUNT)) publish(&H(H_COUNT), ordinal + 1);
+  if (entry == NP_NONE || level > top) {
+    H(H_MAX_LEVEL) = level;
+    publish(&H(H_ENTRY), ordinal);
+  }
+  return (i32)ordinal;
+}
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * Every number of the shard's memory that C and TypeScript share. src/core/layout.ts states the same ones; a test
+ * compares the two files, so change both. Byte counts and word indexes only, no code.
+ *
+ *   0 .. HEADER          nothing: address 0 stays unused, so that a stray null shows
+ *   HEADER               the header: u32 words, named H_... below
+ *   READER_EPOCHS        one cache line per reader slot, holding the epoch that the reader searches in (0: idle)
+ *   SCRATCH (computed)   per reader slot: stack, query, queue, results, filter program, bitmaps
+ *   BLOCKS (computed)    blocks of 2^blockShift ordinals: codes | links | nodes | rows | fine vectors | heap
+ *
+ * Everything below BLOCKS belongs to the running process; a segment file holds the config words, the state words
+ * and the blocks. Nothing in a block is an absolute address: ordinals count from 0, links from 1 (0 ends a list, so
+ * a fresh page is an empty list), heap references count bytes from BLOCKS.
+ */
+#ifndef NP_LAYOUT_H
+#define NP_LAYOUT_H
+
+#define NP_LAYOUT_VERSION 1
+#define NP_PAGE 65536
+#define NP_HEADER 1024
+#define NP_HEADER_BYTES 4096
+#define NP_READER_EPOCHS 5120
+#define NP_READER_EPOCH_STRIDE 64
+#define NP_READERS_MAX 65
+#define NP_SCRATCH_BASE 16384
+
+#define NP_NONE 0xffffffff
+
+/* metric, code and fine kinds */
+#define NP_METRIC_COSINE 0
+#define NP_METRIC_DOT 1
+#define NP_METRIC_L2 2
+#define NP_CODE_F32 0
+#define NP_CODE_I8 1
+#define NP_FINE_NONE 0
+#define NP_FINE_F32 1
+
+/* header words: config, written by the host before np_create or np_open; kept in the segment */
+#define H_LAYOUT_VERSION 0
+#define H_DIM 1
+#define H_METRIC 2
+#define H_CODE 3
+#define H_FINE 4
+#define H_M 5
+#define H_M0 6
+#define H_EF_CONSTRUCTION 7
+#define H_ALPHA 8
+#define H_SEED 9
+#define H_BLOCK_SHIFT 10
+#define H_HEAP_BYTES 11
+#define H_ROW_STRIDE 12
+#define H_LISTS_OFFSET 13
+#define H_LISTS 14
+#define H_CONFIG_WORDS 16
+
+/* header words: set by the host for this process */
+#define H_READERS 16
+#define H_LIMIT_PAGES 17
+
+/* header words: derived from the above by np_layout */
+#define H_CODE_STRIDE 18
+#define H_FINE_STRIDE 19
+#define H_OFF_LINKS 20
+#define H_OFF_NODES 21
+#define H_OFF_ROWS 22
+#define H_OFF_FINE 23
+#define H_OFF_HEAP 24
+#define H_BLOCK_BYTES 25
+#define H_BLOCKS_BASE 26
+#define H_BLOCKS_MAX 27
+#define H_SCRATCH_STRIDE 28
+#define H_S_VECTOR 29
+#define H_S_QUEUE 30
+#define H_S_HITS 31
+#define H_S_INPUT 32
+#define H_S_VISITED 33
+#define H_S_MATCHES 34
+#define H_S_WORK 35
+#define H_PADDED 36
+
+/* header words: state of the graph, kept in the segment */
+#define H_STATE 40
+#define H_COUNT 40
+#define H_LIVE 41
+#define H_BLOCKS 42
+#define H_ENTRY 43
+#define H_MAX_LEVEL 44
+#define H_PRNG 45
+#define H_FREE 46
+#define H_PENDING 47
+#define H_LIMBO_SWEPT 48
+#define H_LIMBO_NEW 49
+#define H_SWEEP_CURSOR 50
+#define H_LIMBO_COUNT 51
+#define H_HEAP_BLOCK 52
+#define H_HEAP_USED 53
+#define H_HEAP_FREE 64
+#define NP_HEAP_CLASSES 260
+#define H_STATE_END 324
+
+/* header words: of this process again */
+#define H_EPOCH 330
+#define H_PENDING_EPOCH 331
+
+/* a node: 16 bytes an ordinal */
+#define NP_NODE_BYTES 16
+#define NODE_PARENT 0
+#define NODE_UPPER 4
+#define NODE_ID 8
+#define NODE_LEVEL 12
+#define NODE_STATUS 13
+#define NODE_CHILDREN 14
+#define NODE_FREE 0
+#define NODE_LIVE 1
+#define NODE_LIMBO 2
+
+/* an i8 code: the values, padded to a multiple of 16; then two f32, scale and bias. An f32 code: the values. */
+#define CODE_SCALE 0
+#define CODE_BIAS 4
+#define CODE_TAIL_BYTES 8
+
+/* scratch of one reader: the stack lies at its start and grows down from NP_STACK_BYTES; then the search's state */
+#define NP_STACK_BYTES 131072
+#define NP_SEARCH_STATE 131072
+#define NP_SEARCH_STATE_BYTES 256
+#define S_PHASE 0
+#define S_K 1
+#define S_EF 2
+#define S_CURSOR 3
+#define S_SIZE 4
+#define S_COUNT 5
+#define S_MATCHING 6
+#define S_FILTERED 7
+#define S_DISTANCES 8
+#define S_HOPS 9
+#define S_HITS 10
+#define S_PLAN 11
+
+#define NP_EF_MAX 8192
+#define NP_K_MAX 2048
+#define NP_INPUT_BYTES 131072
+#define NP_LEVEL_MAX 15
+#define NP_M_MAX 64
+#define NP_FILTER_STACK 64
+
+/* what np_search and np_resume answer */
+#define NP_DONE 0
+#define NP_RUNNING 1
+/* what np_insert and np_remove answer instead of an ordinal */
+#define NP_FULL -1
+#define NP_UNKNOWN -2
+
+/* plans */
+#define NP_PLAN_GRAPH 0
+#define NP_PLAN_SCAN 1
+
+/* findings of np_validate */
+#define NP_VALID 0
+#define NP_BAD_LINK 1
+#define NP_SELF_LINK 2
+#define NP_DUPLICATE_LINK 3
+#define NP_DANGLING_LINK 4
+#define NP_BAD_ENTRY 5
+#define NP_UNREACHABLE 6
+#define NP_BAD_LEVEL 7
+#define NP_BAD_COUNT 8
+#define NP_BAD_REFERENCE 9
+
+#endif

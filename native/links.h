@@ -1,0 +1,90 @@
+/*
+ * Link lists and the spanning tree that keeps every live node reachable.
+ *
+ * Pruning and deleting may cut a node of a directed graph off. So level 0 also holds a tree over all live nodes: each
+ * node but the root has a parent, and the links parent -> child and child -> parent stand in the lists and are never
+ * pruned. A node has at most M0 / 2 children, so at least M0 / 2 - 1 places of a list are free for neighbours.
+ * Whatever else pruning does, the graph stays strongly connected.
+ *
+ * A list is written so that a reader may walk it at any moment: each word is a whole link or 0.
+ */
+#ifndef NP_LINKS_H
+#define NP_LINKS_H
+
+#include "select.h"
+
+INLINE u32 children_max(void) { return H(H_M0) / 2; }
+
+/* Makes `list` hold exactly the n ordinals. */
+static void write_list(u32 *list, u32 room, const u32 *ordinals, u32 n) {
+  for (u32 i = 0; i < n; i++) publish(list + i, ordinals[i] + 1);
+  for (u32 i = n; i < room; i++) publish(list + i, 0);
+}
+
+INLINE u32 list_size(const u32 *list, u32 room) {
+  u32 n = 0;
+  while (n < room && list[n]) n++;
+  return n;
+}
+
+INLINE u32 list_has(const u32 *list, u32 n, u32 ordinal) {
+  for (u32 i = 0; i < n; i++)
+    if (list[i] == ordinal + 1) return 1;
+  return 0;
+}
+
+/* Sorts n ordinals by their distance to `owner` into keys. */
+static void keys_from(const Shape *s, u32 reader, u32 owner, const u32 *ordinals, u32 n, u64 *keys) {
+  i16 *values = QUERY_VALUES(reader) + round_up(H(H_DIM), 16);
+  f32 distances[4 * NP_M_MAX + 2];
+  Query q = query_from_node(s, owner, values);
+  distances_to(s, &q, ordinals, n, distances);
+  u32 size = 0;
+  for (u32 i = 0; i < n; i++) queue_insert(keys, &size, n, key_of(distances[i], ordinals[i]));
+}
+
+/* Adds owner -> target on `level`; a full list is chosen anew. */
+static void add_link(const Shape *s, u32 reader, u32 owner, u32 target, u32 level) {
+  u32 room = list_max(level), *list = list_of(owner, level), n = list_size(list, room);
+  if (list_has(list, n, target)) return;
+  if (n < room) {
+    publish(list + n, target + 1);
+    return;
+  }
+  u32 ordinals[2 * NP_M_MAX + 1], chosen[2 * NP_M_MAX + 1];
+  u64 keys[2 * NP_M_MAX + 1];
+  u32 live = 0;
+  for (u32 i = 0; i < n; i++)
+    if (is_live(list[i] - 1)) ordinals[live++] = list[i] - 1;
+  ordinals[live++] = target;
+  keys_from(s, reader, owner, ordinals, live, keys);
+  u32 keeper = level == 0 ? owner : NP_NONE;
+  write_list(list, room, chosen, select_neighbours(s, reader, keeper, keys, live, room, chosen));
+}
+
+/* Makes `parent` the parent of `child` in the tree, with both links. The parent must have room for a child. */
+static void attach(const Shape *s, u32 reader, u32 child, u32 parent) {
+  NODE_WORD(child, NODE_PARENT) = parent;
+  NODE_BYTE(parent, NODE_CHILDREN)++;
+  add_link(s, reader, child, parent, 0);
+  add_link(s, reader, parent, child, 0);
+}
+
+/* `start`, or the first node below it in the tree that has room for a child. */
+static u32 with_room(u32 start) {
+  while (NODE_BYTE(start, NODE_CHILDREN) >= children_max()) {
+    const u32 *list = links_of(start);
+    u32 i = 0;
+    while (NODE_WORD(list[i] - 1, NODE_PARENT) != start || !is_live(list[i] - 1)) i++;
+    start = list[i] - 1;
+  }
+  return start;
+}
+
+/* Whether `node` lies in the tree below `top`, or is it. */
+static u32 is_below(u32 node, u32 top) {
+  while (node != NP_NONE && node != top) node = NODE_WORD(node, NODE_PARENT);
+  return node == top;
+}
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * The candidates of a search: one sorted array of at most ef keys, nearest first (the linear pool of NSG, Fu et al.,
+ * VLDB 2019, Algorithm 1), which is both queue and result list. A key is one u64: the distance's bits, ordered, above
+ * the ordinal, above the bit that says "expanded"; so comparing keys breaks ties by ordinal, and results do not
+ * depend on the order in which candidates were found.
+ */
+#ifndef NP_QUEUE_H
+#define NP_QUEUE_H
+
+#include "memory.h"
+
+INLINE u32 ordered_bits(f32 d) {
+  union { f32 f; u32 u; } x = {d};
+  return x.u ^ ((u32)((i32)x.u >> 31) | 0x80000000u);
+}
+INLINE f32 from_ordered_bits(u32 bits) {
+  union { u32 u; f32 f; } x = {bits ^ (bits & 0x80000000u ? 0x80000000u : 0xffffffffu)};
+  return x.f;
+}
+INLINE u64 key_of(f32 distance, u32 ordinal) { return (u64)ordered_bits(distance) << 32 | (u64)ordinal << 1; }
+INLINE u32 key_ordinal(u64 key) { return (u32)key >> 1; }
+INLINE f32 key_distance(u64 key) { return from_ordered_bits((u32)(key >> 32)); }
+INLINE u32 key_expanded(u64 key) { return (u32)key & 1; }
+
+/* Inserts into keys[0..*size) of room `max`; returns the position, or max when the key is beyond the last of a full
+ * queue. Shifts by a loop: memory.copy of a few bytes is a call in V8. */
+INLINE u32 queue_insert(u64 *keys, u32 *size, u32 max, u64 key) {
+  u32 i = *size;
+  if (i == max) {
+    if (key >= keys[max - 1]) return max;
+    i--;
+  } else {
+    *size = i + 1;
+  }
+  while (i > 0 && keys[i - 1] > key) {
+    keys[i] = keys[i - 1];
+    i--;
+  }
+  keys[i] = key;
+  return i;
+}
+
+#endif

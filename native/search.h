@@ -1,0 +1,227 @@
+/*
+ * Searching: Algorithm 2 of Malkov and Yashunin (TPAMI 2020) on codes, then rescoring by the finest level stored.
+ * A search runs in slices of a budget of distances, so that a deadline is held without a clock in here and without
+ * killing the thread: np_search starts one, np_resume goes on with it, and its whole state lies in the reader's
+ * scratch.
+ */
+#ifndef NP_SEARCH_H
+#define NP_SEARCH_H
+
+#include "distance.h"
+#include "filter.h"
+#include "queue.h"
+
+enum { PHASE_FILTER, PHASE_GRAPH, PHASE_SCAN, PHASE_DONE };
+
+#define QUERY_VALUES(reader) SCRATCH(i16, reader, H_S_WORK)
+#define QUERY_VECTOR(reader) SCRATCH(f32, reader, H_S_VECTOR)
+
+/* Greedy descent with one candidate over the levels above `level`: the start for a search of that level. */
+static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u32 level, u32 limit) {
+  u32 nearest = entry;
+  f32 best = distance_to(s, q, entry);
+  for (u32 l = from_level; l > level; l--) {
+    for (u32 moved = 1; moved;) {
+      moved = 0;
+      const u32 *links = list_of(nearest, l);
+      u32 found[NP_M_MAX], n = 0;
+      f32 distances[NP_M_MAX];
+      for (u32 i = 0; i < list_max(l); i++) {
+        u32 link = load(links + i);
+        if (!link) break;
+        if (link <= limit) found[n++] = link - 1;
+      }
+      distances_to(s, q, found, n, distances);
+      for (u32 i = 0; i < n; i++) {
+        if (distances[i] < best) {
+          best = distances[i];
+          nearest = found[i];
+          moved = 1;
+        }
+      }
+    }
+  }
+  return nearest;
+}
+
+/* The beam over one level, from what stands in the queue until no candidate is left to expand or the budget of
+ * distances is used up. `limit` is the count of ordinals at the start: later ones are not this search's. */
+static void beam(const Shape *s, const Query *q, u32 level, u32 ef, u64 *queue, u32 *queue_size, u32 *queue_cursor,
+                 u32 *visited, u32 limit, i32 *budget, u32 *hops) {
+  u32 size = *queue_size, cursor = *queue_cursor, room = list_max(level);
+  while (cursor < size && *budget > 0) {
+    u32 ordinal = key_ordinal(queue[cursor]);
+    queue[cursor] |= 1;
+    const u32 *links = list_of(ordinal, level);
+    u32 found[2 * NP_M_MAX], n = 0;
+    f32 distances[2 * NP_M_MAX];
+    for (u32 i = 0; i < room; i++) {
+      u32 link = load(links + i);
+      if (!link) break;
+      if (link > limit || bit_get(visited, link - 1)) continue;
+      bit_set(visited, link - 1);
+      found[n++] = link - 1;
+    }
+    touch_codes(s, found, n);
+    distances_to(s, q, found, n, distances);
+    u32 first = cursor + 1;
+    for (u32 i = 0; i < n; i++) first = min_u32(first, queue_insert(queue, &size, ef, key_of(distances[i], found[i])));
+    cursor = first;
+    while (cursor < size && key_expanded(queue[cursor])) cursor++;
+    *budget -= (i32)n + 1;
+    ++*hops;
+  }
+  *queue_size = size;
+  *queue_cursor = cursor;
+}
+
+/* A fresh search of one level from one ordinal, to its end; the queue holds the result. Used by insertion. */
+static u32 search_level(const Shape *s, const Query *q, u32 reader, u32 start, u32 level, u32 ef, u64 *queue) {
+  u32 *visited = SCRATCH(u32, reader, H_S_VISITED);
+  u32 count = H(H_COUNT), size = 1, cursor = 0, hops = 0;
+  i32 budget = 0x7fffffff;
+  words_clear(visited, (count + 31) / 32);
+  bit_set(visited, start);
+  queue[0] = key_of(distance_to(s, q, start), start);
+  beam(s, q, level, ef, queue, &size, &cursor, visited, count, &budget, &hops);
+  return size;
+}
+
+INLINE u32 accepts(u32 reader, u32 ordinal) {
+  return is_live(ordinal) && (!S(reader, S_FILTERED) || bit_get(SCRATCH(u32, reader, H_S_MATCHES), ordinal));
+}
+
+/* Evaluates the filter on every row, into the bitmap of matches. */
+static void run_filter(u32 reader, i32 *budget) {
+  u32 *matches = SCRATCH(u32, reader, H_S_MATCHES);
+  const u32 *program = SCRATCH(u32, reader, H_S_INPUT);
+  u32 ordinal = S(reader, S_CURSOR), count = S(reader, S_COUNT);
+  while (ordinal < count && *budget > 0) {
+    u32 bits = 0, end = min_u32(count - ordinal, 32);
+    for (u32 i = 0; i < end; i++)
+      if (is_live(ordinal + i) && filter_accepts(program, row_of(ordinal + i))) bits |= 1u << i;
+    matches[ordinal >> 5] = bits;
+    S(reader, S_MATCHING) += (u32)__builtin_popcount(bits);
+    ordinal += 32;
+    *budget -= 8;
+  }
+  S(reader, S_CURSOR) = ordinal;
+}
+
+static void start_scan(u32 reader) {
+  S(reader, S_PHASE) = PHASE_SCAN;
+  S(reader, S_PLAN) = NP_PLAN_SCAN;
+  S(reader, S_CURSOR) = 0;
+  S(reader, S_HITS) = 0;
+  S(reader, S_EF) = 0;
+}
+
+static void start_graph(const Shape *s, const Query *q, u32 reader, u32 ef) {
+  u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
+  u32 *visited = SCRATCH(u32, reader, H_S_VISITED);
+  u32 count = S(reader, S_COUNT), entry = load(&H(H_ENTRY));
+  S(reader, S_PHASE) = PHASE_GRAPH;
+  S(reader, S_PLAN) = NP_PLAN_GRAPH;
+  S(reader, S_EF) = ef;
+  S(reader, S_CURSOR) = 0;
+  S(reader, S_SIZE) = 0;
+  words_clear(visited, (count + 31) / 32);
+  if (entry >= count) return;
+  u32 start = descend(s, q, entry, NODE_BYTE(entry, NODE_LEVEL), 0, count);
+  bit_set(visited, start);
+  queue[0] = key_of(distance_to(s, q, start), start);
+  S(reader, S_SIZE) = 1;
+}
+
+/* How to search, once it is known how many pins match (an ef of 0 asks for a scan): scanning them costs one distance each, and is exact; the graph
+ * costs about M0 distances for each of the ef candidates, ef of which must be wider the fewer of them match. */
+static void choose_plan(const Shape *s, const Query *q, u32 reader) {
+  u32 matching = S(reader, S_MATCHING), live = H(H_LIVE), ef = S(reader, S_EF);
+  if (ef == 0 || matching <= max_u32(1024, live / 8)) {
+    start_scan(reader);
+    return;
+  }
+  start_graph(s, q, reader, min_u32((u32)((u64)ef * live / matching), NP_EF_MAX));
+}
+
+/* Exact scan of the matching pins by the finest level. */
+static void run_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
+  u64 *hits = SCRATCH(u64, reader, H_S_HITS);
+  u32 ordinal = S(reader, S_CURSOR), count = S(reader, S_COUNT), size = S(reader, S_HITS), k = S(reader, S_K);
+  i32 before = *budget;
+  for (; ordinal < count && *budget > 0; ordinal++) {
+    if (!accepts(reader, ordinal)) continue;
+    queue_insert(hits, &size, k, key_of(distance_fine(s, q, ordinal), ordinal));
+    --*budget;
+  }
+  S(reader, S_DISTANCES) += (u32)(before - *budget);
+  S(reader, S_CURSOR) = ordinal;
+  S(reader, S_HITS) = size;
+}
+
+/* Rescores the nearest accepted candidates by the finest level. Codes order candidates almost rightly, so a margin of
+ * as many again as k is enough. */
+static u32 rescore(const Shape *s, const Query *q, u32 reader) {
+  const u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
+  u64 *hits = SCRATCH(u64, reader, H_S_HITS);
+  u32 k = S(reader, S_K), size = 0, accepted = 0, margin = 2 * k + 16;
+  for (u32 i = 0; i < S(reader, S_SIZE) && accepted < margin; i++) {
+    u32 ordinal = key_ordinal(queue[i]);
+    if (!accepts(reader, ordinal)) continue;
+    accepted++;
+    queue_insert(hits, &size, k, key_of(distance_fine(s, q, ordinal), ordinal));
+  }
+  S(reader, S_DISTANCES) += accepted;
+  return S(reader, S_HITS) = size;
+}
+
+static i32 finished(u32 reader) {
+  S(reader, S_PHASE) = PHASE_DONE;
+  return NP_DONE;
+}
+
+static i32 run_search(u32 reader, i32 budget) {
+  Shape s = shape_of_shard();
+  Query q = query_from_vector(&s, QUERY_VECTOR(reader), QUERY_VALUES(reader));
+  u32 count = S(reader, S_COUNT);
+  while (budget > 0) {
+    if (S(reader, S_PHASE) == PHASE_FILTER) {
+      run_filter(reader, &budget);
+      if (S(reader, S_CURSOR) >= count) choose_plan(&s, &q, reader);
+    } else if (S(reader, S_PHASE) == PHASE_SCAN) {
+      run_scan(&s, &q, reader, &budget);
+      if (S(reader, S_CURSOR) >= count) return finished(reader);
+    } else {
+      i32 before = budget;
+      u32 ef = S(reader, S_EF);
+      beam(&s, &q, 0, ef, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR),
+           SCRATCH(u32, reader, H_S_VISITED), count, &budget, &S(reader, S_HOPS));
+      S(reader, S_DISTANCES) += (u32)(before - budget);
+      if (S(reader, S_CURSOR) < S(reader, S_SIZE)) continue;
+      u32 hits = rescore(&s, &q, reader), matching = S(reader, S_MATCHING);
+      if (hits >= min_u32(S(reader, S_K), matching)) return finished(reader);
+      /* too many of the candidates do not match or are deleted: look wider, or at everything when that is cheaper */
+      if (ef * 4 > NP_EF_MAX || ef * 4 > matching) start_scan(reader);
+      else start_graph(&s, &q, reader, ef * 4);
+    }
+  }
+  return NP_RUNNING;
+}
+
+/* The hits, nearest first; of an interrupted search, the best of what it has found. */
+static void write_hits(u32 reader) {
+  if (S(reader, S_PHASE) == PHASE_GRAPH) {
+    Shape s = shape_of_shard();
+    Query q = query_from_vector(&s, QUERY_VECTOR(reader), QUERY_VALUES(reader));
+    rescore(&s, &q, reader);
+  }
+  const u64 *keys = SCRATCH(u64, reader, H_S_HITS);
+  u32 *ordinals = (u32 *)(keys + NP_K_MAX);
+  f32 *distances = (f32 *)(ordinals + NP_K_MAX);
+  for (u32 i = 0; i < S(reader, S_HITS); i++) {
+    ordinals[i] = key_ordinal(keys[i]);
+    distances[i] = key_distance(keys[i]);
+  }
+}
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * The dozen SIMD128 operations that the kernels use. In WebAssembly they are instructions; the native build, which
+ * exists for the sanitizers, does the same arithmetic lane by lane.
+ */
+#ifndef NP_SIMD_H
+#define NP_SIMD_H
+
+#include "memory.h"
+
+#ifdef __wasm__
+#include <wasm_simd128.h>
+typedef v128_t vec;
+#define vec_load(p) wasm_v128_load(p)
+#define f32x4_zero() wasm_f32x4_const_splat(0)
+#define f32x4_add(a, b) wasm_f32x4_add(a, b)
+#define f32x4_sub(a, b) wasm_f32x4_sub(a, b)
+#define f32x4_mul(a, b) wasm_f32x4_mul(a, b)
+#define f32x4_lane(a, i) wasm_f32x4_extract_lane(a, i)
+#define f32x4_from_i32x4(a) wasm_f32x4_convert_i32x4(a)
+#define i32x4_zero() wasm_i32x4_const_splat(0)
+#define i32x4_add(a, b) wasm_i32x4_add(a, b)
+#define i32x4_lane(a, i) wasm_i32x4_extract_lane(a, i)
+#define i32x4_dot_i16x8(a, b) wasm_i32x4_dot_i16x8(a, b)
+#define i32x4_low_i16x8(a) wasm_i32x4_extend_low_i16x8(a)
+#define i32x4_high_i16x8(a) wasm_i32x4_extend_high_i16x8(a)
+#define i16x8_low_i8x16(a) wasm_i16x8_extend_low_i8x16(a)
+#define i16x8_high_i8x16(a) wasm_i16x8_extend_high_i8x16(a)
+#else
+typedef union { f32 f[4]; i32 i[4]; i16 h[8]; i8 b[16]; } vec;
+static inline vec vec_load(const void *p) { vec v; __builtin_memcpy(&v, p, 16); return v; }
+static inline vec f32x4_zero(void) { vec v = {{0, 0, 0, 0}}; return v; }
+#define NP_LANES(name, field, n, expr) \
+  static inline vec name(vec a, vec b) { vec v; for (int k = 0; k < n; k++) v.field[k] = expr; return v; }
+NP_LANES(f32x4_add, f, 4, a.f[k] + b.f[k])
+NP_LANES(f32x4_sub, f, 4, a.f[k] - b.f[k])
+NP_LANES(f32x4_mul, f, 4, a.f[k] * b.f[k])
+NP_LANES(i32x4_add, i, 4, (i32)((u32)a.i[k] + (u32)b.i[k]))
+NP_LANES(i32x4_dot_i16x8, i, 4, a.h[2 * k] * b.h[2 * k] + a.h[2 * k + 1] * b.h[2 * k + 1])
+static inline f32 f32x4_lane(vec a, int k) { return a.f[k]; }
+static inline i32 i32x4_lane(vec a, int k) { return a.i[k]; }
+static inline vec i32x4_zero(void) { vec v; for (int k = 0; k < 4; k++) v.i[k] = 0; return v; }
+static inline vec f32x4_from_i32x4(vec a) { vec v; for (int k = 0; k < 4; k++) v.f[k] = (f32)a.i[k]; return v; }
+static inline vec i32x4_low_i16x8(vec a) { vec v; for (int k = 0; k < 4; k++) v.i[k] = a.h[k]; return v; }
+static inline vec i32x4_high_i16x8(vec a) { vec v; for (int k = 0; k < 4; k++) v.i[k] = a.h[k + 4]; return v; }
+static inline vec i16x8_low_i8x16(vec a) { vec v; for (int k = 0; k < 8; k++) v.h[k] = a.b[k]; return v; }
+static inline vec i16x8_high_i8x16(vec a) { vec v; for (int k = 0; k < 8; k++) v.h[k] = a.b[k + 8]; return v; }
+#endif
+
+#endif

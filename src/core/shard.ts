@@ -1,0 +1,465 @@
+/**
+ * One shard: a shared memory and, per thread, an instance of the core on it. Small values cross as numbers; vectors,
+ * filters and hits cross through the thread's scratch, which layout.h describes.
+ *
+ * Slot 0 of the scratch is the writer's; readers take 1 and up. A slot belongs to one instance at a time.
+ */
+import { NearpinError } from '../lib/errors.ts';
+import { LAYOUT as L } from './layout.ts';
+import type { Metric } from './metric.ts';
+import { type WasmMemory, type WasmModule, wasm } from './webassembly.ts';
+
+/** Everything that shapes a shard's memory; the segment holds exactly this beside the state and the blocks. */
+export interface ShardConfig {
+  readonly dim: number;
+  readonly metric: Metric;
+  readonly code: 'f32' | 'i8';
+  readonly fine: 'f32' | null;
+  readonly m: number;
+  readonly efConstruction: number;
+  readonly seed: number;
+  /** log2 of the ordinals per block, 4 to 16. */
+  readonly blockShift: number;
+  /** Bytes of heap that each block brings for ids, keyword lists and upper levels. */
+  readonly heapBytes: number;
+  /** Attribute row: bytes, where its keyword lists' cells begin, and how many there are. */
+  readonly rowStride: number;
+  readonly listsOffset: number;
+  readonly lists: number;
+}
+
+/** The factor of DiskANN's pruning rule. Dot products have no triangle inequality to relax, so 1 there. */
+const ALPHA = { cosine: 1, l2: 1, dot: 1 } as const;
+const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2'];
+
+/** The largest memory: one page less than 4 GiB, so that the end of the last block is still a u32. */
+export const LIMIT_PAGES_MAX = 65535;
+const PAGE = L.NP_PAGE;
+
+interface CoreExports {
+  readonly __stack_pointer: { value: number };
+  np_layout(): void;
+  np_create(): void;
+  np_insert(): number;
+  np_remove(ordinal: number): number;
+  np_search(reader: number, k: number, ef: number, exact: number, filtered: number, budget: number): number;
+  np_resume(reader: number, budget: number): number;
+  np_hits(reader: number): number;
+  np_leave(reader: number): void;
+  np_validate(reader: number): number;
+  np_filter(program: number, row: number): number;
+  np_dot_f32(a: number, b: number, n: number): number;
+  np_l2_f32(a: number, b: number, n: number): number;
+  np_dot_i8(q: number, c: number, n: number): number;
+  np_dot4_i8(q: number, c: number, stride: number, n: number, out: number): void;
+  np_dot_f32_i8(q: number, c: number, n: number): number;
+  np_encode_i8(x: number, dim: number, values: number, squaredNorm: number): number;
+  np_encode_query(x: number, dim: number, values: number): number;
+}
+
+function instantiate(module: WasmModule, memory: WasmMemory): CoreExports {
+  return new wasm.Instance(module, { env: { memory } }).exports as unknown as CoreExports;
+}
+
+function header(memory: WasmMemory): Uint32Array {
+  return new Uint32Array(memory.buffer, L.NP_HEADER, L.NP_HEADER_BYTES / 4);
+}
+
+function writeConfig(words: Uint32Array, config: ShardConfig): void {
+  words[L.H_LAYOUT_VERSION] = L.NP_LAYOUT_VERSION;
+  words[L.H_DIM] = config.dim;
+  words[L.H_METRIC] = METRICS.indexOf(config.metric);
+  words[L.H_CODE] = config.code === 'f32' ? L.NP_CODE_F32 : L.NP_CODE_I8;
+  words[L.H_FINE] = config.fine === 'f32' ? L.NP_FINE_F32 : L.NP_FINE_NONE;
+  words[L.H_M] = config.m;
+  words[L.H_M0] = 2 * config.m;
+  words[L.H_EF_CONSTRUCTION] = config.efConstruction;
+  new Float32Array(words.buffer, words.byteOffset)[L.H_ALPHA] = ALPHA[config.metric];
+  words[L.H_SEED] = config.seed;
+  words[L.H_BLOCK_SHIFT] = config.blockShift;
+  words[L.H_HEAP_BYTES] = config.heapBytes;
+  words[L.H_ROW_STRIDE] = config.rowStride;
+  words[L.H_LISTS_OFFSET] = config.listsOffset;
+  words[L.H_LISTS] = config.lists;
+}
+
+export interface MemoryOptions {
+  /** Threads that may search at once, 1 to 64. */
+  readonly readers: number;
+  /** The memory never grows beyond this many bytes; at most 4 GiB less a page. */
+  readonly limitBytes?: number;
+}
+
+/** Makes a memory with room for the scratch and `blocks` blocks; the header holds config and derived words. */
+function makeMemory(
+  module: WasmModule,
+  config: ShardConfig,
+  options: MemoryOptions,
+  blocks: number,
+): WasmMemory {
+  const limit = Math.min(LIMIT_PAGES_MAX, Math.floor((options.limitBytes ?? LIMIT_PAGES_MAX * PAGE) / PAGE));
+  let memory: WasmMemory;
+  try {
+    memory = new wasm.Memory({ initial: 1, maximum: Math.max(1, limit), shared: true });
+  } catch (cause) {
+    throw new NearpinError('shard_full', `a shared memory of up to ${limit} pages was refused`, [], {
+      cause,
+    });
+  }
+  const words = header(memory);
+  writeConfig(words, config);
+  words[L.H_READERS] = options.readers + 1;
+  words[L.H_LIMIT_PAGES] = limit;
+  instantiate(module, memory).np_layout();
+  const needed = words[L.H_BLOCKS_BASE]! + blocks * words[L.H_BLOCK_BYTES]!;
+  const pages = Math.ceil(needed / PAGE);
+  if (words[L.H_BLOCKS_BASE] === 0 || blocks > words[L.H_BLOCKS_MAX]! || pages > limit) {
+    throw new NearpinError(
+      'shard_full',
+      `the shard needs ${needed} bytes of memory and its limit is ${limit * PAGE}`,
+    );
+  }
+  try {
+    memory.grow(pages - 1);
+  } catch (cause) {
+    throw new NearpinError('shard_full', `the memory could not grow to ${needed} bytes`, [], { cause });
+  }
+  return memory;
+}
+
+/** Memory of an empty shard. */
+export function createShard(module: WasmModule, config: ShardConfig, options: MemoryOptions): WasmMemory {
+  const memory = makeMemory(module, config, options, 0);
+  instantiate(module, memory).np_create();
+  return memory;
+}
+
+/** The words of the state that a segment holds, as `exportState` gave them. */
+export type ShardState = Uint32Array;
+
+/** Memory for a shard that is read from a segment: the state is set, the blocks are to be filled (`blockBytes`). */
+export function reopenShard(
+  module: WasmModule,
+  config: ShardConfig,
+  state: ShardState,
+  options: MemoryOptions,
+): WasmMemory {
+  const word = (w: number) => state[w - L.H_STATE]!;
+  const blocks = word(L.H_BLOCKS);
+  const memory = makeMemory(module, config, options, blocks);
+  const count = word(L.H_COUNT);
+  if (
+    count > blocks * 2 ** config.blockShift ||
+    word(L.H_LIVE) > count ||
+    word(L.H_HEAP_USED) > config.heapBytes
+  ) {
+    throw new NearpinError(
+      'corrupt_file',
+      `a state of ${count} ordinals in ${blocks} blocks contradicts itself`,
+    );
+  }
+  const entry = word(L.H_ENTRY);
+  if (entry === L.NP_NONE ? word(L.H_LIVE) > 0 : entry >= count) {
+    throw new NearpinError('corrupt_file', `the entry point ${entry} is not one of ${count} ordinals`);
+  }
+  header(memory).set(state, L.H_STATE);
+  return memory;
+}
+
+/** A copy of the words of the state, for the segment. */
+export function exportState(memory: WasmMemory): ShardState {
+  return header(memory).slice(L.H_STATE, L.H_STATE_END);
+}
+
+/** The bytes of the blocks in use: what the segment holds, and where it is read to. */
+export function blockBytes(memory: WasmMemory): Uint8Array {
+  const words = header(memory);
+  return new Uint8Array(memory.buffer, words[L.H_BLOCKS_BASE]!, words[L.H_BLOCKS]! * words[L.H_BLOCK_BYTES]!);
+}
+
+/** Bytes of memory that a shard of `count` ordinals will take, before there is one. */
+export function estimateBytes(config: ShardConfig, count: number): number {
+  const slots = 2 ** config.blockShift;
+  const codes = config.code === 'f32' ? config.dim * 4 : Math.ceil(config.dim / 16) * 16 + L.CODE_TAIL_BYTES;
+  const fine = config.fine === 'f32' ? config.dim * 4 : 0;
+  const perNode = codes + 16 + config.m * 8 + L.NP_NODE_BYTES + config.rowStride + fine + 16;
+  return Math.ceil(count / slots) * (slots * perNode + config.heapBytes + 4096);
+}
+
+export interface ShardStats {
+  /** Ordinals in use or waiting to be used again. */
+  readonly count: number;
+  /** Pins that can be found. */
+  readonly live: number;
+  readonly blocks: number;
+  /** Bytes of the blocks. */
+  readonly bytes: number;
+  readonly maxLevel: number;
+}
+
+export function shardStats(memory: WasmMemory): ShardStats {
+  const words = header(memory);
+  return {
+    count: words[L.H_COUNT]!,
+    live: words[L.H_LIVE]!,
+    blocks: words[L.H_BLOCKS]!,
+    bytes: words[L.H_BLOCKS]! * words[L.H_BLOCK_BYTES]!,
+    maxLevel: words[L.H_MAX_LEVEL]!,
+  };
+}
+
+/** What a search reports beside its hits. */
+export interface SearchStats {
+  readonly plan: 'graph' | 'scan';
+  readonly ef: number;
+  readonly matching: number;
+  readonly distances: number;
+  readonly hops: number;
+}
+
+/** What `validate` found wrong: the name of the invariant and the ordinal it concerns. */
+export interface Finding {
+  readonly invariant: string;
+  readonly ordinal: number;
+}
+
+const FINDINGS: Readonly<Record<number, string>> = {
+  [L.NP_BAD_LINK]: 'a link leads to no ordinal',
+  [L.NP_SELF_LINK]: 'a node links to itself',
+  [L.NP_DUPLICATE_LINK]: 'a node links twice to another',
+  [L.NP_DANGLING_LINK]: 'a link leads to a free slot',
+  [L.NP_BAD_ENTRY]: 'the entry point is not a live node of the highest level',
+  [L.NP_UNREACHABLE]: 'a node cannot be reached',
+  [L.NP_BAD_LEVEL]: 'a node lacks the level on which it is linked',
+  [L.NP_BAD_COUNT]: 'the counts contradict the nodes',
+  [L.NP_BAD_REFERENCE]: 'a record lies outside the heap',
+};
+
+/**
+ * An instance of the core on a shard's memory, for one thread and one scratch slot.
+ *
+ * Every method throws a NearpinError `core_trap` when the core faults; the instance is then no longer to be used.
+ */
+export class Shard {
+  readonly memory: WasmMemory;
+  readonly reader: number;
+  readonly #core: CoreExports;
+  readonly #words: Uint32Array;
+  readonly #state: Uint32Array;
+  readonly #vector: Float32Array;
+  readonly #input: Uint32Array;
+  readonly #ordinals: Uint32Array;
+  readonly #distances: Float32Array;
+  #bytes: Buffer;
+
+  /** @param reader scratch slot: 0 for the shard's one writer, 1 up to the memory's `readers` for the others. */
+  constructor(module: WasmModule, memory: WasmMemory, reader: number) {
+    this.memory = memory;
+    this.reader = reader;
+    this.#words = header(memory);
+    this.#core = instantiate(module, memory);
+    const scratch = L.NP_SCRATCH_BASE + reader * this.word(L.H_SCRATCH_STRIDE);
+    this.#core.__stack_pointer.value = scratch + L.NP_STACK_BYTES;
+    const { buffer } = memory;
+    this.#state = new Uint32Array(buffer, scratch + L.NP_SEARCH_STATE, L.NP_SEARCH_STATE_BYTES / 4);
+    this.#vector = new Float32Array(buffer, scratch + this.word(L.H_S_VECTOR), this.word(L.H_DIM));
+    this.#input = new Uint32Array(buffer, scratch + this.word(L.H_S_INPUT), L.NP_INPUT_BYTES / 4);
+    const hits = scratch + this.word(L.H_S_HITS) + L.NP_K_MAX * 8;
+    this.#ordinals = new Uint32Array(buffer, hits, L.NP_K_MAX);
+    this.#distances = new Float32Array(buffer, hits + L.NP_K_MAX * 4, L.NP_K_MAX);
+    this.#bytes = Buffer.from(buffer as unknown as ArrayBuffer);
+  }
+
+  /** Word `w` of the header. */
+  word(w: number): number {
+    return this.#words[w]!;
+  }
+
+  get dim(): number {
+    return this.word(L.H_DIM);
+  }
+
+  /** The core's exports, for the tests of the kernels. */
+  get exports(): CoreExports {
+    return this.#core;
+  }
+
+  #guard<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (cause) {
+      if (!(cause instanceof wasm.RuntimeError)) throw cause;
+      throw new NearpinError('core_trap', `the core stopped: ${cause.message}`, [], { cause });
+    }
+  }
+
+  /**
+   * Inserts a pin. @param vector f32[dim], of unit length under cosine. @param id 1..255 UTF-8 bytes.
+   * @param row the attribute row @param lists its keyword lists, in column order
+   * @returns the ordinal. Throws `shard_full` when the limit is reached; nothing is changed then.
+   */
+  insert(vector: Float32Array, id: Uint8Array, row?: Uint8Array, lists: readonly Uint32Array[] = []): number {
+    this.#vector.set(vector);
+    let at = 0;
+    const stride = this.word(L.H_ROW_STRIDE);
+    const bytes = new Uint8Array(this.#input.buffer, this.#input.byteOffset, this.#input.byteLength);
+    if (row) bytes.set(row.subarray(0, stride));
+    else bytes.fill(0, 0, stride);
+    at += stride / 4;
+    for (let l = 0; l < this.word(L.H_LISTS); l++) {
+      const list = lists[l] ?? new Uint32Array(0);
+      this.#input[at] = list.length;
+      this.#input.set(list, at + 1);
+      at += 1 + list.length;
+    }
+    this.#input[at] = id.length;
+    bytes.set(id, (at + 1) * 4);
+    const ordinal = this.#guard(() => this.#core.np_insert());
+    if (ordinal === L.NP_FULL) {
+      throw new NearpinError('shard_full', `the shard is full at ${this.word(L.H_LIVE)} pins`);
+    }
+    return ordinal;
+  }
+
+  /** Removes an ordinal and repairs the links around it; false when it is not a live one. */
+  remove(ordinal: number): boolean {
+    return this.#guard(() => this.#core.np_remove(ordinal)) >= 0;
+  }
+
+  /**
+   * Starts a search and runs it for at most `budget` distances. Each search is ended by `leave`.
+   * @param vector f32[dim], of unit length under cosine @param program compiled filter, or null
+   * @returns whether the search is done; otherwise `resume` goes on with it
+   */
+  search(
+    vector: Float32Array,
+    k: number,
+    ef: number,
+    exact: boolean,
+    program: Uint32Array | null,
+    budget: number,
+  ): boolean {
+    this.#vector.set(vector);
+    if (program) this.#input.set(program);
+    return this.#guard(
+      () => this.#core.np_search(this.reader, k, ef, exact ? 1 : 0, program ? 1 : 0, budget) === L.NP_DONE,
+    );
+  }
+
+  resume(budget: number): boolean {
+    return this.#guard(() => this.#core.np_resume(this.reader, budget) === L.NP_DONE);
+  }
+
+  /** The number of hits of the search so far; `hitOrdinal` and `hitDistance` read them. */
+  hits(): number {
+    return this.#guard(() => this.#core.np_hits(this.reader));
+  }
+
+  hitOrdinal(i: number): number {
+    return this.#ordinals[i]!;
+  }
+
+  hitDistance(i: number): number {
+    return this.#distances[i]!;
+  }
+
+  /** Ends a search: the slots that it saw may be used again. */
+  leave(): void {
+    this.#core.np_leave(this.reader);
+  }
+
+  /** Numbers of the last search. */
+  stats(): SearchStats {
+    return {
+      plan: this.#state[L.S_PLAN] === L.NP_PLAN_SCAN ? 'scan' : 'graph',
+      ef: this.#state[L.S_EF]!,
+      matching: this.#state[L.S_MATCHING]!,
+      distances: this.#state[L.S_DISTANCES]!,
+      hops: this.#state[L.S_HOPS]!,
+    };
+  }
+
+  #refresh(): Buffer {
+    const { buffer } = this.memory;
+    if (this.#bytes.buffer !== (buffer as unknown as ArrayBuffer)) {
+      this.#bytes = Buffer.from(buffer as unknown as ArrayBuffer);
+    }
+    return this.#bytes;
+  }
+
+  #partOf(ordinal: number, offset: number, stride: number): number {
+    const shift = this.word(L.H_BLOCK_SHIFT);
+    const block = this.word(L.H_BLOCKS_BASE) + (ordinal >>> shift) * this.word(L.H_BLOCK_BYTES);
+    return block + offset + (ordinal & (2 ** shift - 1)) * stride;
+  }
+
+  #node(ordinal: number): number {
+    return this.#partOf(ordinal, this.word(L.H_OFF_NODES), L.NP_NODE_BYTES);
+  }
+
+  isLive(ordinal: number): boolean {
+    return this.#refresh()[this.#node(ordinal) + L.NODE_STATUS] === L.NODE_LIVE;
+  }
+
+  /** The pin id of an ordinal. */
+  id(ordinal: number): string {
+    const bytes = this.#refresh();
+    const at = this.word(L.H_BLOCKS_BASE) + bytes.readUInt32LE(this.#node(ordinal) + L.NODE_ID);
+    return bytes.toString('utf8', at + 1, at + 1 + bytes[at]!);
+  }
+
+  /** The vector of an ordinal as the finest level holds it: a copy, f32[dim]. */
+  vector(ordinal: number): Float32Array {
+    const { dim } = this;
+    if (this.word(L.H_FINE) === L.NP_FINE_F32) {
+      return this.#floats(this.#partOf(ordinal, this.word(L.H_OFF_FINE), this.word(L.H_FINE_STRIDE)), dim);
+    }
+    const code = this.#partOf(ordinal, 0, this.word(L.H_CODE_STRIDE));
+    if (this.word(L.H_CODE) === L.NP_CODE_F32) return this.#floats(code, dim);
+    const { scale, values } = this.codeI8(ordinal);
+    return Float32Array.from(values, (value) => value * scale);
+  }
+
+  /** The i8 code of an ordinal; the shard's codes must be i8. */
+  codeI8(ordinal: number): { values: Int8Array; scale: number; squaredNorm: number } {
+    const code = this.#partOf(ordinal, 0, this.word(L.H_CODE_STRIDE));
+    const [scale, squaredNorm] = this.#floats(code + this.word(L.H_PADDED), 2) as unknown as [number, number];
+    return { values: new Int8Array(this.memory.buffer, code, this.dim).slice(), scale, squaredNorm };
+  }
+
+  #floats(at: number, n: number): Float32Array {
+    return new Float32Array(this.memory.buffer, at, n).slice();
+  }
+
+  /** The attribute row of an ordinal, as a view of the memory. */
+  row(ordinal: number): DataView {
+    const stride = this.word(L.H_ROW_STRIDE);
+    return new DataView(this.memory.buffer, this.#partOf(ordinal, this.word(L.H_OFF_ROWS), stride), stride);
+  }
+
+  /** The keyword list that a cell of a row refers to. */
+  list(reference: number): Uint32Array {
+    if (reference === 0) return new Uint32Array(0);
+    const at = this.word(L.H_BLOCKS_BASE) + reference;
+    return new Uint32Array(this.memory.buffer, at + 4, this.#refresh().readUInt32LE(at)).slice();
+  }
+
+  /** The ordinals that a node links to on level 0, for tests and inspection. */
+  links(ordinal: number): number[] {
+    const room = this.word(L.H_M0);
+    const words = new Uint32Array(
+      this.memory.buffer,
+      this.#partOf(ordinal, this.word(L.H_OFF_LINKS), room * 4),
+      room,
+    );
+    const end = words.indexOf(0);
+    return Array.from(words.subarray(0, end < 0 ? room : end), (link) => link - 1);
+  }
+
+  /** Checks every invariant of the graph; undefined when all hold. Slow: it reads the whole shard. */
+  validate(): Finding | undefined {
+    const finding = this.#guard(() => this.#core.np_validate(this.reader));
+    if (finding === L.NP_VALID) return undefined;
+    return { invariant: FINDINGS[finding] ?? `finding ${finding}`, ordinal: this.#state[L.S_CURSOR]! };
+  }
+}
