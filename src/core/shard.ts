@@ -279,6 +279,32 @@ export class Shard {
     return this.word(L.H_DIM);
   }
 
+  get metric(): Metric {
+    return METRICS[this.word(L.H_METRIC)]!;
+  }
+
+  get m(): number {
+    return this.word(L.H_M);
+  }
+
+  get efConstruction(): number {
+    return this.word(L.H_EF_CONSTRUCTION);
+  }
+
+  get seed(): number {
+    return this.word(L.H_SEED);
+  }
+
+  /** Ordinals are below this. */
+  get count(): number {
+    return this.word(L.H_COUNT);
+  }
+
+  /** Whether codes are all that is stored of a vector. */
+  get isQuantisedOnly(): boolean {
+    return this.word(L.H_CODE) === L.NP_CODE_I8 && this.word(L.H_FINE) === L.NP_FINE_NONE;
+  }
+
   /** The core's exports, for the tests of the kernels. */
   get exports(): CoreExports {
     return this.#core;

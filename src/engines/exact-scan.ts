@@ -1,0 +1,42 @@
+/**
+ * The oracle's search of a shard: every live, matching ordinal, compared by the naive kernels. Slow and plain; the
+ * exact engine is nothing else, and the hnswlib engine uses it where hnswlib has no answer.
+ */
+import type { Metric } from '../core/metric.ts';
+import { distanceF32, distanceToCodeI8, nearest } from '../core/oracle.ts';
+import type { Shard } from '../core/shard.ts';
+import { runProgram } from '../index/filter-program.ts';
+import type { ShardQuery } from '../shards/protocol.ts';
+import type { Found } from '../shards/serve.ts';
+
+/** Whether an ordinal is live and passes the query's filter, by the naive twin of the core's evaluator. */
+export function acceptor(shard: Shard, query: ShardQuery): (ordinal: number) => boolean {
+  const { program } = query;
+  if (!program) return (ordinal) => shard.isLive(ordinal);
+  return (ordinal) =>
+    shard.isLive(ordinal) &&
+    runProgram(program, shard.row(ordinal), (reference) => shard.list(reference));
+}
+
+/** Distance of the query to an ordinal by the finest level that the shard holds, bit for bit as the core's. */
+export function distanceTo(shard: Shard, metric: Metric, query: Float32Array): (ordinal: number) => number {
+  if (shard.isQuantisedOnly) return (ordinal) => distanceToCodeI8(metric, query, shard.codeI8(ordinal));
+  return (ordinal) => distanceF32(metric, query, shard.vector(ordinal));
+}
+
+export function scanShard(shard: Shard, query: ShardQuery): Found {
+  const late = performance.timeOrigin + performance.now() >= query.deadlineAtMs;
+  if (late) return { ordinals: [], distances: [], ef: 0, complete: false };
+  const found = nearest(
+    shard.count,
+    query.k,
+    distanceTo(shard, shard.metric, query.vector),
+    acceptor(shard, query),
+  );
+  return {
+    ordinals: found.map((hit) => hit.ordinal),
+    distances: found.map((hit) => hit.distance),
+    ef: 0,
+    complete: true,
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * What crosses between the pool and its threads: tasks of many searches, each of one query on one shard, and their
+ * results. All of it is plain data that structured cloning copies cheaply; memories are shared, never copied.
+ */
+import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
+import type { ErrorRecord } from '../lib/errors.ts';
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly module: WasmModule;
+  /** Int32 per scratch slot: 0 free, otherwise the id of the thread that took it. */
+  readonly slots: Int32Array;
+}
+
+/** A query as the shards see it. */
+export interface ShardQuery {
+  /** f32[dim], of unit length under cosine. */
+  readonly vector: Float32Array;
+  /** Hits wanted of each shard. */
+  readonly k: number;
+  readonly ef: number;
+  readonly exact: boolean;
+  /** Compiled filter. */
+  readonly program: Uint32Array | null;
+  /** Epoch milliseconds; Infinity for none. */
+  readonly deadlineAtMs: number;
+  readonly withVectors: boolean;
+}
+
+export interface SearchTask {
+  /** Which shard set to search. */
+  readonly set: string;
+  /** The set's memories, sent along once a worker has said that it does not know the set. */
+  readonly memories?: readonly WasmMemory[];
+  readonly queries: readonly ShardQuery[];
+  /** Pairs of an index into `queries` and a shard number. */
+  readonly jobs: readonly (readonly [query: number, shard: number])[];
+}
+
+/** Hits of one query in one shard, nearest first. */
+export interface ShardHits {
+  readonly ids: readonly string[];
+  readonly distances: readonly number[];
+  readonly vectors?: readonly Float32Array[];
+  /** 0 for a scan. */
+  readonly ef: number;
+  /** False when the deadline cut the search short. */
+  readonly complete: boolean;
+}
+
+export interface ShardFailure {
+  readonly error: ErrorRecord;
+}
+
+/** One result per job, in order; `unknown_set` asks for the memories. */
+export type SearchResult = readonly (ShardHits | ShardFailure)[] | 'unknown_set';
+
+/** Name of the channel on which the pool tells its workers to forget a set. */
+export const FORGET_CHANNEL = 'nearpin:forget';
