@@ -1,0 +1,243 @@
+/**
+ * The pin store of a generation: pin id to where its vector lies, its attributes and its payload, and keyword to
+ * code, in one LMDB database that is written once and then only read, by any number of threads and processes.
+ *
+ * Keys are bytes: `p` and a pin id, or `k`, an attribute, a zero byte and a keyword (an attribute's name holds no
+ * control characters). Everything lies in the environment's root database, because opening named ones from several
+ * threads at once is not safe in LMDB.
+ *
+ * LMDB maps its file and trusts it: reading a cut or damaged page can end the process. So the manifest holds the
+ * file's size and checksum, and it is not opened before both were found right.
+ *
+ * The same pins in the same order give the same bytes. Three things would prevent that: LMDB stamps the boot id of
+ * the machine on its meta pages, takes its page size from the operating system, and leaves freed pages behind
+ * wherever a transaction happened to end. So the page size is fixed, and the store is built in a scratch environment
+ * that is then copied compacted, which drops the stamp and the freed pages (they take up to twice the space of the
+ * data, because pins come in the order of the input and not of their ids). Only transactions by count and size are
+ * used, never by the clock.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { NearpinError } from '../lib/errors.ts';
+import { type FileSeal, sealOfFile } from './file-checksum.ts';
+import { corruptFile, fileError } from './file-error.ts';
+import { decodeStoredPin, encodeStoredPin, type StoredPin } from './stored-pin.ts';
+
+const DATA_FILE = 'data.mdb';
+const SCRATCH_DIR = '.scratch';
+const PAGE_BYTES = 4096;
+/** Pins and bytes of values held back for one transaction, which keeps up to one dirty page per pin in memory. */
+const BATCH_PINS_MAX = 50_000;
+const BATCH_BYTES_MAX = 32 * 1024 * 1024;
+/** Read transactions at once, over all threads of all processes that have the store open. */
+const READERS_MAX = 1000;
+
+const ENCODING = { encoding: 'binary', keyEncoding: 'binary' } as const;
+
+const PIN_PREFIX = 'p';
+const KEYWORD_PREFIX = 'k';
+
+/** What a manifest states of a pin store. */
+export interface PinStoreSeal extends FileSeal {
+  readonly count: number;
+}
+
+export type KeywordEntry = readonly [attribute: string, value: string, code: number];
+
+/**
+ * Starts the pin store of a new generation in `dir`, which is made and must not hold one yet.
+ * Throws io_error.
+ */
+export async function createPinStore(dir: string): Promise<PinStoreWriter> {
+  const scratch = join(dir, SCRATCH_DIR);
+  try {
+    await mkdir(scratch, { recursive: true });
+    return new PinStoreWriter(
+      dir,
+      open<Buffer, Uint8Array>({
+        ...ENCODING,
+        path: scratch,
+        pageSize: PAGE_BYTES,
+        // Nothing in the scratch environment outlives a crash, so nothing in it needs to reach the disk.
+        noSync: true,
+        overlappingSync: false,
+      }),
+    );
+  } catch (error) {
+    throw fileError(error, dir);
+  }
+}
+
+/** A pin store being built. End it with `finish` or `abandon`. */
+export class PinStoreWriter {
+  readonly #dir: string;
+  readonly #database: RootDatabase<Buffer, Uint8Array>;
+  #batch = new Map<string, Buffer>();
+  #batchBytes = 0;
+  #count = 0;
+
+  constructor(dir: string, database: RootDatabase<Buffer, Uint8Array>) {
+    this.#dir = dir;
+    this.#database = database;
+  }
+
+  /** Pins put so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether a pin of this id was put already. */
+  has(id: string): boolean {
+    return this.#batch.has(id) || this.#database.doesExist(pinKey(id));
+  }
+
+  /** Stores a pin under a new id. Throws duplicate_pin, changing nothing, when the id was put already. */
+  put(id: string, pin: StoredPin): void {
+    if (this.has(id)) {
+      throw new NearpinError('duplicate_pin', `the pin ${JSON.stringify(id)} occurs more than once`);
+    }
+    const value = encodeStoredPin(pin);
+    this.#batch.set(id, value);
+    this.#batchBytes += value.length;
+    this.#count++;
+    if (this.#batch.size >= BATCH_PINS_MAX || this.#batchBytes >= BATCH_BYTES_MAX) this.#flush();
+  }
+
+  /**
+   * Adds the keywords, closes the store and gives what the manifest has to state of it. The file is complete but not
+   * yet synced; publishing the generation does that. Throws io_error.
+   */
+  async finish(keywords: Iterable<KeywordEntry>): Promise<PinStoreSeal> {
+    try {
+      this.#flush();
+      this.#database.transactionSync(() => {
+        for (const [attribute, value, code] of keywords) {
+          const bytes = Buffer.alloc(4);
+          bytes.writeUInt32LE(code);
+          this.#database.putSync(keywordKey(attribute, value), bytes);
+        }
+      });
+      await this.#database.backup(this.#dir, true);
+      await this.abandon();
+      return { ...(await sealOfFile(join(this.#dir, DATA_FILE))), count: this.#count };
+    } catch (error) {
+      throw fileError(error, this.#dir);
+    }
+  }
+
+  /** Closes the store and removes what only the building needed. */
+  async abandon(): Promise<void> {
+    await this.#database.close();
+    await rm(join(this.#dir, SCRATCH_DIR), { recursive: true, force: true });
+  }
+
+  #flush(): void {
+    this.#database.transactionSync(() => {
+      for (const [id, value] of this.#batch) this.#database.putSync(pinKey(id), value);
+    });
+    this.#batch = new Map();
+    this.#batchBytes = 0;
+  }
+}
+
+/**
+ * Opens the pin store of a generation for reading, after checking the whole file against `seal`, the manifest's entry
+ * of it. A directory that cannot be written to is fine: LMDB then goes without its lock file, which only writers need.
+ * Throws missing_file, corrupt_file or io_error.
+ */
+export async function openPinStore(dir: string, seal: FileSeal): Promise<PinStore> {
+  const file = join(dir, DATA_FILE);
+  const found = await sealOfFile(file);
+  if (found.bytes !== seal.bytes) {
+    throw corruptFile(file, `is ${found.bytes} bytes long where the manifest says ${seal.bytes}`);
+  }
+  if (found.crc32 !== seal.crc32)
+    throw corruptFile(file, 'does not have the checksum that the manifest names');
+  try {
+    return new PinStore(
+      file,
+      open<Buffer, Uint8Array>({ ...ENCODING, path: dir, readOnly: true, maxReaders: READERS_MAX }),
+    );
+  } catch (error) {
+    throw corruptFile(file, `cannot be opened: ${(error as Error).message}`, error);
+  }
+}
+
+/** An open pin store. Its methods throw `closed` once it is. */
+export class PinStore {
+  readonly #file: string;
+  readonly #database: RootDatabase<Buffer, Uint8Array>;
+  #closing: Promise<void> | undefined;
+
+  constructor(file: string, database: RootDatabase<Buffer, Uint8Array>) {
+    this.#file = file;
+    this.#database = database;
+  }
+
+  /** The pin of an id, or undefined. */
+  get(id: string): StoredPin | undefined {
+    const bytes = this.#open().getBinaryFast(pinKey(id));
+    return bytes === undefined ? undefined : this.#decode(bytes);
+  }
+
+  /** One entry per id, in order. */
+  getMany(ids: readonly string[]): (StoredPin | undefined)[] {
+    return ids.map((id) => this.get(id));
+  }
+
+  /** The dictionary's code of a keyword, 0 when no pin of the generation has it. */
+  keywordCode(attribute: string, value: string): number {
+    return this.#open().getBinary(keywordKey(attribute, value))?.readUInt32LE() ?? 0;
+  }
+
+  /** Every pin, in the order of the ids' UTF-8 bytes. */
+  *pins(): Generator<[id: string, pin: StoredPin]> {
+    for (const { key, value } of this.#range(PIN_PREFIX)) yield [key.toString(), this.#decode(value)];
+  }
+
+  /** Every keyword, in the order of attribute and keyword. */
+  *keywords(): Generator<KeywordEntry> {
+    for (const { key, value } of this.#range(KEYWORD_PREFIX)) {
+      const end = key.indexOf(0);
+      yield [key.toString('utf8', 0, end), key.toString('utf8', end + 1), value.readUInt32LE()];
+    }
+  }
+
+  /** Lets go of the file. Closing twice is fine. */
+  close(): Promise<void> {
+    this.#closing ??= this.#database.close();
+    return this.#closing;
+  }
+
+  *#range(prefix: string): Generator<{ key: Buffer; value: Buffer }> {
+    const start = Buffer.from(prefix);
+    const end = Buffer.from([start[0]! + 1]);
+    for (const { key, value } of this.#open().getRange({ start, end })) {
+      yield { key: Buffer.from(key).subarray(start.length), value };
+      // The caller may have closed the store in between.
+      this.#open();
+    }
+  }
+
+  #open(): RootDatabase<Buffer, Uint8Array> {
+    if (this.#closing !== undefined) throw new NearpinError('closed', `${this.#file} is closed`);
+    return this.#database;
+  }
+
+  #decode(bytes: Uint8Array): StoredPin {
+    try {
+      return decodeStoredPin(bytes);
+    } catch (error) {
+      throw corruptFile(this.#file, 'holds a record that cannot be read', error);
+    }
+  }
+}
+
+function pinKey(id: string): Buffer {
+  return Buffer.from(PIN_PREFIX + id);
+}
+
+function keywordKey(attribute: string, value: string): Buffer {
+  return Buffer.from(`${KEYWORD_PREFIX}${attribute}\0${value}`);
+}
