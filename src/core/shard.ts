@@ -137,15 +137,23 @@ export function createShard(module: WasmModule, config: ShardConfig, options: Me
 /** The words of the state that a segment holds, as `exportState` gave them. */
 export type ShardState = Uint32Array;
 
-/** Memory for a shard that is read from a segment: the state is set, the blocks are to be filled (`blockBytes`). */
+/**
+ * Memory for a shard that is read from a segment whose blocks have `bytes` in all: the state is set, the blocks are
+ * to be filled (`blockBytes`). Throws corrupt_file when state and bytes contradict each other, before memory is taken.
+ */
 export function reopenShard(
   module: WasmModule,
   config: ShardConfig,
   state: ShardState,
+  bytes: number,
   options: MemoryOptions,
 ): WasmMemory {
   const word = (w: number) => state[w - L.H_STATE]!;
   const blocks = word(L.H_BLOCKS);
+  const bytesPerBlock = blockBytesOf(module, config);
+  if (blocks * bytesPerBlock !== bytes) {
+    throw new NearpinError('corrupt_file', `${blocks} blocks of ${bytesPerBlock} bytes are not ${bytes} bytes`);
+  }
   const memory = makeMemory(module, config, options, blocks);
   const count = word(L.H_COUNT);
   if (
@@ -164,6 +172,20 @@ export function reopenShard(
   }
   header(memory).set(state, L.H_STATE);
   return memory;
+}
+
+/** Bytes of one block of a shard of this config, as the core lays it out. */
+function blockBytesOf(module: WasmModule, config: ShardConfig): number {
+  const memory = new wasm.Memory({ initial: 1, maximum: 1, shared: true });
+  const words = header(memory);
+  writeConfig(words, config);
+  instantiate(module, memory).np_layout();
+  return words[L.H_BLOCK_BYTES]!;
+}
+
+/** A copy of the words of the config, for the segment. */
+export function configWords(memory: WasmMemory): Uint32Array {
+  return header(memory).slice(0, L.H_CONFIG_WORDS);
 }
 
 /** A copy of the words of the state, for the segment. */

@@ -13,9 +13,11 @@ import type { Found } from '../shards/serve.ts';
 export function acceptor(shard: Shard, query: ShardQuery): (ordinal: number) => boolean {
   const { program } = query;
   if (!program) return (ordinal) => shard.isLive(ordinal);
-  return (ordinal) =>
-    shard.isLive(ordinal) &&
-    runProgram(program, shard.row(ordinal), (reference) => shard.list(reference));
+  return (ordinal) => {
+    if (!shard.isLive(ordinal)) return false;
+    const row = shard.row(ordinal);
+    return runProgram(program, row, (offset) => shard.list(row.getUint32(offset, true)));
+  };
 }
 
 /** Distance of the query to an ordinal by the finest level that the shard holds, bit for bit as the core's. */

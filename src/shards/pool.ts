@@ -50,6 +50,7 @@ export class SearchPool {
   readonly #forget = new BroadcastChannel(FORGET_CHANNEL);
   #waiting: Job[] = [];
   #running = 0;
+  #registered = 0;
   #scheduled = false;
   #closed = false;
 
@@ -91,9 +92,11 @@ export class SearchPool {
     }
   }
 
-  /** Makes a set of shards known under a name that is not in use. */
-  register(set: string, memories: readonly WasmMemory[]): void {
+  /** Makes a set of shards known; returns the name to search it by. */
+  register(memories: readonly WasmMemory[]): string {
+    const set = String(this.#registered++);
     this.#sets.set(set, memories);
+    return set;
   }
 
   /** Drops a set here and in every thread. */

@@ -1,0 +1,229 @@
+/**
+ * The offline build: files of pins to a published generation. Rows are checked, embedded and spooled in one pass;
+ * then the shards are built side by side; then everything is published at once. Whatever stops it before that leaves
+ * the index as it was.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { LAYOUT } from '../core/layout.ts';
+import { LIMIT_PAGES_MAX } from '../core/shard.ts';
+import type { WasmModule } from '../core/webassembly.ts';
+import { type IndexConfig, type IndexConfigInput, resolveConfig } from '../index/config.ts';
+import { encodeManifest, type ModelDescription } from '../index/manifest.ts';
+import { NearpinError } from '../lib/errors.ts';
+import { buildShards } from '../shards/build-pool.ts';
+import { abandonStaging, publishGeneration, stageGeneration } from '../storage/generation.ts';
+import { readPinFile } from '../storage/pin-files.ts';
+import { createPinStore, type PinStoreWriter } from '../storage/pin-store.ts';
+import { SpoolWriter } from '../storage/spool.ts';
+import { type BadRow, type EmbedDocuments, Ingest } from './ingest.ts';
+import { shardsForFiles } from './shard-count.ts';
+
+/** The model that texts are embedded with. */
+export interface BuildModel {
+  readonly description: ModelDescription;
+  readonly embed: EmbedDocuments;
+}
+
+/** How far a build is. `total` is unknown while the input is read. */
+export interface BuildProgress {
+  readonly phase: 'read' | 'insert';
+  readonly done: number;
+  readonly total?: number;
+}
+
+export interface BuildOptions {
+  /** Paths of input files; `-` is standard input. */
+  readonly files: readonly string[];
+  readonly stdin: Readable;
+  /** Directory of the index. */
+  readonly indexDir: string;
+  /** The config but for what the input and the model decide. */
+  readonly config: Omit<IndexConfigInput, 'dim' | 'model' | 'shards'>;
+  readonly shards: number | 'auto';
+  /** Name of what made the vectors, where no model of ours does. */
+  readonly vectorsFrom?: string;
+  /** The model, when one was chosen. */
+  readonly model?: BuildModel;
+  /** Opens the model for texts when none was chosen. */
+  readonly defaultModel: () => Promise<BuildModel>;
+  readonly skipBad: boolean;
+  readonly onBad: (bad: BadRow) => void;
+  readonly onProgress: (progress: BuildProgress) => void;
+  readonly module: WasmModule;
+  readonly threads: number;
+  readonly limitBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface BuildReport {
+  readonly generation: string;
+  readonly config: IndexConfig;
+  readonly count: number;
+  readonly bad: number;
+  readonly shards: readonly { readonly count: number; readonly bytes: number }[];
+}
+
+/** A bad row as an error of the build: file, line, reason. */
+function refusal({ file, row, error }: BadRow): NearpinError {
+  const at = `${file}:${row}`;
+  const details = error.details.map(({ path, message }) => ({ path: path ? `${at} ${path}` : at, message }));
+  return new NearpinError(error.code, `${at}: ${error.message.replace(/^: /, '')}`, details);
+}
+
+/**
+ * Builds and publishes a generation.
+ * Throws what is wrong with the input, the config or the model, shard_full, or io_error; nothing is published then.
+ */
+export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
+  const limitBytes = options.limitBytes ?? LIMIT_PAGES_MAX * LAYOUT.NP_PAGE;
+  const staging = await stageGeneration(options.indexDir);
+  let pins: PinStoreWriter | undefined;
+  const spools: SpoolWriter[] = [];
+  let published = false;
+  try {
+    pins = await createPinStore(join(staging, 'pins'));
+    const read = await readInput(options, limitBytes, staging, pins, spools);
+    const { config, ingest, model, bad } = read;
+    const pinSeal = await pins.finish(ingest.dictionary.entries());
+    pins = undefined;
+    const total = pinSeal.count;
+    const tasks = spools.map((spool, shard) => ({
+      config,
+      shard,
+      spool: spool.path,
+      count: spool.count,
+      recordBytes: ingest.recordBytes[shard]!,
+      segment: join(staging, `shard-${String(shard).padStart(3, '0')}.seg`),
+      limitBytes,
+    }));
+    const onProgress = (done: number) => options.onProgress({ phase: 'insert', done, total });
+    const built = await buildShards(options.module, tasks, options.threads, onProgress, options.signal);
+    for (const { path } of spools) rmSync(path);
+    const shards = built.map(({ seal, stats }, shard) => ({
+      file: `shard-${String(shard).padStart(3, '0')}.seg`,
+      ...seal,
+      count: stats.live,
+    }));
+    const generation = await publishGeneration(staging, (name) =>
+      encodeManifest({
+        generation: name,
+        seq: 0,
+        count: total,
+        config,
+        model,
+        shards,
+        pins: { dir: 'pins', ...pinSeal },
+      }),
+    );
+    published = true;
+    return {
+      generation,
+      config,
+      count: total,
+      bad,
+      shards: built.map(({ stats }) => ({ count: stats.live, bytes: stats.bytes })),
+    };
+  } finally {
+    if (!published) {
+      await pins?.abandon();
+      await abandonStaging(staging);
+    }
+  }
+}
+
+interface Read {
+  readonly config: IndexConfig;
+  readonly ingest: Ingest;
+  readonly model: ModelDescription | null;
+  readonly bad: number;
+}
+
+/** Reads all files into the spools and the pin store. The first row decides what the config leaves open. */
+async function readInput(
+  options: BuildOptions,
+  limitBytes: number,
+  staging: string,
+  pins: PinStoreWriter,
+  spools: SpoolWriter[],
+): Promise<Read> {
+  let { model } = options;
+  let config: IndexConfig | undefined;
+  let ingest: Ingest | undefined;
+  let rows = 0;
+  let bad = 0;
+  const onBad = (row: BadRow) => {
+    bad++;
+    if (!options.skipBad) throw refusal(row);
+    options.onBad(row);
+  };
+  const open = async (value: unknown): Promise<Ingest> => {
+    const hasText = (value as { text?: unknown } | null)?.text !== undefined;
+    if (hasText) model ??= await options.defaultModel();
+    const { vector } = (value ?? {}) as { vector?: { length?: unknown } };
+    const name = model ? `${model.description.name}@${model.description.revision}` : options.vectorsFrom;
+    const input = {
+      ...options.config,
+      dim: model?.description.dim ?? vector?.length,
+      ...(name !== undefined && { model: name }),
+    };
+    config = resolveConfig(input);
+    const shards =
+      options.shards === 'auto'
+        ? await shardsForFiles(config, options.files, options.stdin, limitBytes)
+        : options.shards;
+    config = resolveConfig({ ...input, shards });
+    for (let shard = 0; shard < shards; shard++)
+      spools.push(new SpoolWriter(join(staging, `spool-${shard}`)));
+    const embed = async () => {
+      if (!model) {
+        throw new NearpinError(
+          'no_model',
+          'the input mixes texts with vectors that no model here made; name one',
+        );
+      }
+      return model.embed;
+    };
+    return new Ingest(config, { pins, spools, embed, onBad });
+  };
+  try {
+    for (const file of options.files) {
+      for await (const row of readPinFile(file, options.stdin)) {
+        if (++rows % 1024 === 0) {
+          options.onProgress({ phase: 'read', done: rows });
+          options.signal?.throwIfAborted();
+        }
+        if ('error' in row) {
+          onBad({ file, row: row.row, error: row.error });
+          continue;
+        }
+        if (!ingest) {
+          // A row without either cannot decide the dimensions; it is refused when one that can has come
+          if (!decides(row.value)) {
+            onBad({ file, row: row.row, error: new NearpinError('bad_pin', 'needs a vector or a text') });
+            continue;
+          }
+          ingest = await open(row.value);
+        }
+        await ingest.add(file, row.row, row.value);
+      }
+    }
+    await ingest?.end();
+    options.onProgress({ phase: 'read', done: rows });
+    for (const spool of spools) spool.end();
+  } catch (error) {
+    for (const spool of spools) spool.abandon();
+    throw error;
+  }
+  if (!config || !ingest || pins.count === 0) {
+    throw new NearpinError('bad_file', `${options.files.join(', ')} hold no pins`);
+  }
+  return { config, ingest, model: model?.description ?? null, bad };
+}
+
+/** Whether a row shows the number of dimensions: by a vector, or by a text that a model embeds. */
+function decides(value: unknown): boolean {
+  const { vector, text } = (value ?? {}) as { vector?: unknown; text?: unknown };
+  return typeof text === 'string' || Array.isArray(vector) || vector instanceof Float32Array;
+}

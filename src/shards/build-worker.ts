@@ -1,0 +1,63 @@
+/**
+ * Builds one shard: reads its spool, inserts pin by pin, checks the graph, writes the segment. One graph is built by
+ * one thread, so the same input gives the same bytes; parallelism is across shards.
+ */
+import { workerData } from 'node:worker_threads';
+import { createShard, Shard, type ShardStats, shardStats } from '../core/shard.ts';
+import type { WasmModule } from '../core/webassembly.ts';
+import type { IndexConfig } from '../index/config.ts';
+import { type ErrorRecord, NearpinError, toErrorRecord } from '../lib/errors.ts';
+import type { SegmentSeal } from '../storage/segment.ts';
+import { readSpool } from '../storage/spool.ts';
+import { blockShapeFor, shardConfigOf } from './shard-config.ts';
+import { saveShard } from './shard-file.ts';
+
+export interface BuildStart {
+  readonly module: WasmModule;
+  /** One counter of inserted pins per shard. */
+  readonly progress: Int32Array;
+}
+
+export interface BuildTask {
+  readonly config: IndexConfig;
+  readonly shard: number;
+  readonly spool: string;
+  /** Pins in the spool. */
+  readonly count: number;
+  /** Heap bytes that their ids and keyword lists take. */
+  readonly recordBytes: number;
+  /** The segment to write. */
+  readonly segment: string;
+  readonly limitBytes: number;
+}
+
+export interface BuildResult {
+  readonly seal: SegmentSeal;
+  readonly stats: ShardStats;
+}
+
+/** Errors lose their class and code between threads, so a failure is a result, too. */
+export type BuildOutcome = BuildResult | { readonly error: ErrorRecord };
+
+const { module, progress } = workerData as BuildStart;
+
+export default function run(task: BuildTask): BuildOutcome {
+  try {
+    return buildShard(task);
+  } catch (error) {
+    return { error: toErrorRecord(error) };
+  }
+}
+
+function buildShard(task: BuildTask): BuildResult {
+  const config = shardConfigOf(task.config, blockShapeFor(task.config, task.count, task.recordBytes));
+  const memory = createShard(module, config, { readers: 0, limitBytes: task.limitBytes });
+  const shard = new Shard(module, memory, 0);
+  for (const { vector, id, row, lists } of readSpool(task.spool, config)) {
+    shard.insert(vector, id, row, lists);
+    Atomics.add(progress, task.shard, 1);
+  }
+  const finding = shard.validate();
+  if (finding) throw new NearpinError('internal', `${finding.invariant} (ordinal ${finding.ordinal})`);
+  return { seal: saveShard(task.segment, memory), stats: shardStats(memory) };
+}

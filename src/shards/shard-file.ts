@@ -1,0 +1,86 @@
+/**
+ * A shard's memory as a segment: three sections, read straight to where they will live. indexes/README.md gives the
+ * bytes. Nothing of the file is believed: its config must be the one that the manifest's config makes, and its sizes
+ * are held against the file's before memory is taken.
+ */
+import { LAYOUT as L } from '../core/layout.ts';
+import {
+  blockBytes,
+  configWords,
+  exportState,
+  type MemoryOptions,
+  reopenShard,
+  shardStats,
+} from '../core/shard.ts';
+import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
+import type { IndexConfig } from '../index/config.ts';
+import { NearpinError } from '../lib/errors.ts';
+import { corruptFile } from '../storage/file-error.ts';
+import { openSegment, type SegmentSeal, writeSegment } from '../storage/segment.ts';
+import { shardConfigOf } from './shard-config.ts';
+
+const CONFIG = 1;
+const STATE = 2;
+const BLOCKS = 3;
+export const SECTION_NAMES = { [CONFIG]: 'config', [STATE]: 'state', [BLOCKS]: 'blocks' } as const;
+
+const bytesOf = (words: Uint32Array) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+
+/** Writes a shard to a new file. No writer may be at work on the memory. */
+export function saveShard(path: string, memory: WasmMemory): SegmentSeal {
+  const config = bytesOf(configWords(memory));
+  const state = bytesOf(exportState(memory));
+  const blocks = blockBytes(memory);
+  return writeSegment(path, [
+    { kind: CONFIG, bytes: config.length, chunks: [config] },
+    { kind: STATE, bytes: state.length, chunks: [state] },
+    { kind: BLOCKS, bytes: blocks.length, chunks: [blocks] },
+  ]);
+}
+
+/**
+ * Reads a shard of `count` pins into a memory of its own.
+ * Throws missing_file, corrupt_file, unsupported_version, or shard_full when it does not fit the limit.
+ */
+export function loadShard(
+  path: string,
+  expected: SegmentSeal & { readonly count: number },
+  config: IndexConfig,
+  module: WasmModule,
+  options: MemoryOptions,
+): WasmMemory {
+  const segment = openSegment(path, SECTION_NAMES, expected);
+  try {
+    const stored = new Uint32Array(L.H_CONFIG_WORDS);
+    segment.readInto(CONFIG, bytesOf(stored));
+    if (stored[L.H_LAYOUT_VERSION]! > L.NP_LAYOUT_VERSION) {
+      throw new NearpinError('unsupported_version', `${path} was written by a newer version of the core`);
+    }
+    const shape = { blockShift: stored[L.H_BLOCK_SHIFT]!, heapBytes: stored[L.H_HEAP_BYTES]! };
+    if (shape.blockShift > 16 || shape.heapBytes % 64 !== 0 || shape.heapBytes > 2 ** 26) {
+      throw corruptFile(path, 'has a config of impossible blocks');
+    }
+    const shardConfig = shardConfigOf(config, shape);
+    const state = new Uint32Array(L.H_STATE_END - L.H_STATE);
+    segment.readInto(STATE, bytesOf(state));
+    const memory = reopenShard(module, shardConfig, state, segment.lengthOf(BLOCKS), options);
+    if (configWords(memory).some((word, i) => word !== stored[i])) {
+      throw corruptFile(path, 'has another config than its manifest');
+    }
+    if (shardStats(memory).live !== expected.count) {
+      throw corruptFile(
+        path,
+        `holds ${shardStats(memory).live} pins where its manifest says ${expected.count}`,
+      );
+    }
+    segment.readInto(BLOCKS, blockBytes(memory));
+    return memory;
+  } catch (error) {
+    if (error instanceof NearpinError && error.details.length === 0 && error.code === 'corrupt_file') {
+      throw corruptFile(path, error.message);
+    }
+    throw error;
+  } finally {
+    segment.close();
+  }
+}
