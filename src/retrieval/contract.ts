@@ -1,26 +1,34 @@
 /** Requests and answers of retrieval: the same shapes over HTTP, in the client and in the embedded library. */
 import type { Coverage } from '../engines/engine.ts';
+import type { IndexConfig } from '../index/config.ts';
 import type { Filter } from '../index/filter.ts';
 import type { Attributes } from '../index/pin.ts';
 
 export type Vector = readonly number[] | Float32Array;
 export type Include = 'payload' | 'attributes' | 'vector';
 
-interface Common {
+/** What every request may say; ranges are in `src/lib/limits.ts`. */
+export interface CommonRequest {
+  /** Hits wanted; 10 when absent. */
   readonly k?: number;
+  /** Width of the search; raised to what k needs. The index has its own default. */
   readonly ef?: number;
   readonly filter?: Filter;
+  /** Compare with every matching pin instead of searching the graph. */
   readonly exact?: boolean;
+  /** Only hits with at least this score. */
   readonly minScore?: number;
+  /** Milliseconds after which a partial answer is better than a later one. */
   readonly deadlineMs?: number;
   readonly include?: readonly Include[];
   /** Pin ids that must not be among the hits. */
   readonly exclude?: readonly string[];
 }
 
-export interface QueryRequest extends Common {
+/** Exactly one of `vector` and `vectors`. */
+export interface QueryRequest extends CommonRequest {
   readonly vector?: Vector;
-  /** Several queries at once; each has its own list of hits in `results`. */
+  /** Several queries at once; each has its own answer in `results`. */
   readonly vectors?: readonly Vector[];
   /** `name@revision` that made the vector; refused when the index was made by another. */
   readonly model?: string;
@@ -28,20 +36,22 @@ export interface QueryRequest extends Common {
 
 export interface SeedPin {
   readonly id: string;
+  /** Over 0; 1 when absent. */
   readonly weight?: number;
 }
 
-export interface RelatedRequest extends Common {
+export interface RelatedRequest extends CommonRequest {
   readonly pins: readonly (string | SeedPin)[];
   /** Pins to move away from. */
   readonly negatives?: readonly (string | SeedPin)[];
-  /** Maximal marginal relevance (Carbonell and Goldstein, 1998); lambda 1 is pure relevance. */
+  /** Maximal marginal relevance (Carbonell and Goldstein, 1998); lambda in [0, 1], 1 is pure relevance. */
   readonly diversity?: { readonly lambda: number };
   /** At most `size` hits that share a value of this attribute. */
   readonly groupBy?: { readonly field: string; readonly size: number };
 }
 
-export interface SearchRequest extends Common {
+/** Exactly one of `text` and `vector`. */
+export interface SearchRequest extends CommonRequest {
   readonly text?: string;
   readonly vector?: Vector;
   readonly mode?: 'dense';
@@ -49,9 +59,11 @@ export interface SearchRequest extends Common {
 }
 
 export interface RecallRequest {
+  /** Stored pins to query with; 100 when absent. */
   readonly samples?: number;
   readonly k?: number;
   readonly ef?: number;
+  /** Draws the sample; 1 when absent. */
   readonly seed?: number;
 }
 
@@ -66,6 +78,7 @@ export interface BatchRequest {
 
 export interface Hit {
   readonly id: string;
+  /** Larger is better: cosine similarity, dot product, or minus squared L2. */
   readonly score: number;
   readonly payload?: unknown;
   readonly attributes?: Attributes;
@@ -73,12 +86,15 @@ export interface Hit {
 }
 
 export interface RetrievalAnswer {
+  /** Score descending, ties by id; under `diversity` in the order of selection. */
   readonly hits: readonly Hit[];
   readonly tookMs: number;
+  /** Width actually searched with; 0 for an exact scan. */
   readonly ef: number;
   readonly generation: string;
   readonly model: string | null;
   readonly coverage: Coverage;
+  /** Fewer than k pins match, and all of them are in `hits`. */
   readonly exhausted: boolean;
 }
 
@@ -88,10 +104,12 @@ export interface MultiAnswer {
 }
 
 export interface RecallAnswer {
+  /** Share of the exact top k that the search found; 1 when there was nothing to find. */
   readonly recall: number;
-  /** 95 % confidence interval of the mean over the sampled queries. */
+  /** 95 % confidence interval of the recall over the index's own pins as queries. */
   readonly low: number;
   readonly high: number;
+  /** Queries made: fewer than asked for when the index holds fewer pins. */
   readonly samples: number;
   readonly k: number;
   readonly ef: number;
@@ -108,12 +126,14 @@ export interface Problem {
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
 }
 
+/** One answer per request, in order; a problem has `code`, an answer never has. */
 export interface BatchAnswer {
   readonly answers: readonly (RetrievalAnswer | MultiAnswer | Problem)[];
 }
 
 export interface IndexDescription {
   readonly name: string;
+  readonly status: 'ready';
   readonly engine: string;
   readonly generation: string;
   readonly seq: number;
@@ -122,5 +142,16 @@ export interface IndexDescription {
   readonly shards: readonly { readonly count: number; readonly bytes: number }[];
   readonly bytes: number;
   readonly defaultEf: number;
-  readonly config: unknown;
+  readonly config: IndexConfig;
+}
+
+/** An index that is known but does not answer, with the reason. */
+export interface UnavailableIndex {
+  readonly name: string;
+  readonly status: 'loading' | 'failed';
+  readonly problem: Problem;
+}
+
+export interface IndexList {
+  readonly indexes: readonly (IndexDescription | UnavailableIndex)[];
 }

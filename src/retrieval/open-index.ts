@@ -1,0 +1,17 @@
+/** The port through which retrieval reaches an index: its engine, and the model that turns text into its vectors. */
+import type { Engine } from '../engines/engine.ts';
+
+/** Epoch milliseconds, with a fraction where the platform has one: deadlines and `tookMs` are read from it. */
+export type Clock = () => number;
+
+/** Embeds texts with exactly the index's model: one f32[dim] per text, in order. */
+export type Embed = (texts: readonly string[], kind: 'query' | 'document') => Promise<Float32Array[]>;
+
+export interface OpenIndex {
+  readonly name: string;
+  readonly engine: Engine;
+  /** `name@revision` that made the vectors; null when they came without a name. */
+  readonly model: string | null;
+  /** Absent when the index has no model or the model is not loaded. */
+  readonly embed?: Embed;
+}

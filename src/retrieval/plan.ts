@@ -1,0 +1,76 @@
+/**
+ * What every request has in common, checked and with its defaults filled in. The server has checked shapes
+ * already; the ranges are checked here, because the embedded library comes straight to retrieval.
+ */
+import type { EngineQuery } from '../engines/engine.ts';
+import { checkPinId } from '../index/pin.ts';
+import { errorAt } from '../lib/errors.ts';
+import { LIMITS } from '../lib/limits.ts';
+import type { CommonRequest, Include } from './contract.ts';
+import type { Clock, OpenIndex } from './open-index.ts';
+
+export const DEFAULT_K = 10;
+const INCLUDES: readonly string[] = ['payload', 'attributes', 'vector'] satisfies Include[];
+
+/** An engine query that lacks only its vector, and what to do with the hits. */
+export interface Plan {
+  readonly startedAtMs: number;
+  readonly query: Omit<EngineQuery, 'vector'>;
+  readonly include: readonly Include[];
+}
+
+/** A whole number in [min, max], or `fallback` when absent; bad_request or, over max, limit_exceeded. */
+export function checkWhole(value: unknown, path: string, min: number, max: number, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min)
+    throw errorAt('bad_request', path, `must be a whole number of at least ${min}`);
+  if (value > max) throw errorAt('limit_exceeded', path, `${value} is over the limit of ${max}`);
+  return value;
+}
+
+/** A list of at most `max` entries; bad_request or limit_exceeded. */
+export function checkList(value: unknown, path: string, max: number): readonly unknown[] {
+  if (!Array.isArray(value)) throw errorAt('bad_request', path, 'must be a list');
+  if (value.length > max)
+    throw errorAt('limit_exceeded', path, `${value.length} entries are over the limit of ${max}`);
+  return value;
+}
+
+/**
+ * Checks the common part of a request; `startedAtMs` is the moment from which its deadline counts.
+ * @throws NearpinError bad_request, limit_exceeded or bad_pin_id with the path of the bad value
+ */
+export function planRequest(request: CommonRequest, clock: Clock): Plan {
+  const startedAtMs = clock();
+  const { filter, exact, minScore, deadlineMs } = request;
+  const k = checkWhole(request.k, 'k', 1, LIMITS.kMax, DEFAULT_K);
+  const ef = request.ef === undefined ? undefined : checkWhole(request.ef, 'ef', 1, LIMITS.efMax, 0);
+  if (minScore !== undefined && !Number.isFinite(minScore))
+    throw errorAt('bad_request', 'minScore', 'must be a finite number');
+  if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs > 0))
+    throw errorAt('bad_request', 'deadlineMs', 'must be a number of milliseconds over 0');
+  if (exact !== undefined && typeof exact !== 'boolean')
+    throw errorAt('bad_request', 'exact', 'must be true or false');
+  const include = checkList(request.include ?? [], 'include', INCLUDES.length).map((part, i) => {
+    if (!INCLUDES.includes(part as string))
+      throw errorAt('bad_request', `include[${i}]`, `must be one of ${INCLUDES.join(', ')}`);
+    return part as Include;
+  });
+  const exclude = checkList(request.exclude ?? [], 'exclude', LIMITS.excludeMax).map((id, i) =>
+    checkPinId(id, `exclude[${i}]`),
+  );
+  const deadlineAtMs = deadlineMs === undefined ? undefined : startedAtMs + deadlineMs;
+  const withVectors = include.includes('vector');
+  return {
+    startedAtMs,
+    include,
+    query: { k, ef, filter, exact, minScore, exclude, deadlineAtMs, withVectors },
+  };
+}
+
+/** Refuses a vector or a text that is meant for another model: model_mismatch. */
+export function checkModel(index: OpenIndex, model: string | undefined): void {
+  if (model === undefined || model === index.model) return;
+  const has = index.model === null ? 'does not name its model' : `is made by ${index.model}`;
+  throw errorAt('model_mismatch', 'model', `index ${index.name} ${has}, not by ${model}`);
+}

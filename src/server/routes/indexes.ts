@@ -1,0 +1,65 @@
+/** The routes that show what there is: indexes and single pins. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import { describeIndex } from '../../retrieval/describe.ts';
+import { readPin } from '../../retrieval/pins.ts';
+import { documented, sendAnswer } from '../api.ts';
+import { type Catalog, describeEntry, openIndex } from '../catalog.ts';
+
+const PART = '(payload|attributes|vector)';
+
+export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
+  app.get(
+    '/v1/indexes',
+    {
+      schema: documented({
+        tags: ['indexes'],
+        summary: 'All indexes, with those that failed to load',
+        answer: 'IndexList',
+      }),
+    },
+    async (request, reply) => sendAnswer(request, reply, { indexes: catalog.list().map(describeEntry) }),
+  );
+
+  app.get<{ Params: { index: string } }>(
+    '/v1/indexes/:index',
+    {
+      schema: documented({
+        tags: ['indexes'],
+        summary: 'One index',
+        answer: 'IndexDescription',
+        params: Type.Object({ index: Type.String() }),
+      }),
+    },
+    async (request, reply) =>
+      sendAnswer(request, reply, describeIndex(openIndex(catalog, request.params.index))),
+  );
+
+  app.get<{ Params: { index: string; id: string }; Querystring: { include?: string } }>(
+    '/v1/indexes/:index/pins/:id',
+    {
+      schema: documented({
+        tags: ['indexes'],
+        summary: 'One pin, with its attributes and payload',
+        answer: 'Pin',
+        params: Type.Object({ index: Type.String(), id: Type.String() }),
+        querystring: Type.Object(
+          {
+            include: Type.Optional(
+              Type.String({
+                pattern: `^${PART}(,${PART})*$`,
+                description: 'Names parts, separated by commas; `vector` is shown only when named.',
+              }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+      }),
+    },
+    async (request, reply) => {
+      const withVector = request.query.include?.split(',').includes('vector') === true;
+      const index = openIndex(catalog, request.params.index);
+      return sendAnswer(request, reply, await readPin(index, request.params.id, withVector));
+    },
+  );
+}

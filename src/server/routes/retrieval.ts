@@ -1,0 +1,94 @@
+/** The routes that find pins: query, related, search, batch, and recall, which measures how well they do. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import { runBatch } from '../../retrieval/batch.ts';
+import type {
+  BatchRequest,
+  QueryRequest,
+  RecallRequest,
+  RelatedRequest,
+  SearchRequest,
+} from '../../retrieval/contract.ts';
+import type { Clock, OpenIndex } from '../../retrieval/open-index.ts';
+import { runQuery } from '../../retrieval/query.ts';
+import { measureRecall } from '../../retrieval/recall.ts';
+import { runRelated } from '../../retrieval/related.ts';
+import { runSearch } from '../../retrieval/search.ts';
+import { documented, sendAnswer } from '../api.ts';
+import { type Catalog, openIndex } from '../catalog.ts';
+import type { SchemaName } from '../schemas.ts';
+import { type Check, compileCheck } from '../validate.ts';
+
+interface Operation {
+  readonly path: string;
+  readonly summary: string;
+  readonly body: SchemaName;
+  readonly answer: SchemaName;
+  readonly run: (index: OpenIndex, body: never, onFault: (error: unknown) => void) => Promise<object>;
+}
+
+export function retrievalRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock): void {
+  const check = batchItemCheck();
+  const operations: readonly Operation[] = [
+    {
+      path: 'query',
+      summary: 'Pins nearest to a vector, or to several',
+      body: 'QueryRequest',
+      answer: 'QueryAnswer',
+      run: (index, body: QueryRequest) => runQuery(index, body, clock),
+    },
+    {
+      path: 'related',
+      summary: 'Pins nearest to other pins',
+      body: 'RelatedRequest',
+      answer: 'RetrievalAnswer',
+      run: (index, body: RelatedRequest) => runRelated(index, body, clock),
+    },
+    {
+      path: 'search',
+      summary: 'Pins that fit a text',
+      body: 'SearchRequest',
+      answer: 'RetrievalAnswer',
+      run: (index, body: SearchRequest) => runSearch(index, body, clock),
+    },
+    {
+      path: 'batch',
+      summary: 'Several requests, answered in order',
+      body: 'BatchRequest',
+      answer: 'BatchAnswer',
+      run: (index, body: BatchRequest, onFault) => runBatch(index, body, clock, { check, onFault }),
+    },
+    {
+      path: 'recall',
+      summary: 'Recall measured now against exact search',
+      body: 'RecallRequest',
+      answer: 'RecallAnswer',
+      run: (index, body: RecallRequest) => measureRecall(index, body),
+    },
+  ];
+  for (const { path, summary, body, answer, run } of operations)
+    app.post<{ Params: { index: string } }>(
+      `/v1/indexes/:index/${path}`,
+      { schema: documented({ tags: ['retrieval'], summary, body, answer, params: INDEX_PARAMS }) },
+      async (request, reply) => {
+        const index = openIndex(catalog, request.params.index);
+        const found = await run(index, request.body as never, (error) => request.log.error(error));
+        return sendAnswer(request, reply, found);
+      },
+    );
+}
+
+const INDEX_PARAMS = Type.Object({ index: Type.String() });
+
+/** Checks an item of a batch by the schema of its op; an op that is unknown is left to the batch. */
+function batchItemCheck(): Check {
+  const checks: Readonly<Record<string, Check>> = {
+    query: compileCheck({ $ref: 'QueryItem' }),
+    related: compileCheck({ $ref: 'RelatedItem' }),
+    search: compileCheck({ $ref: 'SearchItem' }),
+  };
+  return (item) => {
+    const op = (item as { op?: unknown } | null)?.op;
+    if (typeof op === 'string' && Object.hasOwn(checks, op)) checks[op]!(item);
+  };
+}

@@ -1,0 +1,270 @@
+/**
+ * The shapes of requests and answers, stated once: what is refused, what OpenAPI shows, and what the tests hold
+ * answers against. They follow `src/retrieval/contract.ts`; a test compares the two.
+ */
+import Type, { type TProperties, type TSchema } from 'typebox';
+import { ERRORS } from '../lib/errors.ts';
+import { LIMITS } from '../lib/limits.ts';
+
+/** An object that refuses fields it does not name. */
+const strict = <Properties extends TProperties>(properties: Properties, description?: string) =>
+  Type.Object(properties, { additionalProperties: false, ...(description !== undefined && { description }) });
+const optional = Type.Optional;
+const whole = (minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, description });
+
+const Vector = Type.Union([Type.Array(Type.Number()), Type.String({ format: 'binary' })], {
+  description:
+    'As many numbers as the index has dimensions; in msgpack also `bin` of little-endian 32-bit floats.',
+});
+const PinId = Type.Union([Type.String({ minLength: 1 }), Type.Integer()], {
+  description: `1 to ${LIMITS.pinIdBytesMax} bytes of UTF-8; an integer stands for its decimal string.`,
+});
+const Filter = Type.Object(
+  {},
+  {
+    description:
+      'Conditions on declared attributes: `{"category": "lamps", "price": {"$lt": 50}}`, with $eq $ne $in $nin ' +
+      '$gt $gte $lt $lte $exists, $and $or $not.',
+    examples: [{ category: 'lamps', price: { $gte: 10, $lt: 50 } }],
+  },
+);
+
+const common = {
+  k: optional(Type.Integer({ minimum: 1, maximum: LIMITS.kMax, default: 10, description: 'Hits wanted.' })),
+  ef: optional(whole(1, LIMITS.efMax, 'Width of the search; raised to what k needs.')),
+  filter: optional(Type.Ref('Filter')),
+  exact: optional(Type.Boolean({ description: 'Compare with every matching pin.' })),
+  minScore: optional(Type.Number({ description: 'Only hits with at least this score.' })),
+  deadlineMs: optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      description: 'When it passes, the answer is partial (see coverage).',
+    }),
+  ),
+  include: optional(
+    Type.Array(Type.Enum(['payload', 'attributes', 'vector']), {
+      maxItems: 3,
+      description: 'Parts of the pins to return with the hits.',
+    }),
+  ),
+  exclude: optional(
+    Type.Array(Type.Ref('PinId'), {
+      maxItems: LIMITS.excludeMax,
+      description: 'Pins that must not be hits.',
+    }),
+  ),
+};
+const model = optional(
+  Type.String({ description: '`name@revision` that made the vector; refused when the index has another.' }),
+);
+
+const query = {
+  vector: optional(Type.Ref('Vector')),
+  vectors: optional(
+    Type.Array(Type.Ref('Vector'), {
+      maxItems: LIMITS.queryVectorsMax,
+      description: 'Several queries at once; give either vector or vectors.',
+    }),
+  ),
+  model,
+  ...common,
+};
+
+const seeds = (description: string) =>
+  Type.Array(
+    Type.Union([
+      Type.Ref('PinId'),
+      strict({ id: Type.Ref('PinId'), weight: optional(Type.Number({ exclusiveMinimum: 0, default: 1 })) }),
+    ]),
+    { maxItems: LIMITS.seedsMax, description },
+  );
+
+const related = {
+  pins: seeds('Seeds, at least one.'),
+  negatives: optional(seeds('Pins to move away from.')),
+  diversity: optional(
+    strict(
+      { lambda: Type.Number({ minimum: 0, description: 'From 0 (most diverse) to 1 (pure relevance).' }) },
+      `Maximal marginal relevance, for k up to ${LIMITS.diversityKMax}; hits come in the order of selection.`,
+    ),
+  ),
+  groupBy: optional(
+    strict(
+      { field: Type.String(), size: whole(1, LIMITS.kMax, 'Hits per value.') },
+      'At most `size` hits that share a value of this attribute.',
+    ),
+  ),
+  ...common,
+};
+
+const search = {
+  text: optional(
+    Type.String({ description: `1 to ${LIMITS.textCharsMax} characters; give either text or vector.` }),
+  ),
+  vector: optional(Type.Ref('Vector')),
+  mode: optional(Type.Enum(['dense'])),
+  model,
+  ...common,
+};
+
+const QueryRequest = strict(query, 'The pins nearest to a vector.');
+const RelatedRequest = strict(related, 'The pins nearest to other pins, which are never among the hits.');
+const SearchRequest = strict(search, 'The pins that fit a text.');
+const RecallRequest = strict(
+  {
+    samples: optional(whole(1, LIMITS.recallSamplesMax, 'Stored pins to query with; 100 when absent.')),
+    k: optional(whole(1, LIMITS.kMax, '10 when absent.')),
+    ef: optional(whole(1, LIMITS.efMax, "The index's default when absent.")),
+    seed: optional(whole(0, Number.MAX_SAFE_INTEGER, 'Draws the sample; 1 when absent.')),
+  },
+  'Recall measured now, against exact search.',
+);
+
+const QueryItem = strict({ op: Type.Literal('query'), ...query });
+const RelatedItem = strict({ op: Type.Literal('related'), ...related });
+const SearchItem = strict({ op: Type.Literal('search'), ...search });
+const BatchItem = Type.Union([Type.Ref('QueryItem'), Type.Ref('RelatedItem'), Type.Ref('SearchItem')], {
+  discriminator: { propertyName: 'op' },
+});
+const BatchRequest = strict(
+  { requests: Type.Array(Type.Ref('BatchItem'), { maxItems: LIMITS.batchRequestsMax }) },
+  'Several requests, each answered or refused on its own.',
+);
+
+const Attributes = Type.Record(
+  Type.String(),
+  Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())]),
+);
+const AnswerVector = Type.Ref('Vector');
+const Hit = strict({
+  id: Type.String(),
+  score: Type.Number({
+    description: 'Larger is better: cosine similarity, dot product, or minus squared L2.',
+  }),
+  payload: optional(Type.Unknown()),
+  attributes: optional(Attributes),
+  vector: optional(AnswerVector),
+});
+const Coverage = strict({
+  shards: Type.Integer(),
+  answered: Type.Integer({ description: 'Shards that searched to the end.' }),
+  degraded: optional(Type.Enum(['deadline', 'shard_failed'])),
+});
+const nullableModel = Type.Union([Type.String(), Type.Null()]);
+const RetrievalAnswer = strict({
+  hits: Type.Array(Type.Ref('Hit')),
+  tookMs: Type.Number(),
+  ef: Type.Integer({ description: 'Width actually searched with; 0 for an exact scan.' }),
+  generation: Type.String(),
+  model: nullableModel,
+  coverage: Coverage,
+  exhausted: Type.Boolean({ description: 'Fewer than k pins match, and all of them are hits.' }),
+});
+const MultiAnswer = strict({ results: Type.Array(Type.Ref('RetrievalAnswer')) });
+const QueryAnswer = Type.Union([Type.Ref('RetrievalAnswer'), Type.Ref('MultiAnswer')]);
+const Problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.Enum(Object.keys(ERRORS)),
+    detail: Type.String(),
+    errors: optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+  },
+  { description: 'Problem details (RFC 9457); `code` is stable, the texts are for people.' },
+);
+const BatchAnswer = strict({
+  answers: Type.Array(
+    Type.Union([Type.Ref('RetrievalAnswer'), Type.Ref('MultiAnswer'), Type.Ref('Problem')]),
+  ),
+});
+const RecallAnswer = strict({
+  recall: Type.Number(),
+  low: Type.Number({ description: 'Lower end of the 95 % confidence interval.' }),
+  high: Type.Number(),
+  samples: Type.Integer(),
+  k: Type.Integer(),
+  ef: Type.Integer(),
+  generation: Type.String(),
+});
+const Pin = strict({
+  id: Type.String(),
+  seq: Type.Integer(),
+  attributes: optional(Attributes),
+  payload: optional(Type.Unknown()),
+  vector: optional(AnswerVector),
+});
+const IndexDescription = strict({
+  name: Type.String(),
+  status: Type.Literal('ready'),
+  engine: Type.String(),
+  generation: Type.String(),
+  seq: Type.Integer(),
+  model: nullableModel,
+  count: Type.Integer(),
+  shards: Type.Array(strict({ count: Type.Integer(), bytes: Type.Integer() })),
+  bytes: Type.Integer(),
+  defaultEf: Type.Integer(),
+  config: Type.Object({ dim: Type.Integer(), metric: Type.Enum(['cosine', 'dot', 'l2']) }),
+});
+const UnavailableIndex = strict({
+  name: Type.String(),
+  status: Type.Enum(['loading', 'failed']),
+  problem: Type.Ref('Problem'),
+});
+const IndexList = strict({
+  indexes: Type.Array(Type.Union([Type.Ref('IndexDescription'), Type.Ref('UnavailableIndex')])),
+});
+const Liveness = strict({ status: Type.Literal('live') });
+const Readiness = strict(
+  {
+    status: Type.Literal('ready'),
+    ready: Type.Array(Type.String()),
+    failed: Type.Array(Type.Ref('UnavailableIndex')),
+  },
+  'The indexes that answer, and those that failed to load.',
+);
+
+/** Every named schema, as OpenAPI shows it. */
+export const SCHEMAS = {
+  Vector,
+  PinId,
+  Filter,
+  QueryRequest,
+  RelatedRequest,
+  SearchRequest,
+  RecallRequest,
+  QueryItem,
+  RelatedItem,
+  SearchItem,
+  BatchItem,
+  BatchRequest,
+  Hit,
+  RetrievalAnswer,
+  MultiAnswer,
+  QueryAnswer,
+  Problem,
+  BatchAnswer,
+  RecallAnswer,
+  Pin,
+  IndexDescription,
+  UnavailableIndex,
+  IndexList,
+  Liveness,
+  Readiness,
+} as const satisfies Record<string, TSchema>;
+
+export type SchemaName = keyof typeof SCHEMAS;
+
+/**
+ * The same as requests are checked by. What retrieval and the engine check anyway, with codes of their own, is
+ * let through: vectors (walking them twice would cost), filters, pin ids, and the items of a batch.
+ */
+export const CHECKED = {
+  ...SCHEMAS,
+  Vector: Type.Unknown(),
+  Filter: Type.Unknown(),
+  PinId: Type.Unsafe<string>({ not: { type: 'object' } }),
+  BatchItem: Type.Unknown(),
+};

@@ -1,0 +1,108 @@
+/** The HTTP server: routes over a catalog of indexes, in JSON and msgpack, with every refusal as a problem. */
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import { NearpinError } from '../lib/errors.ts';
+import { LIMITS } from '../lib/limits.ts';
+import type { Clock } from '../retrieval/open-index.ts';
+import { useFormats } from './api.ts';
+import type { Catalog } from './catalog.ts';
+import { answerOtherMethods, watchMethods } from './methods.ts';
+import { documentRoutes, openapiRoute } from './openapi.ts';
+import { pageRoute } from './page/page.ts';
+import { refuseSocket, sendProblem } from './problems.ts';
+import { healthRoutes } from './routes/health.ts';
+import { indexRoutes } from './routes/indexes.ts';
+import { retrievalRoutes } from './routes/retrieval.ts';
+import { compileCheck } from './validate.ts';
+
+export interface ServerOptions {
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  /** Faults are logged to it; without one nothing is. */
+  readonly logger?: FastifyBaseLogger;
+  readonly bodyLimitBytes?: number;
+  /** Time that a client has to send its whole request. */
+  readonly requestTimeoutMs?: number;
+  /** Time between `close` and the end of listening, in which /readyz says 503 and everything is still served. */
+  readonly drainDelayMs?: number;
+}
+
+const REQUEST_TIMEOUT_MS = 30_000;
+/** A pin id of the greatest length with every byte percent-encoded fits, and so does one that is too long. */
+const PATH_PARAMETER_CHARS_MAX = 8 * 3 * LIMITS.pinIdBytesMax;
+const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/;
+
+/**
+ * Makes a server that does not listen yet; `listen`, `close` (which finishes the requests in flight) and hooks are
+ * Fastify's.
+ */
+export function createServer(options: ServerOptions): FastifyInstance {
+  const { catalog, clock, logger, drainDelayMs = 0 } = options;
+  const startedAt = Math.floor(clock()).toString(36);
+  let requests = 0;
+  let draining = false;
+
+  const app: FastifyInstance = fastify<RawServerDefault>({
+    ...(logger !== undefined && { loggerInstance: logger }),
+    disableRequestLogging: true,
+    bodyLimit: options.bodyLimitBytes ?? LIMITS.bodyBytesDefault,
+    requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: PATH_PARAMETER_CHARS_MAX },
+    // Requests that come in on a kept connection while the server drains are answered like any other.
+    return503OnClosing: false,
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given)
+        ? given
+        : `${startedAt}-${(requests++).toString(36)}`;
+    },
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(request, reply, error);
+    },
+    clientErrorHandler: refuseSocket,
+  });
+
+  app.setValidatorCompiler(({ schema }) => {
+    const check = compileCheck(schema as object);
+    return (value) => {
+      try {
+        check(value);
+        return true;
+      } catch (error) {
+        return { error: error as Error };
+      }
+    };
+  });
+  // Answers are encoded by their routes; response schemas are documentation, held true by tests.
+  app.setSerializerCompiler(() => JSON.stringify);
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      request,
+      reply,
+      new NearpinError('unknown_route', `There is no route ${request.method} ${request.url}`),
+    ),
+  );
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
+  app.addHook('preClose', async () => {
+    draining = true;
+    if (drainDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, drainDelayMs));
+  });
+
+  const taken = watchMethods(app);
+  documentRoutes(app);
+  app.register(async (api) => {
+    useFormats(api);
+    retrievalRoutes(api, catalog, clock);
+    indexRoutes(api, catalog);
+    healthRoutes(api, catalog, () => draining);
+  });
+  app.register(async (site) => {
+    openapiRoute(site);
+    pageRoute(site);
+  });
+  app.register(async (rest) => answerOtherMethods(rest, taken));
+  return app;
+}
