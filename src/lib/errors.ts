@@ -53,6 +53,7 @@ export const ERRORS = {
   model_unavailable: { status: 503, title: 'The embedding model cannot be loaded' },
   engine_unavailable: { status: 503, title: 'The engine is not installed' },
   not_supported: { status: 501, title: 'The engine does not support this operation' },
+  interrupted: { status: 500, title: 'The job was interrupted; nothing was changed' },
   low_recall: { status: 500, title: 'Recall on a sample is below what was demanded' },
   io_error: { status: 500, title: 'Reading or writing a file failed' },
   internal: { status: 500, title: 'An unexpected fault' },
