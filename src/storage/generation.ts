@@ -194,11 +194,14 @@ async function readSmallFile(
 async function temporaryDir(indexDir: string): Promise<string> {
   for (let n = 1; ; n++) {
     const path = resolve(indexDir, `.staging-${process.pid}-${n}`);
+    if (inUse.has(path)) continue;
+    // Before it exists, so that a staging that starts meanwhile does not take it for a left-over.
+    inUse.add(path);
     try {
       await mkdir(path);
-      inUse.add(path);
       return path;
     } catch (error) {
+      inUse.delete(path);
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
   }
