@@ -1,10 +1,16 @@
 /** The HTTP server: routes over a catalog of indexes, in JSON and msgpack, with every refusal as a problem. */
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  LogController,
+  type RawServerDefault,
+} from 'fastify';
 import { NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { Clock } from '../retrieval/open-index.ts';
 import { useFormats } from './api.ts';
 import type { Catalog } from './catalog.ts';
+import { drainOnClose } from './drain.ts';
 import { answerOtherMethods, watchMethods } from './methods.ts';
 import { documentRoutes, openapiRoute } from './openapi.ts';
 import { pageRoute } from './page/page.ts';
@@ -39,11 +45,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const { catalog, clock, logger, drainDelayMs = 0 } = options;
   const startedAt = Math.floor(clock()).toString(36);
   let requests = 0;
-  let draining = false;
 
   const app: FastifyInstance = fastify<RawServerDefault>({
     ...(logger !== undefined && { loggerInstance: logger }),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes ?? LIMITS.bodyBytesDefault,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARS_MAX },
@@ -86,10 +91,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     reply.header('x-request-id', request.id);
     done();
   });
-  app.addHook('preClose', async () => {
-    draining = true;
-    if (drainDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, drainDelayMs));
-  });
+  const isDraining = drainOnClose(app, drainDelayMs);
 
   const taken = watchMethods(app);
   documentRoutes(app);
@@ -97,7 +99,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     useFormats(api);
     retrievalRoutes(api, catalog, clock);
     indexRoutes(api, catalog);
-    healthRoutes(api, catalog, () => draining);
+    healthRoutes(api, catalog, isDraining);
   });
   app.register(async (site) => {
     openapiRoute(site);
