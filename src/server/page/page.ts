@@ -32,8 +32,10 @@ const PAGE = `<!doctype html>
 <h2 id="heading">Pins</h2>
 <p id="facts"></p>
 <p id="status" role="status" aria-live="polite"></p>
-<div id="seed"></div>
+<div id="results">
+<aside id="seed" aria-label="Seed pin"></aside>
 <ul id="hits" aria-labelledby="heading"></ul>
+</div>
 <noscript><p>This page needs JavaScript; the API does not: see <a href="/openapi.json">/openapi.json</a>.</p></noscript>
 </main>
 <script>${SCRIPT}</script>

@@ -43,7 +43,12 @@ main { max-width: 1400px; margin: 0 auto; padding: 1rem 1.25rem 4rem; }
 h2 { font-size: 1.3rem; margin: .5rem 0 .25rem; letter-spacing: -.01em; overflow-wrap: anywhere; }
 #facts, #status { color: var(--soft); margin: 0 0 .5rem; font-size: .9rem; font-variant-numeric: tabular-nums; }
 #status.problem { color: var(--ink); background: var(--card); border-left: 4px solid var(--accent); padding: .75rem 1rem; border-radius: 6px; }
-#hits { list-style: none; margin: 1rem 0 0; padding: 0; columns: 15rem; column-gap: 1rem; }
+#results { display: flex; gap: 1.5rem; align-items: flex-start; margin-top: 1rem; }
+#seed { flex: 0 0 15rem; position: sticky; top: 5.5rem; }
+#seed:empty { display: none; }
+#seed .card { outline: 3px solid var(--accent); outline-offset: -3px; }
+#hits { flex: 1; list-style: none; margin: 0; padding: 0; columns: 15rem; column-gap: 1rem; }
+@media (max-width: 720px) { #results { display: block; } #seed { position: static; margin-bottom: 1rem; } }
 #hits li { break-inside: avoid; margin: 0 0 1rem; }
 .card {
   display: block; text-decoration: none; background: var(--card); border-radius: 16px; overflow: hidden;
@@ -59,6 +64,5 @@ h2 { font-size: 1.3rem; margin: .5rem 0 .25rem; letter-spacing: -.01em; overflow
 .score { display: flex; align-items: center; gap: .5rem; margin: .5rem 0 0; font-size: .85rem; font-variant-numeric: tabular-nums; }
 .score meter { flex: 1; height: .6rem; }
 .chips { display: flex; flex-wrap: wrap; gap: .3rem; list-style: none; padding: 0; margin: .6rem 0 0; }
-#hits .chips li { margin: 0; font-size: .75rem; color: var(--soft); border: 1px solid var(--line); border-radius: 999px; padding: .05rem .55rem; overflow-wrap: anywhere; }
-#seed { max-width: 15rem; margin: 1rem 0; }
+#hits .chips li, .chips li { margin: 0; font-size: .75rem; color: var(--soft); border: 1px solid var(--line); border-radius: 999px; padding: .05rem .55rem; overflow-wrap: anywhere; }
 `;
