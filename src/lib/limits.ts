@@ -8,6 +8,8 @@ export const LIMITS = {
   modelNameBytesMax: 256,
   pinIdBytesMax: 128,
   kMax: 1000,
+  /** Hits that one search of an engine can rank, those that are then excluded among them. */
+  candidatesMax: 2048,
   diversityKMax: 100,
   efMax: 4096,
   seedsMax: 100,

@@ -43,6 +43,9 @@ export async function runRelated(
   const vectors = await seedVectors(index, [...seeds, ...negatives]);
   const vector = combineSeeds(seeds, negatives, ({ id }) => vectors.get(id)!, metric);
   const exclude = [...new Set([...vectors.keys(), ...(plan.query.exclude ?? [])])];
+  const widest = LIMITS.candidatesMax - exclude.length;
+  if (choice.k > widest)
+    throw errorAt('limit_exceeded', 'k', `with ${exclude.length} pins to leave out the limit is ${widest}`);
   const search = (k: number) =>
     index.engine.search({
       ...plan.query,
@@ -52,7 +55,7 @@ export async function runRelated(
       withVectors: plan.query.withVectors === true || choice.lambda !== undefined,
     });
 
-  const { found, candidates } = await gather(index, choice, LIMITS.efMax - exclude.length, search);
+  const { found, candidates } = await gather(index, choice, widest, search);
   const hits =
     choice.lambda === undefined
       ? candidates.slice(0, choice.k)
@@ -105,7 +108,7 @@ async function gather(
   widest: number,
   search: (k: number) => Promise<EngineAnswer>,
 ): Promise<{ found: EngineAnswer; candidates: readonly EngineHit[] }> {
-  const wanted = lambda === undefined ? k : Math.max(k, Math.min(OVERFETCH * k, DIVERSITY_POOL_MAX));
+  const wanted = lambda === undefined ? k : Math.min(OVERFETCH * k, DIVERSITY_POOL_MAX, widest);
   if (groupBy === undefined) {
     const found = await search(wanted);
     return { found, candidates: found.hits };

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { LAYOUT } from '../../src/core/layout.ts';
 import type { Metric } from '../../src/index/config.ts';
 import type { PinInput } from '../../src/index/pin.ts';
 import { NearpinError } from '../../src/lib/errors.ts';
+import { LIMITS } from '../../src/lib/limits.ts';
 import type { RelatedRequest } from '../../src/retrieval/contract.ts';
 import { runRelated } from '../../src/retrieval/related.ts';
 import { memoryEngine, score, unit } from '../support/memory-engine.ts';
@@ -143,6 +145,19 @@ describe('related', () => {
     await refused('limit_exceeded', 'k', { pins: ['p1'], diversity: { lambda: 0.5 }, k: 101 });
     await refused('bad_request', 'groupBy.field', { pins: ['p1'], groupBy: { field: 'colour', size: 1 } });
     await refused('bad_request', 'groupBy.size', { pins: ['p1'], groupBy: { field: 'price', size: 0 } });
+  });
+
+  it('asks no more of the engine than one search can rank', async () => {
+    const ids = Array.from({ length: 1000 }, (_, i) => `x${i}`);
+    const pins = PINS.slice(0, 50).map(({ id }) => id);
+    const negatives = PINS.slice(50).map(({ id }) => id);
+    const { engine, ask } = open();
+    await ask({ pins, negatives, exclude: ids, k: 968 });
+    assert.equal(engine.queries[0]!.k + engine.queries[0]!.exclude!.length, LIMITS.candidatesMax);
+    await refused('limit_exceeded', 'k', { pins, negatives, exclude: ids, k: 969 });
+    assert.ok(LIMITS.candidatesMax <= LAYOUT.NP_K_MAX);
+    await ask({ pins: ['p1'], exclude: ids, k: 500, groupBy: { field: 'category', size: 1 } });
+    assert.equal(engine.queries.at(-1)!.k, LIMITS.candidatesMax - 1001);
   });
 
   it('looks among four times as many candidates for diversity, and returns no vector unasked', async () => {
