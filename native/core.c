@@ -64,8 +64,11 @@ i32 EXPORT(np_remove)(u32 ordinal) { return remove_ordinal(0, ordinal); }
  * a compiled filter stands in the input. Returns NP_DONE or NP_RUNNING. */
 i32 EXPORT(np_search)(u32 reader, u32 k, u32 ef, u32 exact, u32 filtered, i32 budget) {
   enter_epoch(reader);
-  u32 count = load(&H(H_COUNT));
-  S(reader, S_K) = min_u32(k, NP_K_MAX);
+  /* in this order: the writer publishes the count before the entry point that lies below it */
+  u32 entry = __atomic_load_n(&H(H_ENTRY), __ATOMIC_ACQUIRE), count = load(&H(H_COUNT));
+  k = min_u32(max_u32(k, 1), NP_K_MAX);
+  S(reader, S_ENTRY) = entry;
+  S(reader, S_K) = k;
   S(reader, S_EF) = min_u32(max_u32(ef, k), NP_EF_MAX);
   S(reader, S_COUNT) = count;
   S(reader, S_FILTERED) = filtered;

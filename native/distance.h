@@ -72,7 +72,7 @@ INLINE Query query_from_node(const Shape *s, u32 ordinal, i16 *values) {
 INLINE f32 distance_f32(u32 metric, const f32 *a, const f32 *b, u32 n) {
   if (metric == NP_METRIC_L2) return l2_f32(a, b, n);
   f32 dot = dot_f32(a, b, n);
-  return metric == NP_METRIC_COSINE ? 1 - dot : -dot;
+  return (metric == NP_METRIC_COSINE ? 1.0f : 0.0f) - dot;
 }
 
 INLINE f32 distance_from_dot(const Shape *s, const Query *q, u32 code, i32 dot) {

@@ -21,14 +21,14 @@ static void enter_epoch(u32 reader) {
 
 static void leave_epoch(u32 reader) { __atomic_store_n(reader_epoch(reader), 0, __ATOMIC_SEQ_CST); }
 
-/* Frees what a slot holds on the heap and puts it on the free list. */
-static void give_back(u32 ordinal) {
+/* Frees what a slot holds on the heap, the last record first, and puts it on the free list. `mark`: see heap_free. */
+static void give_back(u32 ordinal, u32 mark) {
   u32 id = NODE_WORD(ordinal, NODE_ID), upper = NODE_WORD(ordinal, NODE_UPPER), row = row_of(ordinal);
-  if (id) heap_free(id, *AT(u8, heap_address(id)) + 1);
-  heap_free(upper, NODE_BYTE(ordinal, NODE_LEVEL) * H(H_M) * 4);
-  for (u32 l = 0; l < H(H_LISTS); l++) {
+  heap_free(upper, NODE_BYTE(ordinal, NODE_LEVEL) * H(H_M) * 4, mark);
+  if (id) heap_free(id, *AT(u8, heap_address(id)) + 1, mark);
+  for (u32 l = H(H_LISTS); l-- > 0;) {
     u32 *cell = AT(u32, row + H(H_LISTS_OFFSET) + 4 * l);
-    if (*cell) heap_free(*cell, (*AT(u32, heap_address(*cell)) + 1) * 4);
+    if (*cell) heap_free(*cell, (*AT(u32, heap_address(*cell)) + 1) * 4, mark);
     *cell = 0;
   }
   words_clear(links_of(ordinal), H(H_M0));
@@ -58,7 +58,7 @@ static void release_pending(void) {
   while (H(H_PENDING) != NP_NONE) {
     u32 ordinal = H(H_PENDING);
     H(H_PENDING) = NODE_WORD(ordinal, NODE_PARENT);
-    give_back(ordinal);
+    give_back(ordinal, NP_NONE);
   }
 }
 

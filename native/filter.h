@@ -44,7 +44,8 @@ static u32 keyword_in(u32 code, const u32 *codes, u32 n) {
 static u32 any_keyword_in(u32 reference, const u32 *codes, u32 n) {
   if (!reference) return 0;
   const u32 *list = AT(u32, heap_address(reference));
-  for (u32 i = 1; i <= list[0]; i++)
+  /* no list is longer than the largest record; a damaged one must not be walked for ever */
+  for (u32 i = 1, end = min_u32(list[0], HEAP_RECORD_MAX / 4 - 1); i <= end; i++)
     if (keyword_in(list[i], codes, n)) return 1;
   return 0;
 }

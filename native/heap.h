@@ -9,6 +9,7 @@
 #include "memory.h"
 
 #define HEAP_GRAIN 16
+#define HEAP_RECORD_MAX ((NP_HEAP_CLASSES - 1) * HEAP_GRAIN)
 
 INLINE u32 heap_address(u32 reference) { return H(H_BLOCKS_BASE) + reference; }
 
@@ -27,9 +28,13 @@ static u32 block_append(void) {
   return 1;
 }
 
-/* A zeroed record of `bytes`; 0 when the shard is full. */
+/* Where the next record goes that is not a freed one: what lies from here on is zero. */
+INLINE u32 heap_mark(void) { return H(H_HEAP_BLOCK) * H(H_BLOCK_BYTES) + H(H_OFF_HEAP) + H(H_HEAP_USED); }
+
+/* A zeroed record of `bytes`; 0 when the shard is full, or could not hold such a record even when empty. */
 static u32 heap_allocate(u32 bytes) {
   u32 class = (bytes + HEAP_GRAIN - 1) / HEAP_GRAIN;
+  if (bytes > HEAP_RECORD_MAX || class * HEAP_GRAIN > H(H_HEAP_BYTES)) return 0;
   u32 head = H(H_HEAP_FREE + class);
   if (head) {
     u32 *record = AT(u32, heap_address(head));
@@ -46,12 +51,17 @@ static u32 heap_allocate(u32 bytes) {
   if (block >= H(H_BLOCKS) && !block_append()) return 0;
   H(H_HEAP_BLOCK) = block;
   H(H_HEAP_USED) = used + size;
-  return block * H(H_BLOCK_BYTES) + H(H_OFF_HEAP) + used;
+  return heap_mark() - size;
 }
 
-static void heap_free(u32 reference, u32 bytes) {
+/* Gives a record back; one from `mark` on becomes zero memory again, for which the caller moves the heap's end back. */
+static void heap_free(u32 reference, u32 bytes, u32 mark) {
   if (!reference) return;
   u32 class = (bytes + HEAP_GRAIN - 1) / HEAP_GRAIN;
+  if (reference >= mark) {
+    words_clear(AT(u32, heap_address(reference)), class * HEAP_GRAIN / 4);
+    return;
+  }
   *AT(u32, heap_address(reference)) = H(H_HEAP_FREE + class);
   H(H_HEAP_FREE + class) = reference;
 }

@@ -39,10 +39,10 @@ static u32 take_ordinal(void) {
 static const u32 *write_row(u32 ordinal, const u32 *input) {
   u32 row = row_of(ordinal), words = H(H_ROW_STRIDE) / 4, first = H(H_LISTS_OFFSET);
   for (u32 i = 0; i < words; i++) *AT(u32, row + 4 * i) = input[i];
+  words_clear(AT(u32, row + first), H(H_LISTS)); /* so that each is a list of this slot's or none, whatever happens */
   input += words;
   for (u32 l = 0; l < H(H_LISTS); l++) {
     u32 n = *input, *cell = AT(u32, row + first + 4 * l);
-    *cell = 0;
     if (n > 0) {
       u32 reference = heap_allocate((n + 1) * 4);
       if (!reference) return 0;
@@ -88,39 +88,45 @@ static u32 write_node(u32 reader, u32 ordinal, u32 level) {
   return 1;
 }
 
-/* Links a written node into one level from where the search for it starts; returns where to start one level below. */
+/* Writes the links of a node on one level, from where the search for it starts; returns where to start one level below.
+ * The parent, on level 0, links back at once: by then the lists above are written. */
 static u32 link_level(const Shape *s, const Query *q, u32 reader, u32 ordinal, u32 level, u32 start) {
   u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
   u32 found = search_level(s, q, reader, start, level, H(H_EF_CONSTRUCTION), queue);
-  u32 nearest = key_ordinal(queue[0]), n = 0, chosen[NP_M_MAX];
-  /* a tombstone may lead on, but nobody links to it any more */
-  for (u32 i = 0; i < found; i++)
-    if (is_live(key_ordinal(queue[i]))) queue[n++] = queue[i];
-  /* all of them tombstones: the entry point is live and connects the node */
-  if (n == 0 && level == 0) queue[n++] = key_of(0, H(H_ENTRY));
-  u32 size = select_neighbours(s, reader, NP_NONE, queue, n, H(H_M), chosen);
+  u32 nearest = key_ordinal(queue[0]), chosen[NP_M_MAX];
+  u32 size = select_neighbours(s, reader, NP_NONE, queue, found, H(H_M), chosen);
   write_list(list_of(ordinal, level), list_max(level), chosen, size);
   if (level == 0) {
-    u32 parent = key_ordinal(queue[0]), i = 0;
+    u32 parent = nearest, i = 0;
     while (i < size && NODE_BYTE(chosen[i], NODE_CHILDREN) >= children_max()) i++;
     if (i < size) {
       parent = chosen[i];
     } else {
-      for (i = 0; i < n && NODE_BYTE(key_ordinal(queue[i]), NODE_CHILDREN) >= children_max();) i++;
-      parent = i < n ? key_ordinal(queue[i]) : with_room(parent);
+      for (i = 0; i < found && NODE_BYTE(key_ordinal(queue[i]), NODE_CHILDREN) >= children_max();) i++;
+      parent = i < found ? key_ordinal(queue[i]) : with_room(parent);
     }
     attach(s, reader, ordinal, parent);
   }
-  for (u32 i = 0; i < size; i++) add_link(s, reader, chosen[i], ordinal, level);
   return nearest;
+}
+
+/* Lets those that a node links to link back. A reader may come by such a link from any level down to the lowest, so
+ * none is made before the node's lists on all levels are written. */
+static void link_back(const Shape *s, u32 reader, u32 ordinal, u32 level) {
+  const u32 *list = list_of(ordinal, level);
+  for (u32 i = 0; i < list_max(level) && list[i]; i++) add_link(s, reader, list[i] - 1, ordinal, level);
 }
 
 static i32 insert(u32 reader) {
   u32 ordinal = take_ordinal();
   if (ordinal == NP_NONE) return NP_FULL;
+  u32 prng = H(H_PRNG), heap_block = H(H_HEAP_BLOCK), heap_used = H(H_HEAP_USED), mark = heap_mark();
   u32 level = random_level(), entry = H(H_ENTRY), top = H(H_MAX_LEVEL);
   if (!write_node(reader, ordinal, level)) {
-    give_back(ordinal);
+    give_back(ordinal, mark);
+    H(H_PRNG) = prng;
+    H(H_HEAP_BLOCK) = heap_block;
+    H(H_HEAP_USED) = heap_used;
     return NP_FULL;
   }
   NODE_WORD(ordinal, NODE_PARENT) = NP_NONE;
@@ -130,7 +136,9 @@ static i32 insert(u32 reader) {
   if (entry != NP_NONE) {
     Query q = query_from_vector(&s, QUERY_VECTOR(reader), QUERY_VALUES(reader));
     u32 start = descend(&s, &q, entry, top, level, H(H_COUNT));
-    for (u32 l = min_u32(level, top) + 1; l-- > 0;) start = link_level(&s, &q, reader, ordinal, l, start);
+    u32 levels = min_u32(level, top) + 1;
+    for (u32 l = levels; l-- > 0;) start = link_level(&s, &q, reader, ordinal, l, start);
+    for (u32 l = 0; l < levels; l++) link_back(&s, reader, ordinal, l);
   }
   H(H_LIVE)++;
   if (ordinal == H(H_COUNT)) publish(&H(H_COUNT), ordinal + 1);

@@ -91,7 +91,6 @@
 #define H_LIMBO_SWEPT 48
 #define H_LIMBO_NEW 49
 #define H_SWEEP_CURSOR 50
-#define H_LIMBO_COUNT 51
 #define H_HEAP_BLOCK 52
 #define H_HEAP_USED 53
 #define H_HEAP_FREE 64
@@ -135,6 +134,7 @@
 #define S_HOPS 9
 #define S_HITS 10
 #define S_PLAN 11
+#define S_ENTRY 12
 
 #define NP_EF_MAX 8192
 #define NP_K_MAX 2048

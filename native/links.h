@@ -14,6 +14,7 @@
 #include "select.h"
 
 INLINE u32 children_max(void) { return H(H_M0) / 2; }
+#define TREE_WALK_MAX 512
 
 /* Makes `list` hold exactly the n ordinals. */
 static void write_list(u32 *list, u32 room, const u32 *ordinals, u32 n) {
@@ -70,20 +71,30 @@ static void attach(const Shape *s, u32 reader, u32 child, u32 parent) {
   add_link(s, reader, parent, child, 0);
 }
 
-/* `start`, or the first node below it in the tree that has room for a child. */
+/* `start`, or a node below it in the tree that has room for a child. Which child to go down by turns with the number
+ * of pins, so that a crowd of equal vectors makes a broad tree and not a long one. */
 static u32 with_room(u32 start) {
-  while (NODE_BYTE(start, NODE_CHILDREN) >= children_max()) {
+  u32 turn = H(H_LIVE), steps = 0;
+  for (; NODE_BYTE(start, NODE_CHILDREN) >= children_max(); turn /= children_max()) {
     const u32 *list = links_of(start);
-    u32 i = 0;
-    while (NODE_WORD(list[i] - 1, NODE_PARENT) != start || !is_live(list[i] - 1)) i++;
-    start = list[i] - 1;
+    u32 child = NP_NONE, nth = turn % children_max();
+    for (u32 i = 0; i < H(H_M0) && list[i] && nth != NP_NONE; i++) {
+      if (NODE_WORD(list[i] - 1, NODE_PARENT) != start || !is_live(list[i] - 1)) continue;
+      child = list[i] - 1;
+      nth--;
+    }
+    /* only in a damaged shard: better to stop than to turn in circles */
+    if (child == NP_NONE || steps++ > H(H_COUNT)) __builtin_trap();
+    start = child;
   }
   return start;
 }
 
-/* Whether `node` lies in the tree below `top`, or is it. */
+/* Whether `node` lies in the tree below `top`, or is it. A node deeper than anyone cares to walk up from counts as
+ * below, which only means that another place is taken. */
 static u32 is_below(u32 node, u32 top) {
-  while (node != NP_NONE && node != top) node = NODE_WORD(node, NODE_PARENT);
+  for (u32 steps = 0; node != NP_NONE && node != top; node = NODE_WORD(node, NODE_PARENT))
+    if (++steps > TREE_WALK_MAX) return 1;
   return node == top;
 }
 

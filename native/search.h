@@ -16,7 +16,8 @@ enum { PHASE_FILTER, PHASE_GRAPH, PHASE_SCAN, PHASE_DONE };
 #define QUERY_VALUES(reader) SCRATCH(i16, reader, H_S_WORK)
 #define QUERY_VECTOR(reader) SCRATCH(f32, reader, H_S_VECTOR)
 
-/* Greedy descent with one candidate over the levels above `level`: the start for a search of that level. */
+/* Greedy descent with one candidate over the levels above `level`: the start for a search of that level. It does not
+ * step on nodes in limbo: the live ones around them are linked, and below one there may be no way on. */
 static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u32 level, u32 limit) {
   u32 nearest = entry;
   f32 best = distance_to(s, q, entry);
@@ -33,7 +34,7 @@ static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u3
       }
       distances_to(s, q, found, n, distances);
       for (u32 i = 0; i < n; i++) {
-        if (distances[i] < best) {
+        if (distances[i] < best && is_live(found[i])) {
           best = distances[i];
           nearest = found[i];
           moved = 1;
@@ -45,26 +46,34 @@ static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u3
 }
 
 /* The beam over one level, from what stands in the queue until no candidate is left to expand or the budget of
- * distances is used up. `limit` is the count of ordinals at the start: later ones are not this search's. */
+ * distances is used up. `limit` is the count of ordinals at the start: later ones are not this search's.
+ *
+ * A node in limbo leads on to live ones, and then leaves the queue: it takes no place of a hit, and a whole region that
+ * was removed is not searched through. */
 static void beam(const Shape *s, const Query *q, u32 level, u32 ef, u64 *queue, u32 *queue_size, u32 *queue_cursor,
                  u32 *visited, u32 limit, i32 *budget, u32 *hops) {
   u32 size = *queue_size, cursor = *queue_cursor, room = list_max(level);
   while (cursor < size && *budget > 0) {
-    u32 ordinal = key_ordinal(queue[cursor]);
-    queue[cursor] |= 1;
+    u32 ordinal = key_ordinal(queue[cursor]), live = is_live(ordinal);
     const u32 *links = list_of(ordinal, level);
     u32 found[2 * NP_M_MAX], n = 0;
     f32 distances[2 * NP_M_MAX];
     for (u32 i = 0; i < room; i++) {
       u32 link = load(links + i);
       if (!link) break;
-      if (link > limit || bit_get(visited, link - 1)) continue;
+      if (link > limit || bit_get(visited, link - 1) || (!live && !is_live(link - 1))) continue;
       bit_set(visited, link - 1);
       found[n++] = link - 1;
     }
     touch_codes(s, found, n);
     distances_to(s, q, found, n, distances);
-    u32 first = cursor + 1;
+    u32 first = cursor + live;
+    if (live) {
+      queue[cursor] |= 1;
+    } else {
+      size--;
+      for (u32 i = cursor; i < size; i++) queue[i] = queue[i + 1];
+    }
     for (u32 i = 0; i < n; i++) first = min_u32(first, queue_insert(queue, &size, ef, key_of(distances[i], found[i])));
     cursor = first;
     while (cursor < size && key_expanded(queue[cursor])) cursor++;
@@ -88,7 +97,7 @@ static u32 search_level(const Shape *s, const Query *q, u32 reader, u32 start, u
 }
 
 INLINE u32 accepts(u32 reader, u32 ordinal) {
-  return is_live(ordinal) && (!S(reader, S_FILTERED) || bit_get(SCRATCH(u32, reader, H_S_MATCHES), ordinal));
+  return (!S(reader, S_FILTERED) || bit_get(SCRATCH(u32, reader, H_S_MATCHES), ordinal)) && is_live(ordinal);
 }
 
 /* Evaluates the filter on every row, into the bitmap of matches. */
@@ -119,7 +128,7 @@ static void start_scan(u32 reader) {
 static void start_graph(const Shape *s, const Query *q, u32 reader, u32 ef) {
   u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
   u32 *visited = SCRATCH(u32, reader, H_S_VISITED);
-  u32 count = S(reader, S_COUNT), entry = load(&H(H_ENTRY));
+  u32 count = S(reader, S_COUNT), entry = S(reader, S_ENTRY);
   S(reader, S_PHASE) = PHASE_GRAPH;
   S(reader, S_PLAN) = NP_PLAN_GRAPH;
   S(reader, S_EF) = ef;
@@ -133,8 +142,9 @@ static void start_graph(const Shape *s, const Query *q, u32 reader, u32 ef) {
   S(reader, S_SIZE) = 1;
 }
 
-/* How to search, once it is known how many pins match (an ef of 0 asks for a scan): scanning them costs one distance each, and is exact; the graph
- * costs about M0 distances for each of the ef candidates, ef of which must be wider the fewer of them match. */
+/* How to search, once it is known how many pins match (an ef of 0 asks for a scan): scanning them costs one distance
+ * each and is exact; the graph costs about M0 distances for each of ef candidates, and ef must be the wider the fewer
+ * of them match. */
 static void choose_plan(const Shape *s, const Query *q, u32 reader) {
   u32 matching = S(reader, S_MATCHING), live = H(H_LIVE), ef = S(reader, S_EF);
   if (ef == 0 || matching <= max_u32(1024, live / 8)) {

@@ -148,30 +148,44 @@ export function reopenShard(
   bytes: number,
   options: MemoryOptions,
 ): WasmMemory {
-  const word = (w: number) => state[w - L.H_STATE]!;
-  const blocks = word(L.H_BLOCKS);
+  const blocks = state[L.H_BLOCKS - L.H_STATE]!;
   const bytesPerBlock = blockBytesOf(module, config);
   if (blocks * bytesPerBlock !== bytes) {
-    throw new NearpinError('corrupt_file', `${blocks} blocks of ${bytesPerBlock} bytes are not ${bytes} bytes`);
-  }
-  const memory = makeMemory(module, config, options, blocks);
-  const count = word(L.H_COUNT);
-  if (
-    count > blocks * 2 ** config.blockShift ||
-    word(L.H_LIVE) > count ||
-    word(L.H_HEAP_USED) > config.heapBytes
-  ) {
     throw new NearpinError(
       'corrupt_file',
-      `a state of ${count} ordinals in ${blocks} blocks contradicts itself`,
+      `${blocks} blocks of ${bytesPerBlock} bytes are not ${bytes} bytes`,
     );
   }
-  const entry = word(L.H_ENTRY);
-  if (entry === L.NP_NONE ? word(L.H_LIVE) > 0 : entry >= count) {
-    throw new NearpinError('corrupt_file', `the entry point ${entry} is not one of ${count} ordinals`);
-  }
+  const fault = faultOfState(state, config, bytes);
+  if (fault !== undefined) throw new NearpinError('corrupt_file', `the state of the shard has ${fault}`);
+  const memory = makeMemory(module, config, options, blocks);
   header(memory).set(state, L.H_STATE);
   return memory;
+}
+
+/** What no state over `bytes` of blocks can have, whatever the blocks hold; `Shard.validate` looks into those. */
+function faultOfState(state: ShardState, config: ShardConfig, bytes: number): string | undefined {
+  if (state.length !== L.H_STATE_END - L.H_STATE) return `${state.length} words`;
+  const word = (w: number) => state[w - L.H_STATE]!;
+  const count = word(L.H_COUNT);
+  const blocks = word(L.H_BLOCKS);
+  if (count > blocks * 2 ** config.blockShift) return `${count} ordinals in ${blocks} blocks`;
+  if (word(L.H_LIVE) > count) return `${word(L.H_LIVE)} live ones of ${count} ordinals`;
+  if ((word(L.H_ENTRY) === L.NP_NONE) !== (word(L.H_LIVE) === 0))
+    return 'no entry point, or one without pins';
+  for (const w of [L.H_ENTRY, L.H_FREE, L.H_PENDING, L.H_LIMBO_SWEPT, L.H_LIMBO_NEW]) {
+    if (word(w) !== L.NP_NONE && word(w) >= count) return `an ordinal ${word(w)} of ${count}`;
+  }
+  if (word(L.H_SWEEP_CURSOR) > count) return `a sweep at ${word(L.H_SWEEP_CURSOR)} of ${count} ordinals`;
+  if (word(L.H_MAX_LEVEL) > L.NP_LEVEL_MAX) return `a level ${word(L.H_MAX_LEVEL)}`;
+  if (word(L.H_PRNG) === 0) return 'a random generator that stands still';
+  if (word(L.H_HEAP_BLOCK) > Math.max(0, blocks - 1) || word(L.H_HEAP_USED) > config.heapBytes) {
+    return 'a heap that ends outside the blocks';
+  }
+  const freed = state.subarray(L.H_HEAP_FREE - L.H_STATE);
+  return freed.some((reference) => reference >= Math.max(1, bytes))
+    ? 'a freed record outside the blocks'
+    : undefined;
 }
 
 /** Bytes of one block of a shard of this config, as the core lays it out. */
@@ -375,7 +389,7 @@ export class Shard {
   }
 
   /**
-   * Starts a search and runs it for at most `budget` distances. Each search is ended by `leave`.
+   * Starts a search and runs it for about `budget` distances, 1 to 2^31 - 1. Each search is ended by `leave`.
    * @param vector f32[dim], of unit length under cosine @param program compiled filter, or null
    * @returns whether the search is done; otherwise `resume` goes on with it
    */
@@ -485,11 +499,16 @@ export class Shard {
     return new DataView(this.memory.buffer, this.#partOf(ordinal, this.word(L.H_OFF_ROWS), stride), stride);
   }
 
-  /** The keyword list that a cell of a row refers to. */
+  /** The keyword list that a cell of a row refers to. Throws `core_trap` when the reference is damaged. */
   list(reference: number): Uint32Array {
     if (reference === 0) return new Uint32Array(0);
     const at = this.word(L.H_BLOCKS_BASE) + reference;
-    return new Uint32Array(this.memory.buffer, at + 4, this.#refresh().readUInt32LE(at)).slice();
+    const bytes = this.#refresh();
+    const length = at % 4 === 0 && at + 4 <= bytes.length ? bytes.readUInt32LE(at) : Number.POSITIVE_INFINITY;
+    if (at + 4 + length * 4 > bytes.length) {
+      throw new NearpinError('core_trap', `the keyword list at ${reference} does not lie in the memory`);
+    }
+    return new Uint32Array(this.memory.buffer, at + 4, length).slice();
   }
 
   /** The ordinals that a node links to on level 0, for tests and inspection. */
