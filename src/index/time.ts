@@ -36,8 +36,8 @@ export function parseTime(value: unknown): number | undefined {
 
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
-  // A month or day out of range would have moved on into the next month or year.
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
+  // A month or a day out of range has moved on to another month.
+  if (date.getUTCMonth() !== month - 1) return undefined;
   const zoneMs = (zoneHour * 60 + zoneMinute) * 60_000 * (parts[9] === '-' ? -1 : 1);
   return date.setUTCHours(hour, minute, second, ms) - zoneMs;
 }

@@ -28,8 +28,8 @@ const DATA_FILE = 'data.mdb';
 const SCRATCH_DIR = '.scratch';
 const PAGE_BYTES = 4096;
 /** Pins and bytes of values held back for one transaction, which keeps up to one dirty page per pin in memory. */
-const BATCH_PINS_MAX = 50_000;
-const BATCH_BYTES_MAX = 32 * 1024 * 1024;
+const BATCH_PINS_MAX = 100_000;
+const BATCH_BYTES_MAX = 64 * 1024 * 1024;
 /** Read transactions at once, over all threads of all processes that have the store open. */
 const READERS_MAX = 1000;
 

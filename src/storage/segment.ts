@@ -249,7 +249,7 @@ function readHeader(fd: number, fileBytes: number, path: string): { entries: Ent
   const count = prefix.readUInt32LE(16);
   if (version !== SEGMENT_VERSION || count > ENTRIES_MAX) refuse('has a damaged header');
   const headerBytes = headerBytesFor(count);
-  if (prefix.readUInt32LE(12) !== headerBytes || headerBytes > fileBytes) refuse('has a damaged header');
+  if (prefix.readUInt32LE(12) !== headerBytes) refuse('has a damaged header');
 
   const header = Buffer.alloc(headerBytes);
   readFully(fd, header, 0, path);
@@ -269,8 +269,8 @@ function readHeader(fd: number, fileBytes: number, path: string): { entries: Ent
     if (before !== undefined && before.kind === kind && before.length !== ENTRY_BYTES_MAX) {
       refuse(`has a table of sections that repeats section ${kind}`);
     }
-    if (offset !== BigInt(position) || length > ENTRY_BYTES_MAX || position + length > fileBytes) {
-      refuse(`has a table of sections that does not fit its ${fileBytes} bytes`);
+    if (offset !== BigInt(position) || length > ENTRY_BYTES_MAX) {
+      refuse(`has a table of sections that puts section ${kind} where it cannot be`);
     }
     entries.push({ kind, crc32: header.readUInt32LE(at + 4), offset: position, length });
     position = aligned(position + length);

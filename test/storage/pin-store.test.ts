@@ -150,10 +150,10 @@ describe('a pin store', () => {
     const dir = await temporaryDir(t);
     const writer = await createPinStore(dir);
     // More than one transaction holds.
-    const count = 50_002;
+    const count = 100_002;
     for (let i = 0; i < count; i++)
       writer.put(String(i), { shard: 0, ordinal: i, seq: 0, attributes: {}, payload: undefined });
-    for (const i of [0, 49_999, 50_000, count - 1]) {
+    for (const i of [0, 99_999, 100_000, count - 1]) {
       assert.ok(writer.has(String(i)));
       refuses(() => writer.put(String(i), pinAt(1)), 'duplicate_pin');
     }
@@ -162,7 +162,7 @@ describe('a pin store', () => {
     const seal = await writer.finish([]);
     assert.equal(seal.count, count);
     const store = await opened(t, dir, seal);
-    for (const i of [0, 49_999, 50_000, count - 1]) assert.equal(store.get(String(i))?.ordinal, i);
+    for (const i of [0, 99_999, 100_000, count - 1]) assert.equal(store.get(String(i))?.ordinal, i);
   });
 
   test('leaves nothing of an abandoned build', async (t) => {
@@ -190,7 +190,7 @@ describe('the bytes of a pin store', () => {
   test('are the same for the same pins', async (t) => {
     const dir = await temporaryDir(t);
     // Enough for several transactions, and for LMDB to grow and recycle pages.
-    const count = 120_000;
+    const count = 210_000;
     const first = await build(join(dir, '1'), count);
     // Another store in between, so that the second build meets memory that was used before.
     await build(join(dir, 'other'), 3000);

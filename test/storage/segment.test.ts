@@ -296,6 +296,24 @@ describe('a damaged segment', () => {
     }
   });
 
+  test('is refused for a huge table or a huge entry before anything is allocated for it', async (t) => {
+    const path = join(await temporaryDir(t), 'a.seg');
+    writeSegment(path, [section(1, meta)]);
+    const file = readFileSync(path);
+    const table = Buffer.from(file);
+    table.writeUInt32LE(24 + 100_000_000 * 24 + 4, 12);
+    table.writeUInt32LE(100_000_000, 16);
+    writeFileSync(path, table);
+    assert.match(refused(path, 'a table of 2.4 GB').message, /damaged header/);
+
+    const entry = Buffer.from(file);
+    entry.writeBigUInt64LE(BigInt(ENTRY_BYTES_MAX + 4096), 40);
+    entry.writeUInt32LE(checksum(entry.subarray(0, 48)), 48);
+    writeFileSync(path, entry);
+    truncateSync(path, 4096 + ENTRY_BYTES_MAX + 4096);
+    assert.match(refused(path, 'an entry over 64 MiB').message, /puts section 1 where it cannot be/);
+  });
+
   test('is refused when a kind stands twice', async (t) => {
     const dir = await temporaryDir(t);
     for (const kinds of [
