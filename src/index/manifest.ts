@@ -10,7 +10,7 @@ import { type IndexConfig, resolveConfig } from './config.ts';
 import { isRecord } from './shape.ts';
 
 /** Written by this version; a greater number is a newer version's. */
-export const MANIFEST_FORMAT = 1;
+const MANIFEST_FORMAT = 1;
 
 /** The model behind the vectors, with whatever settings its kind needs to make the same vectors again. */
 export interface ModelDescription {

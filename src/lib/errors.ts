@@ -83,9 +83,9 @@ export class NearpinError extends Error {
   }
 }
 
-/** Makes an error about one place of the input; the message is used for both. */
+/** Makes an error about one place of the input, the whole of it when the path is empty. */
 export function errorAt(code: ErrorCode, path: string, message: string): NearpinError {
-  return new NearpinError(code, `${path}: ${message}`, [{ path, message }]);
+  return new NearpinError(code, path === '' ? message : `${path}: ${message}`, [{ path, message }]);
 }
 
 /** What crosses a thread or a socket in place of a NearpinError. */

@@ -13,8 +13,8 @@ import { GENERATION_NAME, type Manifest, parseManifest } from '../index/manifest
 import { NearpinError } from '../lib/errors.ts';
 import { corruptFile, fileError } from './file-error.ts';
 
-export const MANIFEST_FILE = 'manifest.json';
-export const CURRENT_FILE = 'CURRENT';
+const MANIFEST_FILE = 'manifest.json';
+const CURRENT_FILE = 'CURRENT';
 
 const STAGING_NAME = /^\.staging-(\d+)-/;
 /** A manifest of 64 shards and 64 attributes takes some 16 KiB; more than this is not one. */

@@ -17,8 +17,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   '.bvecs': (chunks, name) => readVecs(chunks, name, 1),
 };
 
-/** The endings that `readPinFile` knows, each also followed by `.gz`. */
-export const PIN_FILE_ENDINGS: readonly string[] = Object.keys(READERS);
+const ENDINGS: readonly string[] = Object.keys(READERS);
 
 /**
  * The rows of a file of pins; `-` reads JSON lines from `stdin`. Throws bad_file at once for an unknown kind, and
@@ -27,14 +26,10 @@ export const PIN_FILE_ENDINGS: readonly string[] = Object.keys(READERS);
 export function readPinFile(path: string, stdin: Readable): AsyncGenerator<PinRow> {
   if (path === '-') return readJsonLines(stdin, 'stdin');
   const name = path.replace(/\.gz$/, '');
-  const ending = PIN_FILE_ENDINGS.find((candidate) => name.endsWith(candidate));
+  const ending = ENDINGS.find((candidate) => name.endsWith(candidate));
   const reader = ending === undefined ? undefined : READERS[ending];
   if (reader === undefined) {
-    throw errorAt(
-      'bad_file',
-      path,
-      `does not end in one of ${PIN_FILE_ENDINGS.join(', ')}, or those and .gz`,
-    );
+    throw errorAt('bad_file', path, `does not end in one of ${ENDINGS.join(', ')}, or those and .gz`);
   }
   return reader(readChunks(path), path);
 }

@@ -181,11 +181,6 @@ export class PinStore {
     return bytes === undefined ? undefined : this.#decode(bytes);
   }
 
-  /** One entry per id, in order. */
-  getMany(ids: readonly string[]): (StoredPin | undefined)[] {
-    return ids.map((id) => this.get(id));
-  }
-
   /** The dictionary's code of a keyword, 0 when no pin of the generation has it. */
   keywordCode(attribute: string, value: string): number {
     return this.#open().getBinary(keywordKey(attribute, value))?.readUInt32LE() ?? 0;

@@ -14,7 +14,7 @@ import { corruptFile, fileError } from './file-error.ts';
 
 /** `NEARPIN` and a line feed, which a transfer in text mode would change. */
 const MAGIC = Buffer.from('NEARPIN\n');
-export const SEGMENT_VERSION = 1;
+const SEGMENT_VERSION = 1;
 
 const PREFIX_BYTES = 24;
 const ENTRY_BYTES = 24;

@@ -66,12 +66,6 @@ describe('a pin store', () => {
     const store = await opened(t, dir, seal);
     for (let i = 0; i < 2000; i++) assert.deepEqual(store.get(idAt(i)), pinAt(i));
     assert.equal(store.get('none'), undefined);
-    assert.deepEqual(store.getMany([idAt(5), 'none', idAt(5), idAt(1)]), [
-      pinAt(5),
-      undefined,
-      pinAt(5),
-      pinAt(1),
-    ]);
   });
 
   test('tells a null payload from none', async (t) => {
