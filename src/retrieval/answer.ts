@@ -23,19 +23,18 @@ export async function completeAnswers(
       'The deadline passed before any shard had searched to its end',
     );
 
-  const { include } = plan;
+  const { include, description } = plan;
   const parts = { payload: include.includes('payload'), attributes: include.includes('attributes') };
   const ids = parts.payload || parts.attributes ? found.flatMap(({ hits }) => hits.map(({ id }) => id)) : [];
   const pins = ids.length > 0 ? await index.engine.pins(ids, parts) : [];
 
-  const { generation } = index.engine.describe();
   const tookMs = Math.round((clock() - plan.startedAtMs) * 1000) / 1000;
   let position = 0;
   return found.map(({ hits, ef, coverage, exhausted }) => ({
     hits: hits.map((hit) => completeHit(hit, pins[position++], plan)),
     tookMs,
     ef,
-    generation,
+    generation: description.generation,
     model: index.model,
     coverage,
     exhausted,

@@ -5,6 +5,8 @@ import type { Filter } from '../index/filter.ts';
 import type { Attributes } from '../index/pin.ts';
 
 export type Vector = readonly number[] | Float32Array;
+/** An integer stands for its decimal string. */
+export type PinIdInput = string | number;
 export type Include = 'payload' | 'attributes' | 'vector';
 
 /** What every request may say; ranges are in `src/lib/limits.ts`. */
@@ -22,7 +24,7 @@ export interface CommonRequest {
   readonly deadlineMs?: number;
   readonly include?: readonly Include[];
   /** Pin ids that must not be among the hits. */
-  readonly exclude?: readonly string[];
+  readonly exclude?: readonly PinIdInput[];
 }
 
 /** Exactly one of `vector` and `vectors`. */
@@ -35,15 +37,15 @@ export interface QueryRequest extends CommonRequest {
 }
 
 export interface SeedPin {
-  readonly id: string;
+  readonly id: PinIdInput;
   /** Over 0; 1 when absent. */
   readonly weight?: number;
 }
 
 export interface RelatedRequest extends CommonRequest {
-  readonly pins: readonly (string | SeedPin)[];
+  readonly pins: readonly (PinIdInput | SeedPin)[];
   /** Pins to move away from. */
-  readonly negatives?: readonly (string | SeedPin)[];
+  readonly negatives?: readonly (PinIdInput | SeedPin)[];
   /** Maximal marginal relevance (Carbonell and Goldstein, 1998); lambda in [0, 1], 1 is pure relevance. */
   readonly diversity?: { readonly lambda: number };
   /** At most `size` hits that share a value of this attribute. */

@@ -2,7 +2,7 @@
  * What every request has in common, checked and with its defaults filled in. The server has checked shapes
  * already; the ranges are checked here, because the embedded library comes straight to retrieval.
  */
-import type { EngineQuery } from '../engines/engine.ts';
+import type { EngineDescription, EngineQuery } from '../engines/engine.ts';
 import { checkPinId } from '../index/pin.ts';
 import { errorAt } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
@@ -15,6 +15,8 @@ const INCLUDES: readonly string[] = ['payload', 'attributes', 'vector'] satisfie
 /** An engine query that lacks only its vector, and what to do with the hits. */
 export interface Plan {
   readonly startedAtMs: number;
+  /** The index as it is when the request comes in. */
+  readonly description: EngineDescription;
   readonly query: Omit<EngineQuery, 'vector'>;
   readonly include: readonly Include[];
 }
@@ -40,8 +42,9 @@ export function checkList(value: unknown, path: string, max: number): readonly u
  * Checks the common part of a request; `startedAtMs` is the moment from which its deadline counts.
  * @throws NearpinError bad_request, limit_exceeded or bad_pin_id with the path of the bad value
  */
-export function planRequest(request: CommonRequest, clock: Clock): Plan {
+export function planRequest(index: OpenIndex, request: CommonRequest, clock: Clock): Plan {
   const startedAtMs = clock();
+  const description = index.engine.describe();
   const { filter, exact, minScore, deadlineMs } = request;
   const k = checkWhole(request.k, 'k', 1, LIMITS.kMax, DEFAULT_K);
   const ef = request.ef === undefined ? undefined : checkWhole(request.ef, 'ef', 1, LIMITS.efMax, 0);
@@ -63,6 +66,7 @@ export function planRequest(request: CommonRequest, clock: Clock): Plan {
   const withVectors = include.includes('vector');
   return {
     startedAtMs,
+    description,
     include,
     query: { k, ef, filter, exact, minScore, exclude, deadlineAtMs, withVectors },
   };

@@ -17,9 +17,9 @@ export async function runQuery(
   request: QueryRequest,
   clock: Clock,
 ): Promise<RetrievalAnswer | MultiAnswer> {
-  const plan = planRequest(request, clock);
+  const plan = planRequest(index, request, clock);
   checkModel(index, request.model);
-  const { dim, metric } = index.engine.describe().config;
+  const { dim, metric } = plan.description.config;
   if ((request.vector === undefined) === (request.vectors === undefined))
     throw errorAt('bad_request', 'vector', 'give exactly one of vector and vectors');
 

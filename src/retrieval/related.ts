@@ -33,11 +33,11 @@ export async function runRelated(
   request: RelatedRequest,
   clock: Clock,
 ): Promise<RetrievalAnswer> {
-  const plan = planRequest(request, clock);
+  const plan = planRequest(index, request, clock);
   const seeds = checkSeeds(request.pins, 'pins');
   if (seeds.length === 0) throw errorAt('bad_request', 'pins', 'must name at least one pin');
   const negatives = checkSeeds(request.negatives ?? [], 'negatives');
-  const { metric, attributes } = index.engine.describe().config;
+  const { metric, attributes } = plan.description.config;
   const choice = checkChoice(request, plan.query.k, Object.keys(attributes));
 
   const vectors = await seedVectors(index, [...seeds, ...negatives]);

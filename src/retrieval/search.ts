@@ -17,14 +17,14 @@ export async function runSearch(
   request: SearchRequest,
   clock: Clock,
 ): Promise<RetrievalAnswer> {
-  const plan = planRequest(request, clock);
+  const plan = planRequest(index, request, clock);
   checkModel(index, request.model);
   const { text, vector: given, mode } = request;
   if (mode !== undefined && mode !== 'dense') throw errorAt('bad_request', 'mode', 'must be dense');
   if ((text === undefined) === (given === undefined))
     throw errorAt('bad_request', 'text', 'give exactly one of text and vector');
 
-  const { dim, metric } = index.engine.describe().config;
+  const { dim, metric } = plan.description.config;
   const vector =
     text === undefined
       ? checkVector(given, dim, metric, 'vector')

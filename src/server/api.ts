@@ -23,8 +23,11 @@ const HEADERS: Readonly<Record<MediaType, string>> = {
   >),
 };
 
-/** Teaches an instance both formats; a request whose answer could not be read is refused before its body is. */
-export function useFormats(app: FastifyInstance): void {
+/**
+ * Teaches an instance both formats. A request that accepts neither is refused before its body is read, unless
+ * `always` says to answer it all the same, in JSON.
+ */
+export function useFormats(app: FastifyInstance, always = false): void {
   app.removeAllContentTypeParsers();
   const parsers = [
     [JSON_TYPE, decodeJson] as const,
@@ -43,11 +46,11 @@ export function useFormats(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const type = negotiate(request.headers.accept);
     const encoding = request.headers['content-encoding'];
-    if (type === null)
+    if (type === null && !always)
       return done(errorAt('not_acceptable', 'accept', `this API produces ${JSON_TYPE} and ${MSGPACK_TYPE}`));
     if (encoding !== undefined && encoding !== 'identity')
       return done(errorAt('unsupported_media_type', 'content-encoding', `${encoding} is not supported`));
-    request.answerType = type;
+    request.answerType = type ?? JSON_TYPE;
     done();
   });
 }

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { SCHEMAS } from './schemas.ts';
 
 /** Version of the HTTP contract, not of the package. */
-export const API_VERSION = '1.0.0';
+const API_VERSION = '1.0.0';
 
 /** To be called before the routes are registered. */
 export function documentRoutes(app: FastifyInstance): void {

@@ -99,7 +99,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
     useFormats(api);
     retrievalRoutes(api, catalog, clock);
     indexRoutes(api, catalog);
-    healthRoutes(api, catalog, isDraining);
+  });
+  app.register(async (health) => {
+    useFormats(health, true);
+    healthRoutes(health, catalog, isDraining);
   });
   app.register(async (site) => {
     openapiRoute(site);

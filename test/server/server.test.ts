@@ -44,6 +44,8 @@ describe('health', () => {
     assert.deepEqual((await exchange(`${url}/livez`)).body, { status: 'live' });
     const { status, body } = await exchange(`${url}/readyz`);
     assert.deepEqual([status, body], [200, { status: 'ready', ready: ['a'], failed: [] }]);
+    const probe = await exchange(`${url}/livez?verbose=1`, { headers: { accept: 'text/plain' } });
+    assert.deepEqual([probe.status, probe.type], [200, 'application/json; charset=utf-8']);
   });
 
   it('is live but not ready while an index loads, with a time to come back', async (t) => {

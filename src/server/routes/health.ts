@@ -1,8 +1,12 @@
 /** Whether the process turns, and whether it should get traffic. */
 import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
 import { NearpinError } from '../../lib/errors.ts';
 import { documented, sendAnswer } from '../api.ts';
 import { type Catalog, describeEntry } from '../catalog.ts';
+
+/** A probe is answered whatever it adds to the path or accepts: its question is another. */
+const ANYTHING = Type.Object({});
 
 export function healthRoutes(app: FastifyInstance, catalog: Catalog, isDraining: () => boolean): void {
   app.get(
@@ -12,6 +16,7 @@ export function healthRoutes(app: FastifyInstance, catalog: Catalog, isDraining:
         tags: ['health'],
         summary: 'Answers while the event loop turns',
         answer: 'Liveness',
+        querystring: ANYTHING,
       }),
     },
     async (request, reply) => sendAnswer(request, reply, { status: 'live' }),
@@ -27,6 +32,7 @@ export function healthRoutes(app: FastifyInstance, catalog: Catalog, isDraining:
           'Refused with not_ready while indexes load, when none that is known could be loaded, and while ' +
           'the server drains. An index that failed beside others that serve is listed, and does not count.',
         answer: 'Readiness',
+        querystring: ANYTHING,
       }),
     },
     async (request, reply) => {
