@@ -11,7 +11,9 @@ import { LIMIT_PAGES_MAX } from '../core/shard.ts';
 import type { WasmModule } from '../core/webassembly.ts';
 import { type IndexConfig, type IndexConfigInput, resolveConfig } from '../index/config.ts';
 import { encodeManifest, type ModelDescription } from '../index/manifest.ts';
-import { NearpinError } from '../lib/errors.ts';
+import { type ParsedPin, parsePin } from '../index/pin.ts';
+import { errorAt, NearpinError } from '../lib/errors.ts';
+import { LIMITS } from '../lib/limits.ts';
 import { buildShards } from '../shards/build-pool.ts';
 import { abandonStaging, publishGeneration, stageGeneration } from '../storage/generation.ts';
 import { readPinFile } from '../storage/pin-files.ts';
@@ -69,14 +71,16 @@ export interface BuildReport {
 function refusal({ file, row, error }: BadRow): NearpinError {
   const at = `${file}:${row}`;
   const details = error.details.map(({ path, message }) => ({ path: path ? `${at} ${path}` : at, message }));
-  return new NearpinError(error.code, `${at}: ${error.message.replace(/^: /, '')}`, details);
+  return new NearpinError(error.code, `${at}: ${error.message}`, details);
 }
 
 /**
- * Builds and publishes a generation.
- * Throws what is wrong with the input, the config or the model, shard_full, or io_error; nothing is published then.
+ * Builds and publishes a generation. An abort is heeded until the generation is whole and only has to be published.
+ * Throws what is wrong with the input, the config or the model, shard_full, io_error, or the signal's reason; nothing
+ * is published then, and no trace is left.
  */
 export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
+  const { signal } = options;
   const limitBytes = options.limitBytes ?? LIMIT_PAGES_MAX * LAYOUT.NP_PAGE;
   const staging = await stageGeneration(options.indexDir);
   let pins: PinStoreWriter | undefined;
@@ -99,13 +103,14 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
       limitBytes,
     }));
     const onProgress = (done: number) => options.onProgress({ phase: 'insert', done, total });
-    const built = await buildShards(options.module, tasks, options.threads, onProgress, options.signal);
+    const built = await buildShards(options.module, tasks, options.threads, onProgress, signal);
     for (const { path } of spools) rmSync(path);
     const shards = built.map(({ seal, stats }, shard) => ({
       file: `shard-${String(shard).padStart(3, '0')}.seg`,
       ...seal,
       count: stats.live,
     }));
+    signal?.throwIfAborted();
     const generation = await publishGeneration(staging, (name) =>
       encodeManifest({
         generation: name,
@@ -125,6 +130,10 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
       bad,
       shards: built.map(({ stats }) => ({ count: stats.live, bytes: stats.bytes })),
     };
+  } catch (error) {
+    // Whatever an abort made fail, it is the abort that ended the build
+    if (!published) signal?.throwIfAborted();
+    throw error;
   } finally {
     if (!published) {
       await pins?.abandon();
@@ -140,7 +149,7 @@ interface Read {
   readonly bad: number;
 }
 
-/** Reads all files into the spools and the pin store. The first row decides what the config leaves open. */
+/** Reads all files into the spools and the pin store. The first good row decides what the config leaves open. */
 async function readInput(
   options: BuildOptions,
   limitBytes: number,
@@ -148,6 +157,7 @@ async function readInput(
   pins: PinStoreWriter,
   spools: SpoolWriter[],
 ): Promise<Read> {
+  const { signal, stdin } = options;
   let { model } = options;
   let config: IndexConfig | undefined;
   let ingest: Ingest | undefined;
@@ -158,53 +168,53 @@ async function readInput(
     if (!options.skipBad) throw refusal(row);
     options.onBad(row);
   };
-  const open = async (value: unknown): Promise<Ingest> => {
-    const hasText = (value as { text?: unknown } | null)?.text !== undefined;
-    if (hasText) model ??= await options.defaultModel();
-    const { vector } = (value ?? {}) as { vector?: { length?: unknown } };
+  const configOf = (dim: number): IndexConfigInput => {
     const name = model ? `${model.description.name}@${model.description.revision}` : options.vectorsFrom;
-    const input = {
-      ...options.config,
-      dim: model?.description.dim ?? vector?.length,
-      ...(name !== undefined && { model: name }),
-    };
+    return { ...options.config, dim, ...(name !== undefined && { model: name }) };
+  };
+  const open = async (pin: ParsedPin): Promise<Ingest> => {
+    if (pin.text !== undefined) model ??= await options.defaultModel();
+    const input = configOf(model?.description.dim ?? pin.vector!.length);
     config = resolveConfig(input);
     const shards =
       options.shards === 'auto'
-        ? await shardsForFiles(config, options.files, options.stdin, limitBytes)
+        ? await shardsForFiles(config, {
+            files: options.files,
+            stdin,
+            limitBytes,
+            hasTexts: model !== undefined,
+            signal,
+          })
         : options.shards;
     config = resolveConfig({ ...input, shards });
-    for (let shard = 0; shard < shards; shard++)
+    for (let shard = 0; shard < shards; shard++) {
       spools.push(new SpoolWriter(join(staging, `spool-${shard}`)));
-    const embed = async () => {
-      if (!model) {
-        throw new NearpinError(
-          'no_model',
-          'the input mixes texts with vectors that no model here made; name one',
-        );
-      }
-      return model.embed;
-    };
-    return new Ingest(config, { pins, spools, embed, onBad });
+    }
+    return new Ingest(config, { pins, spools, embed: model?.embed, onBad });
   };
+
+  // What is wrong with the config is told before anything is read
+  const draft = resolveConfig(configOf(model?.description.dim ?? LIMITS.dimMin));
+  if (options.shards !== 'auto') resolveConfig({ ...draft, shards: options.shards });
+  const stop = () => stdin.destroy(new Error('aborted'));
+  if (options.files.includes('-')) signal?.addEventListener('abort', stop, { once: true });
   try {
-    for (const file of options.files) {
-      for await (const row of readPinFile(file, options.stdin)) {
-        if (++rows % 1024 === 0) {
-          options.onProgress({ phase: 'read', done: rows });
-          options.signal?.throwIfAborted();
-        }
+    for (const path of options.files) {
+      const file = path === '-' ? 'stdin' : path;
+      for await (const row of readPinFile(path, stdin)) {
+        signal?.throwIfAborted();
+        if (++rows % 1024 === 0) options.onProgress({ phase: 'read', done: rows });
         if ('error' in row) {
-          onBad({ file, row: row.row, error: row.error });
+          onBad({ file, row: row.row, error: withoutPlace(row.error, `${file}:${row.row}`) });
           continue;
         }
         if (!ingest) {
-          // A row without either cannot decide the dimensions; it is refused when one that can has come
-          if (!decides(row.value)) {
-            onBad({ file, row: row.row, error: new NearpinError('bad_pin', 'needs a vector or a text') });
+          const pin = firstPin(row.value, draft, model?.description.dim);
+          if (pin instanceof NearpinError) {
+            onBad({ file, row: row.row, error: pin });
             continue;
           }
-          ingest = await open(row.value);
+          ingest = await open(pin);
         }
         await ingest.add(file, row.row, row.value);
       }
@@ -215,15 +225,38 @@ async function readInput(
   } catch (error) {
     for (const spool of spools) spool.abandon();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
   if (!config || !ingest || pins.count === 0) {
-    throw new NearpinError('bad_file', `${options.files.join(', ')} hold no pins`);
+    const found = bad > 0 ? `no good pins in ${bad} lines` : 'no pins';
+    throw new NearpinError('bad_file', `${options.files.join(', ')}: ${found}`);
   }
   return { config, ingest, model: model?.description ?? null, bad };
 }
 
-/** Whether a row shows the number of dimensions: by a vector, or by a text that a model embeds. */
-function decides(value: unknown): boolean {
-  const { vector, text } = (value ?? {}) as { vector?: unknown; text?: unknown };
-  return typeof text === 'string' || Array.isArray(vector) || vector instanceof Float32Array;
+/** The row as a pin, or what is wrong with it, while only a model can have decided the number of dimensions. */
+function firstPin(
+  value: unknown,
+  draft: IndexConfig,
+  modelDim: number | undefined,
+): ParsedPin | NearpinError {
+  const { vector } = (value ?? {}) as { vector?: { length?: unknown } };
+  const dim = modelDim ?? (typeof vector?.length === 'number' ? vector.length : draft.dim);
+  try {
+    const pin = parsePin(value, { ...draft, dim }, '');
+    if (dim >= LIMITS.dimMin && dim <= LIMITS.dimMax) return pin;
+    return errorAt('bad_dim', 'vector', `has ${dim} dimensions, not ${LIMITS.dimMin} to ${LIMITS.dimMax}`);
+  } catch (error) {
+    if (error instanceof NearpinError) return error;
+    throw error;
+  }
+}
+
+/** An error of a reader, which names the file and the line itself, without them. */
+function withoutPlace(error: NearpinError, at: string): NearpinError {
+  const [detail] = error.details;
+  return detail?.path === at
+    ? new NearpinError(error.code, detail.message, [{ ...detail, path: '' }])
+    : error;
 }

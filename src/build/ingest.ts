@@ -20,7 +20,9 @@ const BATCH = 256;
 /** A row that is not a pin, and why. */
 export interface BadRow {
   readonly file: string;
+  /** Line from 1 in a text file, row from 0 in a file of vectors. */
   readonly row: number;
+  /** Its paths start at the row. */
   readonly error: NearpinError;
 }
 
@@ -31,8 +33,8 @@ export interface IngestPorts {
   readonly pins: PinStoreWriter;
   /** One per shard. */
   readonly spools: readonly SpoolWriter[];
-  /** Gives the model's embedding when the first text comes up; throws when the index cannot have texts. */
-  readonly embed: () => Promise<EmbedDocuments>;
+  /** Undefined when the index has no model, and cannot have texts. */
+  readonly embed: EmbedDocuments | undefined;
   /** Hears of each bad row; throws when the build is to end with it. */
   readonly onBad: (bad: BadRow) => void;
 }
@@ -51,7 +53,8 @@ export class Ingest {
   readonly #ports: IngestPorts;
   readonly #layout: RowLayout;
   #batch: Waiting[] = [];
-  #ids = new Set<string>();
+  /** Ids that a row has taken and the pin store does not have: of the batch, and of texts that could not be embedded. */
+  readonly #ids = new Set<string>();
 
   constructor(config: IndexConfig, ports: IngestPorts) {
     this.#config = config;
@@ -66,6 +69,13 @@ export class Ingest {
       const pin = parsePin(value, this.#config, '');
       if (this.#ids.has(pin.id) || this.#ports.pins.has(pin.id)) {
         throw errorAt('duplicate_pin', 'id', `${JSON.stringify(pin.id)} occurs more than once`);
+      }
+      if (pin.text !== undefined && !this.#ports.embed) {
+        throw errorAt(
+          'no_model',
+          'text',
+          'cannot be embedded: the vectors before it are of no model known here',
+        );
       }
       this.#ids.add(pin.id);
       this.#batch.push({ file, row, pin });
@@ -84,9 +94,8 @@ export class Ingest {
   async #flush(): Promise<void> {
     const batch = this.#batch;
     this.#batch = [];
-    this.#ids.clear();
     const texts = batch.flatMap(({ pin }) => (pin.text === undefined ? [] : [pin.text]));
-    const embedded = texts.length > 0 ? await (await this.#ports.embed())(texts) : [];
+    const embedded = texts.length > 0 ? await this.#ports.embed!(texts) : [];
     let next = 0;
     for (const { file, row, pin } of batch) {
       const vector = pin.vector ?? embedded[next++]!;
@@ -95,6 +104,7 @@ export class Ingest {
         this.#ports.onBad({ file, row, error });
       } else {
         this.#store(pin, vector);
+        this.#ids.delete(pin.id);
       }
     }
   }
@@ -110,7 +120,8 @@ export class Ingest {
     );
     spool.append({ id, vector: this.#config.metric === 'cosine' ? unitVector(vector) : vector, row, lists });
     this.recordBytes[shard]! += heapRecordBytes(id.length + 1);
-    for (const list of lists)
+    for (const list of lists) {
       if (list.length > 0) this.recordBytes[shard]! += heapRecordBytes(list.byteLength + 4);
+    }
   }
 }

@@ -8,7 +8,11 @@ import type { Pin } from '../index/pin.ts';
 
 export type EngineName = 'wasm' | 'hnswlib' | 'exact';
 
-/** One nearest-pin query. Values are in range already: `retrieval` has checked them. */
+/**
+ * One nearest-pin query. Values are in range already: `retrieval` has checked them. One search looks at the 2048
+ * nearest of each shard: `k` and `exclude` together beyond that can give fewer hits than there are, and then the answer
+ * is not `exhausted`.
+ */
 export interface EngineQuery {
   /** f32[dim], finite; not zero under cosine. The engine normalises it under cosine. */
   readonly vector: Float32Array;
@@ -27,7 +31,7 @@ export interface EngineQuery {
   readonly withVectors?: boolean | undefined;
 }
 
-/** A hit: score order, larger is better; ties by id. */
+/** A hit: score order, larger is better; ties by id, also those between a hit and what is no hit any more. */
 export interface EngineHit {
   readonly id: string;
   readonly score: number;
@@ -47,7 +51,7 @@ export interface EngineAnswer {
   /** Width actually searched with (0 for an exact scan). */
   readonly ef: number;
   readonly coverage: Coverage;
-  /** There were fewer matching pins than asked for, and all of them are in `hits`. */
+  /** There are fewer such pins than asked for, and all of them are in `hits`. */
   readonly exhausted: boolean;
 }
 
@@ -81,7 +85,14 @@ export interface Engine {
   search(query: EngineQuery): Promise<EngineAnswer>;
   /** One entry per id, in order; undefined for an unknown id. */
   pins(ids: readonly string[], parts: PinParts): Promise<(Pin | undefined)[]>;
-  /** `count` stored pins' ids drawn by the seed, without repetition, fewer when the index holds fewer. */
+  /**
+   * `count` stored pins' ids drawn by the seed, without repetition; fewer when the index holds fewer, and at most
+   * LIMITS.recallSamplesMax.
+   */
   sample(count: number, seed: number): Promise<string[]>;
+  /**
+   * Waits for the searches under way and gives memory and files back; everything but `describe` is refused with
+   * `closed` from the call on. Closing twice is fine.
+   */
   close(): Promise<void>;
 }

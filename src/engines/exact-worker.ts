@@ -5,5 +5,5 @@ import { serveSearches } from '../shards/serve.ts';
 import { scanShard } from './exact-scan.ts';
 
 export default serveSearches(workerData as WorkerStart, (shard) => ({
-  search: (query) => scanShard(shard, query),
+  search: (query, isLate) => scanShard(shard, query, isLate),
 }));

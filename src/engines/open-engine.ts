@@ -2,12 +2,15 @@
 import { join } from 'node:path';
 import { wasm } from '../core/webassembly.ts';
 import type { Manifest } from '../index/manifest.ts';
+import { collectGarbage } from '../shards/collect-garbage.ts';
 import { SearchPool } from '../shards/pool.ts';
 import { ShardSet } from '../shards/shard-set.ts';
 import { readCoreBinary } from '../storage/core-binary.ts';
+import { corruptFile } from '../storage/file-error.ts';
 import { currentGeneration, readManifest } from '../storage/generation.ts';
-import { openPinStore } from '../storage/pin-store.ts';
+import { openPinStore, type PinStore } from '../storage/pin-store.ts';
 import type { Engine, EngineName } from './engine.ts';
+import { loadHnswlib } from './hnswlib-library.ts';
 import { ShardEngine } from './shard-engine.ts';
 
 /** The worker that searches, for each engine. */
@@ -25,8 +28,12 @@ export interface EngineHost {
   readonly name: EngineName;
 }
 
-/** Starts the threads of an engine; all indexes of a process can share them. Close the pool in the end. */
+/**
+ * Starts the threads of an engine; all indexes of a process can share them. Close the pool in the end.
+ * Throws engine_unavailable, or limit_exceeded at `workers`.
+ */
 export function createEngineHost(name: EngineName, workers: number): EngineHost {
+  if (name === 'hnswlib') loadHnswlib();
   const module = new wasm.Module(readCoreBinary());
   return { module, name, pool: new SearchPool({ workerFile: WORKERS[name], module, workers }) };
 }
@@ -35,6 +42,9 @@ export interface OpenedIndex {
   readonly engine: Engine;
   readonly manifest: Manifest;
 }
+
+/** Pins of each shard that are looked up in the pin store when an index is opened. */
+const PINS_CHECKED = 16;
 
 /**
  * Opens the current generation of an index's directory.
@@ -45,11 +55,29 @@ export async function openEngine(indexDir: string, host: EngineHost): Promise<Op
   const dir = join(indexDir, generation);
   const manifest = await readManifest(dir);
   const pins = await openPinStore(join(dir, manifest.pins.dir), manifest.pins);
+  let shards: ShardSet | undefined;
   try {
-    const shards = ShardSet.load(dir, manifest, host);
+    shards = ShardSet.load(dir, manifest, host);
+    checkPins(dir, manifest, shards, pins);
     return { engine: new ShardEngine({ name: host.name, manifest, shards, pins }), manifest };
   } catch (error) {
+    if (shards) await shards.close();
+    else await collectGarbage();
     await pins.close();
     throw error;
+  }
+}
+
+/** Each file is whole by now; this finds a manifest that puts files together which do not belong together. */
+function checkPins(dir: string, manifest: Manifest, { shards }: ShardSet, pins: PinStore): void {
+  for (const [s, shard] of shards.entries()) {
+    const step = Math.max(1, Math.floor(shard.count / PINS_CHECKED));
+    for (let ordinal = 0; ordinal < shard.count; ordinal += step) {
+      if (!shard.isLive(ordinal)) continue;
+      const stored = pins.get(shard.id(ordinal));
+      if (stored?.shard !== s || stored.ordinal !== ordinal) {
+        throw corruptFile(join(dir, manifest.shards[s]!.file), 'holds other pins than the pin store says');
+      }
+    }
   }
 }

@@ -2,13 +2,14 @@
  * The engine over a loaded generation: pin ids and filters in, scores out. What searches the shards is the pool's
  * worker; everything around it is the same for all engines.
  */
-import { unitVector } from '../core/metric.ts';
+import { LAYOUT } from '../core/layout.ts';
+import { scoreOf, unitVector } from '../core/metric.ts';
 import { type RowLayout, rowLayout } from '../index/attributes.ts';
 import { parseFilter } from '../index/filter.ts';
 import { compileFilter } from '../index/filter-program.ts';
 import type { Manifest } from '../index/manifest.ts';
 import type { Pin } from '../index/pin.ts';
-import { fromErrorRecord } from '../lib/errors.ts';
+import { fromErrorRecord, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { Prng } from '../lib/prng.ts';
 import { mergeHits } from '../shards/merge.ts';
@@ -33,6 +34,9 @@ export interface ShardEngineParts {
 export class ShardEngine implements Engine {
   readonly #parts: ShardEngineParts;
   readonly #layout: RowLayout;
+  /** What `describe` says once the shards are gone. */
+  #last: EngineDescription | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(parts: ShardEngineParts) {
     this.#parts = parts;
@@ -40,6 +44,7 @@ export class ShardEngine implements Engine {
   }
 
   describe(): EngineDescription {
+    if (this.#last) return this.#last;
     const { name, manifest, shards } = this.#parts;
     const stats = shards.stats();
     return {
@@ -55,12 +60,15 @@ export class ShardEngine implements Engine {
   }
 
   async search(query: EngineQuery): Promise<EngineAnswer> {
+    this.#checkOpen();
     const { metric } = this.#parts.manifest.config;
     const exclude = new Set(query.exclude);
+    const minScore = query.minScore ?? Number.NEGATIVE_INFINITY;
     // Each excluded pin can take one place of the hits, so as many more are asked for
-    const k = query.k + exclude.size;
+    const k = Math.min(query.k + exclude.size, LAYOUT.NP_K_MAX);
     const shardQuery: ShardQuery = {
-      vector: metric === 'cosine' ? unitVector(query.vector) : query.vector,
+      // A copy in any case: it travels later in this turn, and a view would travel with the whole of its buffer
+      vector: metric === 'cosine' ? unitVector(query.vector) : query.vector.slice(),
       k,
       ef: Math.max(query.ef ?? DEFAULT_EF, k),
       exact: query.exact ?? false,
@@ -75,7 +83,10 @@ export class ShardEngine implements Engine {
       answered.push(result);
     }
     const complete = answered.filter((hits) => hits.complete).length;
-    const hits = mergeHits(answered, metric, query.k, exclude, query.minScore ?? Number.NEGATIVE_INFINITY);
+    const hits = mergeHits(answered, metric, query.k, exclude, minScore);
+    const mayHoldMore = answered.some(
+      ({ distances }) => distances.length === k && scoreOf(metric, distances[k - 1]!) >= minScore,
+    );
     return {
       hits,
       ef: answered.reduce((ef, hits) => Math.max(ef, hits.ef), 0),
@@ -84,7 +95,7 @@ export class ShardEngine implements Engine {
         answered: complete,
         ...(complete < results.length && { degraded: 'deadline' as const }),
       },
-      exhausted: complete === results.length && hits.length < query.k,
+      exhausted: complete === results.length && hits.length < query.k && !mayHoldMore,
     };
   }
 
@@ -96,7 +107,12 @@ export class ShardEngine implements Engine {
     );
   }
 
+  #checkOpen(): void {
+    if (this.#closing) throw new NearpinError('closed', 'the index is closed');
+  }
+
   async pins(ids: readonly string[], parts: PinParts): Promise<(Pin | undefined)[]> {
+    this.#checkOpen();
     return ids.map((id) => {
       const stored = this.#parts.pins.get(id);
       if (stored === undefined) return undefined;
@@ -111,6 +127,7 @@ export class ShardEngine implements Engine {
   }
 
   async sample(count: number, seed: number): Promise<string[]> {
+    this.#checkOpen();
     const { shards } = this.#parts.shards;
     const wanted = Math.min(count, LIMITS.recallSamplesMax, this.describe().count);
     const total = shards.reduce((sum, shard) => sum + shard.count, 0);
@@ -128,8 +145,14 @@ export class ShardEngine implements Engine {
     return ids;
   }
 
-  async close(): Promise<void> {
-    this.#parts.shards.close();
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    this.#last = this.describe();
+    await this.#parts.shards.close();
     await this.#parts.pins.close();
   }
 }

@@ -5,13 +5,15 @@
  * about as much as a search. While all threads are busy, arrivals wait here and travel together too, so load makes
  * tasks longer, not queues of tasks.
  */
-import { BroadcastChannel } from 'node:worker_threads';
+import { BroadcastChannel, threadId } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { LAYOUT } from '../core/layout.ts';
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
-import { NearpinError, toErrorRecord } from '../lib/errors.ts';
+import { errorAt, NearpinError, toErrorRecord } from '../lib/errors.ts';
+import { LIMITS } from '../lib/limits.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import {
-  FORGET_CHANNEL,
+  monotonicMs,
   type SearchResult,
   type SearchTask,
   type ShardFailure,
@@ -24,21 +26,41 @@ import {
 const TASKS_PER_THREAD = 2;
 /** Jobs of one task at most, so that a burst is spread in time and over threads. */
 const JOBS_PER_TASK_MAX = 32;
+/**
+ * Heap of a thread. It holds results and nothing else, so a small young generation is enough; and below 2 GB V8 does
+ * without a copy of its own code per thread.
+ */
+const THREAD_HEAP = { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 1024 };
 
 type JobResult = ShardHits | ShardFailure;
 
+/** A registered set of shards. */
+interface ShardSetEntry {
+  readonly name: string;
+  /** Empty once it is forgotten. */
+  memories: readonly WasmMemory[];
+  /** Searches that are not answered yet. */
+  searching: number;
+  /** Called when they are, once the set is to be forgotten. */
+  onIdle: (() => void) | undefined;
+  forgotten: Promise<void> | undefined;
+}
+
 interface Job {
-  readonly set: string;
+  readonly set: ShardSetEntry;
   readonly query: ShardQuery;
   readonly shard: number;
   readonly settle: (result: JobResult) => void;
 }
 
+/** Pools made in this thread; with the thread's id it makes the name of a pool's channel its own. */
+let pools = 0;
+
 export interface SearchPoolOptions {
   /** The worker's file: which engine searches. */
   readonly workerFile: URL;
   readonly module: WasmModule;
-  /** Threads, at least 1. */
+  /** Threads, 1 to LIMITS.readersMax - 1. */
   readonly workers: number;
 }
 
@@ -46,29 +68,38 @@ export class SearchPool {
   readonly workers: number;
   readonly #piscina: Piscina<SearchTask, SearchResult>;
   readonly #slots: Int32Array;
-  readonly #sets = new Map<string, readonly WasmMemory[]>();
-  readonly #forget = new BroadcastChannel(FORGET_CHANNEL);
+  readonly #sets = new Map<string, ShardSetEntry>();
+  readonly #forget: BroadcastChannel;
+  /** Ends the tasks that run, each with an error. */
+  readonly #running = new Set<(error: Error) => void>();
   #waiting: Job[] = [];
-  #running = 0;
   #registered = 0;
   #scheduled = false;
-  #closed = false;
+  #closed: Promise<void> | undefined;
 
-  constructor(options: SearchPoolOptions) {
-    this.workers = options.workers;
-    this.#slots = new Int32Array(new SharedArrayBuffer(options.workers * 4));
+  /** Throws limit_exceeded. */
+  constructor({ workerFile, module, workers }: SearchPoolOptions) {
+    if (workers < 1 || workers >= LIMITS.readersMax) {
+      throw errorAt('limit_exceeded', 'workers', `must be from 1 to ${LIMITS.readersMax - 1}`);
+    }
+    this.workers = workers;
+    this.#slots = new Int32Array(new SharedArrayBuffer(workers * 4));
+    const forgetChannel = `nearpin:forget:${threadId}:${pools++}`;
+    this.#forget = new BroadcastChannel(forgetChannel);
     (this.#forget as unknown as { unref(): void }).unref();
+    const clockOffsetMs = performance.timeOrigin + performance.now() - monotonicMs();
     this.#piscina = new Piscina({
-      filename: options.workerFile.href,
-      minThreads: options.workers,
-      maxThreads: options.workers,
+      filename: workerFile.href,
+      minThreads: workers,
+      maxThreads: workers,
       concurrentTasksPerWorker: TASKS_PER_THREAD,
       // A thread that waits in Atomics.wait would not hear the forget channel, and keep a dropped set's memory
       atomics: 'disabled',
       recordTiming: false,
-      workerData: { module: options.module, slots: this.#slots } satisfies WorkerStart,
+      resourceLimits: THREAD_HEAP,
+      workerData: { module, slots: this.#slots, forgetChannel, clockOffsetMs } satisfies WorkerStart,
     });
-    this.#piscina.on('workerDestroy', () => this.#freeSlots());
+    this.#piscina.on('workerDestroy', ({ id }: { id: number }) => this.#onThreadGone(id));
     // The tasks of a thread that dies are rejected one by one, which is where its failure is answered
     this.#piscina.on('error', () => {});
   }
@@ -79,45 +110,68 @@ export class SearchPool {
   }
 
   /** Gives back the slots of threads that are gone, and ends their searches in every memory. */
-  #freeSlots(): void {
+  #onThreadGone(gone: number): void {
     const alive = new Set(this.#piscina.threads.map((thread) => thread.threadId));
+    // Still in the list, and with its id when it ended by an error
+    alive.delete(gone);
     for (let i = 0; i < this.#slots.length; i++) {
       const owner = Atomics.load(this.#slots, i);
       if (owner === 0 || alive.has(owner)) continue;
-      for (const memory of [...this.#sets.values()].flat()) {
+      for (const memory of [...this.#sets.values()].flatMap(({ memories }) => memories)) {
         const at = (LAYOUT.NP_READER_EPOCHS + (i + 1) * LAYOUT.NP_READER_EPOCH_STRIDE) / 4;
         Atomics.store(new Int32Array(memory.buffer), at, 0);
       }
       Atomics.store(this.#slots, i, 0);
     }
+    // Threads that fail while they start are not replaced, and what waits for them would wait for ever
+    setImmediate(() => {
+      if (this.#closed || this.#piscina.threads.length > 0) return;
+      for (const end of this.#running) end(new NearpinError('internal', 'no search thread starts'));
+    });
   }
 
   /** Makes a set of shards known; returns the name to search it by. */
   register(memories: readonly WasmMemory[]): string {
-    const set = String(this.#registered++);
-    this.#sets.set(set, memories);
-    return set;
+    const name = String(this.#registered++);
+    this.#sets.set(name, { name, memories, searching: 0, onIdle: undefined, forgotten: undefined });
+    return name;
   }
 
-  /** Drops a set here and in every thread. */
-  forget(set: string): void {
-    this.#sets.delete(set);
-    this.#forget.postMessage(set);
+  /** Refuses further searches of a set, waits for those under way, and drops it here and in every thread. */
+  forget(name: string): Promise<void> {
+    const set = this.#sets.get(name);
+    if (!set) return Promise.resolve();
+    set.forgotten ??= this.#drop(set);
+    return set.forgotten;
   }
 
-  /** Searches every shard of the set; one result per shard, in order. Never rejects. */
-  search(set: string, query: ShardQuery): Promise<JobResult[]> {
-    const shards = this.#sets.get(set)?.length;
-    if (this.#closed || shards === undefined) {
-      return Promise.reject(new NearpinError('closed', 'the index is closed'));
+  async #drop(set: ShardSetEntry): Promise<void> {
+    if (set.searching > 0) {
+      await new Promise<void>((resolve) => {
+        set.onIdle = resolve;
+      });
     }
+    this.#sets.delete(set.name);
+    set.memories = [];
+    this.#forget.postMessage(set.name);
+    await collectGarbage();
+  }
+
+  /** Searches every shard of the set; one result per shard, in order. Rejects with `closed`, and with nothing else. */
+  search(name: string, query: ShardQuery): Promise<JobResult[]> {
+    const set = this.#sets.get(name);
+    if (!set || set.forgotten || this.#closed)
+      return Promise.reject(new NearpinError('closed', 'the index is closed'));
+    set.searching++;
     return new Promise((resolve) => {
-      const results = new Array<JobResult>(shards);
-      let missing = shards;
-      for (let shard = 0; shard < shards; shard++) {
+      const results = new Array<JobResult>(set.memories.length);
+      let missing = results.length;
+      for (let shard = 0; shard < results.length; shard++) {
         const settle = (result: JobResult) => {
           results[shard] = result;
-          if (--missing === 0) resolve(results);
+          if (--missing > 0) return;
+          resolve(results);
+          if (--set.searching === 0) set.onIdle?.();
         };
         this.#waiting.push({ set, query, shard, settle });
       }
@@ -136,7 +190,7 @@ export class SearchPool {
   }
 
   #dispatch(): void {
-    while (this.#waiting.length > 0 && this.#running < this.workers * TASKS_PER_THREAD) {
+    while (this.#waiting.length > 0 && this.#running.size < this.workers * TASKS_PER_THREAD) {
       const share = Math.ceil(this.#waiting.length / this.workers);
       const { set } = this.#waiting[0]!;
       let n = 1;
@@ -146,36 +200,55 @@ export class SearchPool {
     }
   }
 
-  async #run(set: string, jobs: readonly Job[]): Promise<void> {
+  async #run(set: ShardSetEntry, jobs: readonly Job[]): Promise<void> {
     const queries: ShardQuery[] = [];
     const pairs = jobs.map((job) => {
       // Jobs of one query stand side by side
       if (queries.at(-1) !== job.query) queries.push(job.query);
       return [queries.length - 1, job.shard] as const;
     });
-    const task = { set, queries, jobs: pairs };
-    this.#running++;
     let results: readonly JobResult[];
     try {
-      let answer = await this.#piscina.run(task);
-      if (answer === 'unknown_set') {
-        answer = await this.#piscina.run({ ...task, memories: this.#sets.get(set) ?? [] });
-      }
-      results = answer as readonly JobResult[];
+      results = await this.#runTask({ set: set.name, queries, jobs: pairs }, set.memories);
     } catch (error) {
       const failure = { error: toErrorRecord(error) };
       results = jobs.map(() => failure);
     }
-    this.#running--;
     jobs.forEach((job, i) => {
       job.settle(results[i]!);
     });
     this.#schedule();
   }
 
-  /** Waits for what runs, then ends the threads. */
-  async close(): Promise<void> {
-    this.#closed = true;
+  /** Has a thread run a task, unless there is none that could. */
+  async #runTask(task: SearchTask, memories: readonly WasmMemory[]): Promise<readonly JobResult[]> {
+    let end = (_: Error) => {};
+    const ended = new Promise<never>((_, reject) => {
+      end = reject;
+    });
+    this.#running.add(end);
+    try {
+      return await Promise.race([this.#ask(task, memories), ended]);
+    } finally {
+      this.#running.delete(end);
+    }
+  }
+
+  async #ask(task: SearchTask, memories: readonly WasmMemory[]): Promise<readonly JobResult[]> {
+    let answer = await this.#piscina.run(task);
+    // Whichever thread takes it the second time learns the set
+    if (answer === 'unknown_set') answer = await this.#piscina.run({ ...task, memories });
+    return answer as readonly JobResult[];
+  }
+
+  /** Forgets every set, as `forget` does, and ends the threads. */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    await Promise.all([...this.#sets.keys()].map((name) => this.forget(name)));
     this.#forget.close();
     await this.#piscina.close();
   }

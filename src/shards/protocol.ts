@@ -10,6 +10,13 @@ export interface WorkerStart {
   readonly module: WasmModule;
   /** Int32 per scratch slot: 0 free, otherwise the id of the thread that took it. */
   readonly slots: Int32Array;
+  /** Name of the channel on which the pool tells its workers to forget a set. */
+  readonly forgetChannel: string;
+  /**
+   * What to add to `monotonicMs` for the epoch milliseconds that deadlines are in. Each thread has a clock of its own
+   * that starts from the time of day, and the time of day may have been set since the process started.
+   */
+  readonly clockOffsetMs: number;
 }
 
 /** A query as the shards see it. */
@@ -37,7 +44,7 @@ export interface SearchTask {
   readonly jobs: readonly (readonly [query: number, shard: number])[];
 }
 
-/** Hits of one query in one shard, nearest first. */
+/** Hits of one query in one shard, nearest first, ties by id. */
 export interface ShardHits {
   readonly ids: readonly string[];
   readonly distances: readonly number[];
@@ -55,5 +62,7 @@ export interface ShardFailure {
 /** One result per job, in order; `unknown_set` asks for the memories. */
 export type SearchResult = readonly (ShardHits | ShardFailure)[] | 'unknown_set';
 
-/** Name of the channel on which the pool tells its workers to forget a set. */
-export const FORGET_CHANNEL = 'nearpin:forget';
+/** Milliseconds of the clock that all threads of a process share. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}

@@ -15,14 +15,12 @@ class CoreSearcher implements Searcher {
     this.#shard = shard;
   }
 
-  search(query: ShardQuery): Found {
+  search(query: ShardQuery, isLate: () => boolean): Found {
     const shard = this.#shard;
-    const timed = query.deadlineAtMs !== Number.POSITIVE_INFINITY;
-    const late = () => performance.timeOrigin + performance.now() >= query.deadlineAtMs;
-    if (timed && late()) return { ordinals: [], distances: [], ef: 0, complete: false };
-    const budget = timed ? SLICE : UNBOUNDED;
+    if (isLate()) return { ordinals: [], distances: [], ef: 0, complete: false };
+    const budget = query.deadlineAtMs === Number.POSITIVE_INFINITY ? UNBOUNDED : SLICE;
     let done = shard.search(query.vector, query.k, query.ef, query.exact, query.program, budget);
-    while (!done && !(timed && late())) done = shard.resume(budget);
+    while (!done && !isLate()) done = shard.resume(budget);
     const n = shard.hits();
     const ordinals = new Array<number>(n);
     const distances = new Array<number>(n);

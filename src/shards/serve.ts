@@ -7,11 +7,13 @@
  * `core_trap`, and the next job on that shard gets a fresh instance.
  */
 import { BroadcastChannel, threadId } from 'node:worker_threads';
+import { LAYOUT } from '../core/layout.ts';
 import { Shard } from '../core/shard.ts';
 import type { WasmMemory } from '../core/webassembly.ts';
 import { NearpinError, toErrorRecord } from '../lib/errors.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import {
-  FORGET_CHANNEL,
+  monotonicMs,
   type SearchResult,
   type SearchTask,
   type ShardFailure,
@@ -19,6 +21,9 @@ import {
   type ShardQuery,
   type WorkerStart,
 } from './protocol.ts';
+
+/** After this long with a new set, a thread collects what starting and attaching left behind: some 3 MB. */
+const SETTLED_AFTER_MS = 1000;
 
 /** Hits by ordinal; the ids are read before `shard.leave` lets their slots go. */
 export interface Found {
@@ -30,7 +35,8 @@ export interface Found {
 
 /** Searches one shard; kept as long as the worker is attached to it. */
 export interface Searcher {
-  search(query: ShardQuery): Found;
+  /** `isLate` says whether the query's deadline has passed; a search that finds it so ends with what it has. */
+  search(query: ShardQuery, isLate: () => boolean): Found;
 }
 
 /** Makes the Searcher of a shard, at its first use. */
@@ -48,6 +54,45 @@ function takeSlot(slots: Int32Array): number {
   throw new NearpinError('internal', 'there is no free scratch slot for this worker');
 }
 
+/**
+ * Searches for one hit more than wanted, and for ever more while the last ones tie: searchers break ties by ordinal,
+ * answers by id, so all that tie with the last hit must be known to choose among them.
+ */
+function searchPastTies(searcher: Searcher, query: ShardQuery, isLate: () => boolean): Found {
+  let found: Found | undefined;
+  for (let k = query.k + 1; ; k *= 2) {
+    const wider = searcher.search({ ...query, k: Math.min(k, LAYOUT.NP_K_MAX) }, isLate);
+    // Late in a second search: the hits of the first are the nearest, only not chosen by id
+    if (found && !wider.complete) return found;
+    found = wider;
+    const { distances } = found;
+    const isCutInTie = distances.length >= k && distances[k - 1] === distances[query.k - 1];
+    if (!isCutInTie || !found.complete) return found;
+  }
+}
+
+/** The k nearest of what was found, ties by id. */
+function readHits(shard: Shard, { ordinals, distances, ef, complete }: Found, query: ShardQuery): ShardHits {
+  const hits = ordinals.map((ordinal, i) => ({ ordinal, id: shard.id(ordinal), distance: distances[i]! }));
+  hits.sort((a, b) => a.distance - b.distance || (a.id < b.id ? -1 : 1));
+  hits.length = Math.min(hits.length, query.k);
+  return {
+    ids: hits.map(({ id }) => id),
+    distances: hits.map(({ distance }) => distance),
+    ...(query.withVectors && { vectors: hits.map(({ ordinal }) => shard.vector(ordinal)) }),
+    ef,
+    complete,
+  };
+}
+
+/** What a failed search is answered with. A shard that was damaged in memory can also make reads of it throw. */
+function failureOf(error: unknown): ShardFailure {
+  const isFault = error instanceof RangeError;
+  return {
+    error: toErrorRecord(isFault ? new NearpinError('core_trap', `the shard: ${error.message}`) : error),
+  };
+}
+
 /** The task handler of a worker; call once at start. */
 export function serveSearches(
   start: WorkerStart,
@@ -55,8 +100,10 @@ export function serveSearches(
 ): (task: SearchTask) => SearchResult {
   const slot = takeSlot(start.slots);
   const sets = new Map<string, { memories: readonly WasmMemory[]; attached: (Attached | undefined)[] }>();
-  const forget = new BroadcastChannel(FORGET_CHANNEL);
-  forget.onmessage = (event: unknown) => sets.delete((event as { data: string }).data);
+  const forget = new BroadcastChannel(start.forgetChannel);
+  forget.onmessage = (event: unknown) => {
+    if (sets.delete((event as { data: string }).data)) void collectGarbage();
+  };
   (forget as unknown as { unref(): void }).unref();
 
   const attach = (set: string, number: number): Attached => {
@@ -70,31 +117,25 @@ export function serveSearches(
   };
 
   const run = (set: string, query: ShardQuery, number: number): ShardHits | ShardFailure => {
+    const isLate = () => monotonicMs() + start.clockOffsetMs >= query.deadlineAtMs;
     try {
       const { shard, searcher } = attach(set, number);
       try {
-        const found = searcher.search(query);
-        return {
-          ids: found.ordinals.map((ordinal) => shard.id(ordinal)),
-          distances: found.distances,
-          ...(query.withVectors && { vectors: found.ordinals.map((ordinal) => shard.vector(ordinal)) }),
-          ef: found.ef,
-          complete: found.complete,
-        };
+        return readHits(shard, searchPastTies(searcher, query, isLate), query);
       } finally {
         shard.leave();
       }
     } catch (error) {
       sets.get(set)!.attached[number] = undefined;
-      return { error: toErrorRecord(error) };
+      return failureOf(error);
     }
   };
 
   return (task) => {
-    if (task.memories) {
-      if (!sets.has(task.set)) sets.set(task.set, { memories: task.memories, attached: [] });
-    } else if (!sets.has(task.set)) {
-      return 'unknown_set';
+    if (!sets.has(task.set)) {
+      if (!task.memories) return 'unknown_set';
+      sets.set(task.set, { memories: task.memories, attached: [] });
+      setTimeout(() => void collectGarbage(), SETTLED_AFTER_MS).unref();
     }
     return task.jobs.map(([query, number]) => run(task.set, task.queries[query]!, number));
   };

@@ -18,7 +18,7 @@ export interface ShardSetOptions {
 export class ShardSet {
   readonly #name: string;
   readonly #pool: SearchPool;
-  readonly #shards: readonly Shard[];
+  #shards: readonly Shard[];
 
   private constructor(name: string, pool: SearchPool, shards: readonly Shard[]) {
     this.#name = name;
@@ -26,7 +26,7 @@ export class ShardSet {
     this.#shards = shards;
   }
 
-  /** Loads the segments of a generation's directory. Throws what loadShard throws. */
+  /** Loads the segments of a generation's directory. Throws what loadShard throws; nothing stays loaded then. */
   static load(dir: string, manifest: Manifest, options: ShardSetOptions): ShardSet {
     const { module, pool } = options;
     const limitBytes = options.limitBytes ?? LIMIT_PAGES_MAX * LAYOUT.NP_PAGE;
@@ -42,6 +42,7 @@ export class ShardSet {
     );
   }
 
+  /** Empty once the set is closed. */
   get shards(): readonly Shard[] {
     return this.#shards;
   }
@@ -50,12 +51,14 @@ export class ShardSet {
     return this.#shards.map((shard) => shardStats(shard.memory));
   }
 
-  /** One result per shard, in order. */
+  /** One result per shard, in order. Rejects with `closed`. */
   search(query: ShardQuery): Promise<(ShardHits | ShardFailure)[]> {
     return this.#pool.search(this.#name, query);
   }
 
-  close(): void {
-    this.#pool.forget(this.#name);
+  /** Refuses further searches, waits for those under way and gives the memory back. Closing twice is fine. */
+  close(): Promise<void> {
+    this.#shards = [];
+    return this.#pool.forget(this.#name);
   }
 }
