@@ -134,7 +134,7 @@ static i32 insert(u32 reader) {
   set_status(ordinal, NODE_LIVE);
   Shape s = shape_of_shard();
   if (entry != NP_NONE) {
-    Query q = query_from_vector(&s, QUERY_VECTOR(reader), QUERY_VALUES(reader));
+    Query q = query_from_node(&s, ordinal, QUERY_VALUES(reader));
     u32 start = descend(&s, &q, entry, top, level, H(H_COUNT));
     u32 levels = min_u32(level, top) + 1;
     for (u32 l = levels; l-- > 0;) start = link_level(&s, &q, reader, ordinal, l, start);
