@@ -8,9 +8,10 @@
  * 1/sqrt(dim)). For meaning, use a static or transformers model.
  *
  * The text is brought to NFKC and lower case and cut into words (runs of letters, marks and digits). A word gives
- * one feature for itself and one for each of its n-grams of 3 to 5 UTF-16 units, the word standing between blanks
- * so that its ends count. A feature that occurs n times weighs sqrt(n): a square root is rounded the same way on every
- * machine, a logarithm need not be, and the vectors of an index and of its queries must never differ.
+ * one feature for each of its n-grams of 3 to 5 UTF-16 units, the word standing between blanks so that its ends
+ * count, and one for itself where no n-gram holds it whole. A feature that occurs n times weighs sqrt(n): a square
+ * root is rounded the same way on every machine, a logarithm need not be, and the vectors of an index and of its
+ * queries must never differ.
  * Changing anything here is a new revision.
  */
 import { errorAt } from '../lib/errors.ts';
@@ -114,7 +115,7 @@ export class HashedEmbedder implements DescribedEmbedder {
           if (at - start >= GRAM_MIN - 1) features[count++] = spread(gram);
         }
       }
-      features[count++] = spread(whole);
+      if (word.length > GRAM_MAX - 2) features[count++] = spread(whole);
     }
     return features.subarray(0, count);
   }

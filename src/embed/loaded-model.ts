@@ -14,7 +14,7 @@ export interface ModelLoad {
 
 export interface LoadedModel {
   readonly dim: number;
-  /** The vectors of the texts one after the other, f32[texts x dim]; zero for a text without known tokens. */
+  /** The vectors of one text or more, one after the other, f32[texts x dim]; zero for a text without known tokens. */
   embed(texts: readonly string[]): Promise<Float32Array>;
   dispose(): Promise<void>;
 }

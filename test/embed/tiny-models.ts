@@ -27,6 +27,18 @@ export async function scratch(t: Pick<TestContext, 'after'>): Promise<string> {
   return folder;
 }
 
+/** Skips the test, and says so by true, where neither of the optional libraries is installed. */
+export function skipWithoutLibrary(t: Pick<TestContext, 'skip'>): boolean {
+  for (const name of ['@huggingface/transformers', '@xenova/transformers']) {
+    try {
+      import.meta.resolve(name);
+      return false;
+    } catch {}
+  }
+  t.skip('the optional dependency @xenova/transformers is not installed');
+  return true;
+}
+
 /** WordPiece over the tiny vocabulary; the neural model also frames a text in [CLS] and [SEP]. */
 function tokenizerJson(framed: boolean): object {
   const special = (content: string) => ({ id: TINY_TOKENS.indexOf(content), type_id: 0, content });
@@ -91,7 +103,7 @@ export async function writeStaticModel(
   await mkdir(folder, { recursive: true });
   await writeFile(
     join(folder, 'config.json'),
-    JSON.stringify({ model_type: 'model2vec', ...(normalize !== undefined && { normalize }) }),
+    JSON.stringify({ model_type: 'model2vec', ...(normalize !== 'absent' && { normalize }) }),
   );
   await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizerJson(false)));
   await writeFile(join(folder, 'model.safetensors'), tinySafetensors(half, tensor));
