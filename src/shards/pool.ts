@@ -190,12 +190,11 @@ export class SearchPool {
   }
 
   #dispatch(): void {
+    const share = Math.min(Math.ceil(this.#waiting.length / this.workers), JOBS_PER_TASK_MAX);
     while (this.#waiting.length > 0 && this.#running.size < this.workers * TASKS_PER_THREAD) {
-      const share = Math.ceil(this.#waiting.length / this.workers);
       const { set } = this.#waiting[0]!;
       let n = 1;
-      const most = Math.min(share, JOBS_PER_TASK_MAX);
-      while (n < most && this.#waiting[n]?.set === set) n++;
+      while (n < share && this.#waiting[n]?.set === set) n++;
       void this.#run(set, this.#waiting.splice(0, n));
     }
   }

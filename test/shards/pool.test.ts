@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import test, { describe, type TestContext } from 'node:test';
+import { LAYOUT } from '../../src/core/layout.ts';
+import { createShard, Shard } from '../../src/core/shard.ts';
+import type { WasmMemory } from '../../src/core/webassembly.ts';
+import { resolveConfig } from '../../src/index/config.ts';
+import { SearchPool } from '../../src/shards/pool.ts';
+import type { ShardFailure, ShardHits, ShardQuery } from '../../src/shards/protocol.ts';
+import { shardConfigOf } from '../../src/shards/shard-config.ts';
+import { refuses, rejects } from '../lib/refuses.ts';
+import { CORE } from '../support/built-index.ts';
+import { ASK } from '../support/odd-asks.ts';
+
+const ODD = new URL('../support/odd-worker.js', import.meta.url);
+const REAL = new URL('../../src/shards/search-worker.js', import.meta.url);
+
+function poolOf(t: TestContext, workers: number, workerFile = ODD): SearchPool {
+  const pool = new SearchPool({ workerFile, module: CORE, workers });
+  t.after(() => pool.close());
+  return pool;
+}
+
+/** A shard of the one pin `id`. */
+function shardOfOne(pool: SearchPool, id = 'only'): WasmMemory {
+  const config = shardConfigOf(resolveConfig({ dim: 2, metric: 'l2' }), { blockShift: 4, heapBytes: 8192 });
+  const memory = createShard(CORE, config, { readers: pool.readers, limitBytes: 2 ** 24 });
+  new Shard(CORE, memory, 0).insert(Float32Array.of(0, 0), Buffer.from(id));
+  return memory;
+}
+
+const ask = (what: number, ms = 0): ShardQuery => ({
+  vector: Float32Array.of(what, ms),
+  k: 1,
+  ef: 1,
+  exact: false,
+  program: null,
+  deadlineAtMs: Number.POSITIVE_INFINITY,
+  withVectors: false,
+});
+
+const hitsOf = (result: ShardHits | ShardFailure | undefined): ShardHits => {
+  assert.ok(result && 'ids' in result, JSON.stringify(result));
+  return result;
+};
+/** Which task of which thread answered, by the odd worker's account. */
+const taskOf = (result: ShardHits | ShardFailure | undefined) => {
+  const { ef, distances } = hitsOf(result);
+  return `thread ${ef} task ${distances[0]}`;
+};
+
+/** Waits until every thread of the pool is up and knows the set: until that many searches at once are on as many. */
+async function settled(pool: SearchPool, set: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    const answers = await Promise.all(
+      Array.from({ length: pool.workers }, () => pool.search(set, ask(ASK.linger, 20))),
+    );
+    const threads = answers.flatMap(([result]) => (result && 'ids' in result ? [result.ef] : []));
+    if (new Set(threads).size === pool.workers) return;
+  }
+  assert.fail(`there are not ${pool.workers} threads`);
+}
+
+describe('searches that arrive together', () => {
+  test('travel in one task per thread', async (t) => {
+    const pool = poolOf(t, 4);
+    const set = pool.register([shardOfOne(pool)]);
+    await settled(pool, set);
+    const answers = await Promise.all(Array.from({ length: 100 }, () => pool.search(set, ask(ASK.answer))));
+    const tasks = new Set(answers.map(([result]) => taskOf(result)));
+    assert.ok(tasks.size <= pool.workers, [...tasks].join(', '));
+    const threads = new Set(answers.map(([result]) => hitsOf(result).ef));
+    assert.equal(threads.size, pool.workers);
+  });
+
+  test('travel together also when the same turn asks later, and apart in different turns', async (t) => {
+    const pool = poolOf(t, 1);
+    const set = pool.register([shardOfOne(pool)]);
+    const first = pool.search(set, ask(ASK.answer));
+    const second = Promise.resolve().then(() => pool.search(set, ask(ASK.answer)));
+    const [[a], [b]] = await Promise.all([first, second]);
+    assert.equal(taskOf(a), taskOf(b));
+    const [c] = await pool.search(set, ask(ASK.answer));
+    assert.notEqual(taskOf(c), taskOf(b));
+  });
+
+  test('are cut into tasks of a bounded length', async (t) => {
+    const pool = poolOf(t, 1);
+    const set = pool.register([shardOfOne(pool)]);
+    const answers = await Promise.all(Array.from({ length: 200 }, () => pool.search(set, ask(ASK.answer))));
+    const perTask = new Map<string, number>();
+    for (const [result] of answers) perTask.set(taskOf(result), (perTask.get(taskOf(result)) ?? 0) + 1);
+    assert.ok(perTask.size >= 200 / 32 && perTask.size <= 10, JSON.stringify([...perTask]));
+  });
+
+  test('of a query on several shards come back in the order of the shards', async (t) => {
+    const pool = poolOf(t, 2);
+    const set = pool.register(['a', 'b', 'c'].map((id) => shardOfOne(pool, id)));
+    const answers = await Promise.all(Array.from({ length: 9 }, () => pool.search(set, ask(ASK.answer))));
+    for (const results of answers)
+      assert.deepEqual(
+        results.map((result) => hitsOf(result).ids),
+        [['a'], ['b'], ['c']],
+      );
+  });
+
+  test('are answered in the order of arrival, whichever index they are for', async (t) => {
+    const pool = poolOf(t, 1);
+    const busy = pool.register([shardOfOne(pool)]);
+    const quiet = pool.register([shardOfOne(pool)]);
+    // A thread that does not know a set asks for it first, and others pass meanwhile
+    for (const set of [busy, quiet]) await pool.search(set, ask(ASK.answer));
+    const order: string[] = [];
+    const note = (name: string) => () => order.push(name);
+    const burst = (name: string) =>
+      Array.from({ length: 100 }, () => pool.search(busy, ask(ASK.answer)).then(note(name)));
+    const all = [
+      ...burst('before'),
+      pool.search(quiet, ask(ASK.answer)).then(note('quiet')),
+      ...burst('after'),
+    ];
+    await Promise.all(all);
+    assert.deepEqual(order, [...Array(100).fill('before'), 'quiet', ...Array(100).fill('after')]);
+  });
+});
+
+describe('a thread that dies', () => {
+  for (const [name, way] of [
+    ['by leaving', ASK.exit],
+    ['by an uncaught error', ASK.uncaught],
+  ] as const) {
+    test(`${name} is replaced, and its slot goes to the next`, async (t) => {
+      const pool = poolOf(t, 2);
+      const memory = shardOfOne(pool);
+      const set = pool.register([memory]);
+      for (let round = 0; round < 4; round++) {
+        await settled(pool, set);
+        const [dying] = await pool.search(set, ask(way));
+        if (way === ASK.exit) {
+          assert.ok(dying && 'error' in dying, 'a search whose thread is gone is answered with an error');
+          assert.equal(dying.error.code, 'internal');
+        }
+      }
+      await settled(pool, set);
+      const epochs = new Int32Array(memory.buffer);
+      for (let reader = 0; reader <= pool.readers; reader++) {
+        const at = (LAYOUT.NP_READER_EPOCHS + reader * LAYOUT.NP_READER_EPOCH_STRIDE) / 4;
+        assert.equal(epochs[at], 0, `reader ${reader} is left in a search`);
+      }
+    });
+  }
+
+  test('takes only the searches of its own tasks with it', async (t) => {
+    const pool = poolOf(t, 2);
+    const set = pool.register([shardOfOne(pool)]);
+    const other = pool.register([shardOfOne(pool)]);
+    await settled(pool, set);
+    await settled(pool, other);
+    // Both threads have a task before either dies, so the lingering one is on the other thread
+    const staying = pool.search(other, ask(ASK.linger, 100));
+    const dying = pool.search(set, ask(ASK.exit));
+    const [[stayed], [died]] = await Promise.all([staying, dying]);
+    assert.deepEqual(hitsOf(stayed).ids, ['only']);
+    assert.ok(died && 'error' in died);
+    assert.deepEqual(hitsOf((await pool.search(set, ask(ASK.answer)))[0]).ids, ['only']);
+  });
+
+  test('before it serves leaves no search waiting', async (t) => {
+    const pool = poolOf(t, 2, new URL('../support/failing-worker.js', import.meta.url));
+    const set = pool.register([shardOfOne(pool)]);
+    for (let round = 0; round < 3; round++) {
+      const answers = await Promise.all(Array.from({ length: 5 }, () => pool.search(set, ask(ASK.answer))));
+      for (const [result] of answers) assert.ok(result && 'error' in result);
+    }
+  });
+});
+
+describe('closing', () => {
+  test('a set lets its searches end, refuses more, and leaves the other sets alone', async (t) => {
+    const pool = poolOf(t, 1);
+    const set = pool.register([shardOfOne(pool)]);
+    const other = pool.register([shardOfOne(pool)]);
+    let ended = 0;
+    const running = Array.from({ length: 5 }, () =>
+      pool.search(set, ask(ASK.linger, 5)).then(([result]) => {
+        hitsOf(result);
+        ended++;
+      }),
+    );
+    const forgotten = pool.forget(set);
+    await rejects(pool.search(set, ask(ASK.answer)), 'closed');
+    await forgotten;
+    assert.equal(ended, 5);
+    await Promise.all(running);
+    await pool.forget(set);
+    await rejects(pool.search(set, ask(ASK.answer)), 'closed');
+    hitsOf((await pool.search(other, ask(ASK.answer)))[0]);
+  });
+
+  test('the pool lets all searches end, and refuses more', async (t) => {
+    const pool = poolOf(t, 2);
+    const sets = [pool.register([shardOfOne(pool)]), pool.register([shardOfOne(pool)])];
+    const running = sets.flatMap((set) =>
+      Array.from({ length: 50 }, () => pool.search(set, ask(ASK.linger, 1))),
+    );
+    const closed = pool.close();
+    await rejects(pool.search(sets[0]!, ask(ASK.answer)), 'closed');
+    await closed;
+    for (const [result] of await Promise.all(running)) hitsOf(result);
+    await pool.close();
+    await pool.forget(sets[0]!);
+    await rejects(pool.search(sets[1]!, ask(ASK.answer)), 'closed');
+  });
+
+  test('a set does not disturb another pool of the process', async (t) => {
+    const [one, two] = [poolOf(t, 1), poolOf(t, 1)];
+    const [set, twin] = [one.register([shardOfOne(one)]), two.register([shardOfOne(two)])];
+    await one.search(set, ask(ASK.answer));
+    assert.equal(
+      taskOf((await two.search(twin, ask(ASK.answer)))[0])
+        .split(' ')
+        .at(-1),
+      '0',
+    );
+    await one.forget(set);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    // A thread that had been told to forget the set would have been sent it anew, with a new account
+    assert.equal(
+      taskOf((await two.search(twin, ask(ASK.answer)))[0])
+        .split(' ')
+        .at(-1),
+      '1',
+    );
+  });
+});
+
+describe('deadlines', () => {
+  test('that passed before a search begins give nothing, and say so', async (t) => {
+    const pool = poolOf(t, 1, REAL);
+    const set = pool.register([shardOfOne(pool)]);
+    const now = performance.timeOrigin + performance.now();
+    const late = hitsOf((await pool.search(set, { ...ask(ASK.answer), deadlineAtMs: now - 1 }))[0]);
+    assert.deepEqual([late.ids, late.complete], [[], false]);
+    const early = hitsOf((await pool.search(set, { ...ask(ASK.answer), deadlineAtMs: now + 60_000 }))[0]);
+    assert.deepEqual([early.ids, early.complete], [['only'], true]);
+  });
+});
+
+test('a pool of no threads, or of more than a memory has slots for, is refused', () => {
+  for (const workers of [0, 64, 1000]) {
+    refuses(() => new SearchPool({ workerFile: ODD, module: CORE, workers }), 'limit_exceeded', 'workers');
+  }
+});
