@@ -11,16 +11,23 @@
 
 INLINE u32 in_limbo(u32 ordinal) { return NODE_BYTE(ordinal, NODE_STATUS) == NODE_LIMBO; }
 
+static u32 contains(const u32 *ordinals, u32 n, u32 ordinal) {
+  for (u32 i = 0; i < n; i++)
+    if (ordinals[i] == ordinal) return 1;
+  return 0;
+}
+
 static void add_candidates(u32 owner, u32 from, u32 level, u32 *ordinals, u32 *n, u32 room) {
   const u32 *list = list_of(from, level);
   for (u32 i = 0; i < list_max(level) && list[i] && *n < room; i++) {
-    u32 candidate = list[i] - 1, known = candidate == owner || !is_live(candidate);
-    for (u32 j = 0; j < *n && !known; j++) known = ordinals[j] == candidate;
-    if (!known) ordinals[(*n)++] = candidate;
+    u32 candidate = list[i] - 1;
+    if (candidate == owner || !is_live(candidate) || contains(ordinals, *n, candidate)) continue;
+    ordinals[(*n)++] = candidate;
   }
 }
 
-/* Replaces the links of `owner` to nodes in limbo. A node that is in limbo itself only loses them. */
+/* Replaces the links of `owner` to nodes in limbo; the others stay where there is room, as choosing among them again
+ * with each removal would thin the graph out. A node that is in limbo itself only loses links. */
 static void repair(const Shape *s, u32 reader, u32 owner, u32 level) {
   u32 room = list_max(level), *list = list_of(owner, level), n = 0, hurt = 0;
   u32 ordinals[4 * NP_M_MAX], chosen[2 * NP_M_MAX];
@@ -32,8 +39,13 @@ static void repair(const Shape *s, u32 reader, u32 owner, u32 level) {
     for (u32 i = 0; i < room && list[i]; i++)
       if (in_limbo(list[i] - 1)) add_candidates(owner, list[i] - 1, level, ordinals, &n, 4 * NP_M_MAX);
     keys_from(s, reader, owner, ordinals, n, keys);
-    n = select_neighbours(s, reader, level == 0 ? owner : NP_NONE, keys, n, room, chosen);
-    write_list(list, room, chosen, n);
+    u32 linked = list_size(list, room);
+    u32 size = select_neighbours(s, reader, level == 0 ? owner : NP_NONE, keys, n, room, chosen);
+    for (u32 i = 0; i < n && size < room; i++) {
+      u32 candidate = key_ordinal(keys[i]);
+      if (list_has(list, linked, candidate) && !contains(chosen, size, candidate)) chosen[size++] = candidate;
+    }
+    write_list(list, room, chosen, size);
   } else {
     write_list(list, room, ordinals, n);
   }
