@@ -96,8 +96,8 @@ describe('close', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(closed, false);
     open();
-    for (const { status, body } of await Promise.all(flying))
-      assert.deepEqual([status, body.hits.length], [200, 3]);
+    for (const { status, body, headers } of await Promise.all(flying))
+      assert.deepEqual([status, body.hits.length, headers.get('connection')], [200, 3, 'close']);
     await closing;
     await assert.rejects(fetch(`${url}/livez`));
   });
@@ -212,8 +212,12 @@ describe('faults', () => {
     ];
     assert.deepEqual([answers[0]!.status, answers[0]!.body.code], [500, 'internal']);
     assert.equal(answers[1]!.body.answers[0].code, 'internal');
+    const known = new NearpinError('io_error', 'secret file', [], { cause: fault });
+    broken.engine.search = () => Promise.reject(known);
+    answers.push(await postJson(`${url}/v1/indexes/a/query`, QUERY));
+    assert.deepEqual([answers[2]!.status, answers[2]!.body.code], [500, 'io_error']);
     assert.ok(!JSON.stringify(answers).includes('secret'));
-    assert.deepEqual(logged, [fault, fault]);
+    assert.deepEqual(logged, [fault, fault, known]);
   });
 
   it('says when to come back after overload', async (t) => {

@@ -289,6 +289,31 @@ export function httpSuite(name: string, open: OpenEngine): void {
           assert.deepEqual(ids({ body: answer } as Exchange), expected);
       });
 
+      it('show the vectors of hits in every kind of answer: numbers in JSON, bin in msgpack', async () => {
+        const one = { vector: VECTOR, k: 1, include: ['vector'] };
+        const several = { vectors: [VECTOR], k: 1, include: ['vector'] };
+        const requests = [
+          { op: 'query', ...one },
+          { op: 'query', ...several },
+        ];
+        const [inJson, inMsgpack] = await Promise.all(
+          [postJson, postMsgpack].map(async (post) => {
+            const [first, second] = (await post(`${demo}/batch`, { requests })).body.answers;
+            const third = (await post(`${demo}/query`, several)).body;
+            return [first, second.results[0], third.results[0]].map(({ hits }) => hits[0].vector);
+          }),
+        );
+        const pin = await exchange(`${demo}/pins/p0?include=vector`, {
+          headers: { accept: 'application/msgpack' },
+        });
+        for (const vector of inJson!) assert.deepEqual(vector, inJson![0]);
+        assert.equal(inJson![0].length, DIM);
+        for (const vector of [...inMsgpack!, pin.body.vector]) {
+          assert.ok(Buffer.isBuffer(vector));
+          assert.deepEqual([...new Float32Array(Uint8Array.from(vector).buffer)], inJson![0]);
+        }
+      });
+
       it('mix: Content-Type says what comes in, Accept what goes out', async () => {
         const body = { vector: VECTOR, k: 3 };
         const expected = ids(await postJson(`${demo}/query`, body));
@@ -512,6 +537,20 @@ export function httpSuite(name: string, open: OpenEngine): void {
           code: 'limit_exceeded',
           path: 'k',
           body: { ...query, k: 1001 },
+        },
+        {
+          title: 'k over its limit beside an unknown field',
+          status: 400,
+          code: 'bad_request',
+          path: 'kk',
+          body: { ...query, k: 1001, kk: 1 },
+        },
+        {
+          title: 'k and ef over their limits',
+          status: 400,
+          code: 'limit_exceeded',
+          path: 'k',
+          body: { ...query, k: 1001, ef: 5000 },
         },
         {
           title: 'ef over its limit',
