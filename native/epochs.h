@@ -38,13 +38,22 @@ static void give_back(u32 ordinal, u32 mark) {
   H(H_FREE) = ordinal;
 }
 
-/* Nobody links to the slots of this list any more: they are free once today's readers are gone. */
-static void make_pending(u32 list) {
-  while (list != NP_NONE) {
-    u32 next = NODE_WORD(list, NODE_PARENT);
-    NODE_WORD(list, NODE_PARENT) = H(H_PENDING);
-    H(H_PENDING) = list;
-    list = next;
+/* Takes the first slot off the list that starts in header word `list`. In a damaged shard it stops, rather than write
+ * where no slot of that status is. */
+static u32 take_slot(u32 list, u8 status) {
+  u32 ordinal = H(list);
+  if (ordinal >= H(H_COUNT) || NODE_BYTE(ordinal, NODE_STATUS) != status) __builtin_trap();
+  H(list) = NODE_WORD(ordinal, NODE_PARENT);
+  return ordinal;
+}
+
+/* Nobody links to the slots of LIMBO_SWEPT any more: they are free once today's readers are gone. */
+static void make_pending(void) {
+  for (u32 left = H(H_COUNT); H(H_LIMBO_SWEPT) != NP_NONE; left--) {
+    if (left == 0) __builtin_trap();
+    u32 ordinal = take_slot(H_LIMBO_SWEPT, NODE_LIMBO);
+    NODE_WORD(ordinal, NODE_PARENT) = H(H_PENDING);
+    H(H_PENDING) = ordinal;
   }
   H(H_PENDING_EPOCH) = __atomic_add_fetch(&H(H_EPOCH), 1, __ATOMIC_SEQ_CST);
 }
@@ -55,11 +64,7 @@ static void release_pending(void) {
     u32 epoch = __atomic_load_n(reader_epoch(reader), __ATOMIC_SEQ_CST);
     if (epoch != 0 && epoch < H(H_PENDING_EPOCH)) return;
   }
-  while (H(H_PENDING) != NP_NONE) {
-    u32 ordinal = H(H_PENDING);
-    H(H_PENDING) = NODE_WORD(ordinal, NODE_PARENT);
-    give_back(ordinal, NP_NONE);
-  }
+  while (H(H_PENDING) != NP_NONE) give_back(take_slot(H_PENDING, NODE_LIMBO), NP_NONE);
 }
 
 #endif

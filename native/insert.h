@@ -24,12 +24,8 @@ static u32 random_level(void) {
 /* A free ordinal, a new one when there is none, NP_NONE when the shard is full. */
 static u32 take_ordinal(void) {
   release_pending();
-  u32 ordinal = H(H_FREE);
-  if (ordinal != NP_NONE) {
-    H(H_FREE) = NODE_WORD(ordinal, NODE_PARENT);
-    return ordinal;
-  }
-  ordinal = H(H_COUNT);
+  if (H(H_FREE) != NP_NONE) return take_slot(H_FREE, NODE_FREE);
+  u32 ordinal = H(H_COUNT);
   if (ordinal >= H(H_BLOCKS) << H(H_BLOCK_SHIFT) && !block_append()) return NP_NONE;
   return ordinal;
 }

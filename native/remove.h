@@ -107,7 +107,7 @@ static void sweep(const Shape *s, u32 reader) {
     H(H_SWEEP_CURSOR) = cursor;
     return;
   }
-  make_pending(H(H_LIMBO_SWEPT));
+  make_pending();
   H(H_LIMBO_SWEPT) = H(H_LIMBO_NEW);
   H(H_LIMBO_NEW) = NP_NONE;
   H(H_SWEEP_CURSOR) = 0;
