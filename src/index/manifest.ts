@@ -84,6 +84,7 @@ export function parseManifest(bytes: Uint8Array, path: string): Manifest {
     );
   }
   check.that(format === MANIFEST_FORMAT, 'format', `is not ${MANIFEST_FORMAT}`);
+  check.that(bytes.at(-1) === LINE_FEED, '', 'is cut off before its last line feed');
   check.that(crc32 === sumOf(content), 'crc32', 'is not the checksum of the manifest');
 
   const { generation, seq, count, config, model, coreVersion, shards, pins, format: _, ...rest } = content;
@@ -205,6 +206,7 @@ class Checks {
 }
 
 const LABEL = new RegExp(`^[^\\p{Cc}]{1,${LIMITS.modelNameBytesMax}}$`, 'u');
+const LINE_FEED = 0x0a;
 const HEX_32 = /^[0-9a-f]{8}$/;
 
 /** A name inside the generation's directory: no separators, no `..`, nothing hidden. */

@@ -11,12 +11,15 @@ export interface FileSeal {
 
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Throws missing_file or io_error. */
-export async function sealOfFile(path: string): Promise<FileSeal> {
+/**
+ * The seal of a file, or of its first `bytesMax + 1` bytes: a file that is known to be too long need not be read to
+ * its end. Throws missing_file or io_error.
+ */
+export async function sealOfFile(path: string, bytesMax = Number.POSITIVE_INFINITY): Promise<FileSeal> {
   let bytes = 0;
   let crc32 = 0;
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
+    for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES, end: bytesMax })) {
       bytes += (chunk as Buffer).length;
       crc32 = checksum(chunk as Buffer, crc32);
     }

@@ -148,9 +148,10 @@ export class PinStoreWriter {
  */
 export async function openPinStore(dir: string, seal: FileSeal): Promise<PinStore> {
   const file = join(dir, DATA_FILE);
-  const found = await sealOfFile(file);
+  const found = await sealOfFile(file, seal.bytes);
   if (found.bytes !== seal.bytes) {
-    throw corruptFile(file, `is ${found.bytes} bytes long where the manifest says ${seal.bytes}`);
+    const length = found.bytes > seal.bytes ? 'longer' : `${found.bytes} bytes long`;
+    throw corruptFile(file, `is ${length} where the manifest says ${seal.bytes} bytes`);
   }
   if (found.crc32 !== seal.crc32)
     throw corruptFile(file, 'does not have the checksum that the manifest names');

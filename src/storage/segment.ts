@@ -180,6 +180,7 @@ export class Segment {
         const range = `bytes ${done} to ${done + entry.length}`;
         throw corruptFile(this.path, `is damaged in section ${this.#nameOf(kind)}, ${range}`);
       }
+      checkPadding(this.#fd, entry.offset + entry.length, this.path, `section ${this.#nameOf(kind)}`);
       done += entry.length;
     }
   }
@@ -256,6 +257,7 @@ function readHeader(fd: number, fileBytes: number, path: string): { entries: Ent
   const end = headerBytes - CHECKSUM_BYTES;
   const crc32 = header.readUInt32LE(end);
   if (checksum(header.subarray(0, end)) !== crc32) refuse('has a damaged header');
+  checkPadding(fd, headerBytes, path, 'the header');
 
   const entries: Entry[] = [];
   let position = aligned(headerBytes);
@@ -312,6 +314,13 @@ function headerBytesFor(entries: number): number {
 
 function aligned(position: number): number {
   return Math.ceil(position / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+}
+
+/** No checksum covers the zeros up to the next boundary, so that they are looked at themselves. */
+function checkPadding(fd: number, position: number, path: string, before: string): void {
+  const padding = Buffer.alloc(aligned(position) - position);
+  readFully(fd, padding, position, path);
+  if (padding.some((byte) => byte !== 0)) throw corruptFile(path, `is damaged after ${before}`);
 }
 
 function writeFully(fd: number, bytes: Uint8Array, position: number): void {
