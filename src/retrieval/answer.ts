@@ -9,7 +9,8 @@ import type { Plan } from './plan.ts';
 /**
  * Completes answers that share a plan, in order; the stored parts of all hits are read in one call. A pin that
  * was deleted since the search keeps its hit, without the parts that are gone.
- * @throws NearpinError deadline_exceeded when no shard got to its end in time
+ * What a passed deadline left is an answer, whose coverage says so.
+ * @throws NearpinError deadline_exceeded when it left nothing
  */
 export async function completeAnswers(
   index: OpenIndex,
@@ -17,11 +18,8 @@ export async function completeAnswers(
   found: readonly EngineAnswer[],
   clock: Clock,
 ): Promise<RetrievalAnswer[]> {
-  if (found.some(({ coverage }) => coverage.answered === 0 && coverage.degraded === 'deadline'))
-    throw new NearpinError(
-      'deadline_exceeded',
-      'The deadline passed before any shard had searched to its end',
-    );
+  if (found.some(({ coverage, hits }) => coverage.degraded === 'deadline' && hits.length === 0))
+    throw new NearpinError('deadline_exceeded', 'The deadline passed before anything was found');
 
   const { include, description } = plan;
   const parts = { payload: include.includes('payload'), attributes: include.includes('attributes') };

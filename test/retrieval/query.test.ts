@@ -99,13 +99,25 @@ describe('query', () => {
     assert.equal(answer.tookMs, 1.5);
   });
 
-  it('is deadline_exceeded when no shard got to its end in time', async () => {
+  it('is deadline_exceeded when nothing was found in time', async () => {
     let now = 0;
     const clock = () => (now += 100);
     const { index } = open({ clock });
     await assert.rejects(runQuery(index, { vector: PINS[0]!.vector!, deadlineMs: 50 }, clock), {
       code: 'deadline_exceeded',
     });
+  });
+
+  it('is what was found when the deadline passed in the middle, and says so', async () => {
+    const { index } = open();
+    const coverage = { shards: 1, answered: 0, degraded: 'deadline' as const };
+    const found = { hits: [{ id: 'p1', score: 0.5 }], ef: 128, coverage, exhausted: false };
+    const late = {
+      ...index,
+      engine: { ...index.engine, describe: () => index.engine.describe(), search: async () => found },
+    };
+    const answer = await runQuery(late, { vector: PINS[0]!.vector!, deadlineMs: 50 }, () => 0);
+    assert.deepEqual({ ...answer, tookMs: 0 }, { ...answer, tookMs: 0, hits: found.hits, coverage });
   });
 
   it('refuses a vector of another model', async () => {
