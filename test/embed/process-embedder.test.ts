@@ -21,6 +21,15 @@ async function open(t: TestContext) {
   return embedder;
 }
 
+/** The embedding process: earlier tests closed theirs, so it is the only child. Undefined where /proc does not say. */
+async function onlyChild(): Promise<number | undefined> {
+  const children = await readFile(`/proc/self/task/${process.pid}/children`, 'utf8').catch(() => undefined);
+  if (children === undefined) return undefined;
+  const pids = children.trim().split(' ').map(Number);
+  assert.equal(pids.length, 1);
+  return pids[0];
+}
+
 describe('an embedder in a process of its own', () => {
   test('matches answers to calls made at the same time', async (t) => {
     if (skipWithoutLibrary(t)) return;
@@ -79,16 +88,24 @@ describe('an embedder in a process of its own', () => {
     assert.deepEqual(await second.embed(['red'], 'query'), await third.embed(['red'], 'query'));
   });
 
+  test('does not stop at a Ctrl-C, which its parent may want to outlast', async (t) => {
+    if (skipWithoutLibrary(t)) return;
+    const embedder = await open(t);
+    const pid = await onlyChild();
+    if (pid === undefined) return t.skip('the system does not list child processes in /proc');
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.kill(pid, signal);
+      assert.equal((await embedder.embed(Array(1000).fill('red'), 'document')).length, 1000);
+    }
+  });
+
   test('whose process is killed refuses the calls under way and all later ones', async (t) => {
     if (skipWithoutLibrary(t)) return;
     const embedder = await open(t);
-    const children = await readFile(`/proc/self/task/${process.pid}/children`, 'utf8').catch(() => undefined);
-    if (children === undefined) return t.skip('the system does not list child processes in /proc');
-    // Earlier tests closed theirs, so this one's is the only child.
-    const pids = children.trim().split(' ').map(Number);
-    assert.equal(pids.length, 1);
+    const pid = await onlyChild();
+    if (pid === undefined) return t.skip('the system does not list child processes in /proc');
     const underWay = codeOf(embedder.embed(Array(20_000).fill('red'), 'document'));
-    process.kill(pids[0]!, 'SIGKILL');
+    process.kill(pid, 'SIGKILL');
     assert.equal(await underWay, 'model_unavailable');
     assert.equal(await codeOf(embedder.embed(['red'], 'query')), 'model_unavailable');
     await embedder.close();
@@ -99,6 +116,7 @@ describe('an embedder in a process of its own', () => {
     const name = await writeStaticModel(join(await scratch(t), 'tiny'));
     const program = `
       const { openEmbedder } = await import(${JSON.stringify(new URL('../../src/embed/models.js', import.meta.url))});
+      const unused = await openEmbedder({ name: ${JSON.stringify(name)} });
       const embedder = await openEmbedder({ name: ${JSON.stringify(name)} });
       await embedder.embed(['red'], 'query');
       process.stdout.write('embedded');`;
