@@ -14,13 +14,15 @@ import { join } from 'node:path';
 import { LIMITS } from '../lib/limits.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import { errorIn, isFile, readJsonObject, TOKENIZER, TOKENIZER_CONFIG } from './model-files.ts';
-import { readTensor } from './safetensors.ts';
+import { readTensor, readTensorInfos } from './safetensors.ts';
 import { loadTransformers } from './transformers-library.ts';
 import { writeVector } from './unit.ts';
 
 export const STATIC_WEIGHTS = 'model.safetensors';
 export const STATIC_TENSOR = 'embeddings';
 const TOKENS_MAX = 512;
+/** Model2Vec's vocabulary quantisation: rows shared by tokens and weighed by them. Without it the vectors were wrong. */
+const UNREAD_TENSORS = ['mapping', 'weights'];
 
 /**
  * Loads the static model in a folder. Rejects with `missing_file`, `corrupt_file` (file and tensor named) or
@@ -30,6 +32,10 @@ export async function loadStaticModel(folder: string, normalize: boolean): Promi
   const weights = join(folder, STATIC_WEIGHTS);
   const tokenizerFile = join(folder, TOKENIZER);
   const configFile = join(folder, TOKENIZER_CONFIG);
+  const tensors = await readTensorInfos(weights);
+  for (const name of UNREAD_TENSORS)
+    if (tensors.has(name))
+      throw errorIn('model_unavailable', weights, `tensor ${name}: a quantised vocabulary is not supported`);
   const { shape, numbers: table } = await readTensor(weights, STATIC_TENSOR);
   const [rows, dim] = shape;
   if (shape.length !== 2 || !rows || !dim || dim < LIMITS.dimMin || dim > LIMITS.dimMax)

@@ -66,7 +66,25 @@ describe('a static model', () => {
     assert.notDeepEqual(await model.embed([long]), meanOf('red'));
   });
 
-  test('whose files are missing or wrong is refused, the file named', async (t) => {
+  test('with a quantised vocabulary is refused, as its table alone would give other vectors', async (t) => {
+    for (const extra of ['mapping', 'weights']) {
+      const folder = await writeStaticModel(await scratch(t));
+      const bytes = safetensors(
+        {
+          embeddings: { dtype: 'F32', shape: [1, 2], data_offsets: [0, 8] },
+          [extra]: { dtype: 'I64', shape: [1], data_offsets: [8, 16] },
+        },
+        new Uint8Array(16),
+      );
+      await writeFile(join(folder, 'model.safetensors'), bytes);
+      await assert.rejects(
+        loadStaticModel(folder, true),
+        (error: unknown) => error instanceof NearpinError && error.code === 'model_unavailable',
+      );
+    }
+  });
+
+  test('whose files are wrong is refused, the file named', async (t) => {
     if (skipWithoutLibrary(t)) return;
     const rows = TINY_TOKENS.length;
     const table = (shape: number[]) =>
