@@ -23,6 +23,11 @@ interface BuildCommandOptions {
   readonly vectorsFrom?: string;
   readonly modelDir?: string;
   readonly allowDownload: boolean;
+  readonly modelKind?: 'static' | 'transformers';
+  readonly pooling?: 'mean' | 'cls';
+  readonly normalize?: boolean;
+  readonly queryPrefix?: string;
+  readonly documentPrefix?: string;
   readonly attributes?: string;
   readonly m?: number;
   readonly efConstruction?: number;
@@ -51,6 +56,16 @@ export function buildCommand(terminal: Terminal): Command {
     )
     .addOption(modelDirOption())
     .addOption(downloadOption())
+    .addOption(
+      option('--model-kind <kind>', 'how the model runs, where its folder allows both').choices([
+        'static',
+        'transformers',
+      ]),
+    )
+    .addOption(option('--pooling <how>', 'of a transformers model').choices(['mean', 'cls']))
+    .addOption(option('--no-normalize', 'leave the length of the vectors as the model makes it'))
+    .addOption(option('--query-prefix <text>', 'what the model wants before a text that is looked for'))
+    .addOption(option('--document-prefix <text>', 'what the model wants before a text that is looked at'))
     .addOption(option('--attributes <json>', 'types of the attributes, as JSON or a JSON file'))
     .addOption(option('--m <n>', 'links per node and level').argParser(whole(LIMITS.mMin, LIMITS.mMax)))
     .addOption(
@@ -124,8 +139,11 @@ export async function runBuild(
   process.once('SIGTERM', stop);
   const opened: Embedder[] = [];
   const openBuildModel = async (name: string): Promise<BuildModel> => {
-    const { modelDir, allowDownload } = options;
-    const embedder = await openEmbedder({ name, modelDir, allowDownload });
+    const { modelDir, allowDownload, modelKind: kind, pooling, queryPrefix, documentPrefix } = options;
+    // Commander says true where --no-normalize was not given; the model's own setting is to hold then
+    const normalize = options.normalize === false ? false : undefined;
+    const use = { kind, pooling, normalize, queryPrefix, documentPrefix };
+    const embedder = await openEmbedder({ name, modelDir, allowDownload, ...use });
     opened.push(embedder);
     return { description: { ...embedder.description }, embed: (texts) => embedder.embed(texts, 'document') };
   };
