@@ -38,6 +38,7 @@ export class SpoolWriter {
   readonly #buffer = Buffer.alloc(BUFFER_BYTES);
   #used = 0;
   #count = 0;
+  #isClosed = false;
 
   /** Makes the file. Throws io_error. */
   constructor(path: string) {
@@ -89,12 +90,13 @@ export class SpoolWriter {
   /** Writes what is left and closes the file. */
   end(): void {
     this.#flush();
-    closeSync(this.#fd);
+    this.abandon();
   }
 
-  /** Closes the file as it is. */
+  /** Closes the file as it is, unless it is closed. */
   abandon(): void {
-    closeSync(this.#fd);
+    if (!this.#isClosed) closeSync(this.#fd);
+    this.#isClosed = true;
   }
 }
 
@@ -125,7 +127,10 @@ export function* readSpool(path: string, shape: SpoolShape): Generator<SpoolReco
       const bytes = buffer.readUInt32LE(start);
       if (!fill(4 + bytes)) throw new Error(`${path} ends within a record`);
       let at = start + 4;
-      const take = (n: number) => buffer.subarray(at, (at += n));
+      const take = (n: number) => {
+        at += n;
+        return buffer.subarray(at - n, at);
+      };
       const idBytes = take(2).readUInt16LE();
       const id = take(idBytes);
       bytesOf(vector).set(take(shape.dim * 4));
