@@ -2,13 +2,17 @@
 import { type ErrorCode, NearpinError } from '../lib/errors.ts';
 
 /**
- * What to throw when the file system refused: `missing` when there is no such file, else io_error. An error that is
- * nearpin's own already stays as it is.
+ * What to throw when the file system refused: `missing` when there is no such file, else io_error; io_error in any
+ * case when `missing` is null, which is for writing. An error that is nearpin's own already stays as it is.
  */
-export function fileError(error: unknown, path: string, missing: ErrorCode = 'missing_file'): NearpinError {
+export function fileError(
+  error: unknown,
+  path: string,
+  missing: ErrorCode | null = 'missing_file',
+): NearpinError {
   if (error instanceof NearpinError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
+  if (missing !== null && (code === 'ENOENT' || code === 'ENOTDIR')) {
     return new NearpinError(missing, `${path} does not exist`, [{ path, message: 'does not exist' }], {
       cause: error,
     });

@@ -34,7 +34,7 @@ export async function stageGeneration(indexDir: string): Promise<string> {
     await removeLeftOvers(indexDir);
     return await temporaryDir(indexDir);
   } catch (error) {
-    throw fileError(error, indexDir);
+    throw fileError(error, indexDir, null);
   }
 }
 

@@ -16,7 +16,7 @@
  * data, because pins come in the order of the input and not of their ids). Only transactions by count and size are
  * used, never by the clock.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { access, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { NearpinError } from '../lib/errors.ts';
@@ -25,6 +25,9 @@ import { corruptFile, fileError } from './file-error.ts';
 import { decodeStoredPin, encodeStoredPin, type StoredPin } from './stored-pin.ts';
 
 const DATA_FILE = 'data.mdb';
+const LOCK_FILE = 'lock.mdb';
+/** LMDB's lock file has a cache line per reader. */
+const LOCK_BYTES = 128 * 1024;
 const SCRATCH_DIR = '.scratch';
 const PAGE_BYTES = 4096;
 /** Pins and bytes of values held back for one transaction, which keeps up to one dirty page per pin in memory. */
@@ -53,6 +56,7 @@ export async function createPinStore(dir: string): Promise<PinStoreWriter> {
   const scratch = join(dir, SCRATCH_DIR);
   try {
     await mkdir(scratch, { recursive: true });
+    await checkRoom(scratch);
     return new PinStoreWriter(
       dir,
       open<Buffer, Uint8Array>({
@@ -92,7 +96,7 @@ export class PinStoreWriter {
     return this.#batch.has(id) || this.#database.doesExist(pinKey(id));
   }
 
-  /** Stores a pin under a new id. Throws duplicate_pin, changing nothing, when the id was put already. */
+  /** Stores a pin under a new id. Throws io_error, or duplicate_pin, changing nothing, when the id was put already. */
   put(id: string, pin: StoredPin): void {
     if (this.has(id)) {
       throw new NearpinError('duplicate_pin', `the pin ${JSON.stringify(id)} occurs more than once`);
@@ -133,9 +137,13 @@ export class PinStoreWriter {
   }
 
   #flush(): void {
-    this.#database.transactionSync(() => {
-      for (const [id, value] of this.#batch) this.#database.putSync(pinKey(id), value);
-    });
+    try {
+      this.#database.transactionSync(() => {
+        for (const [id, value] of this.#batch) this.#database.putSync(pinKey(id), value);
+      });
+    } catch (error) {
+      throw fileError(error, this.#dir, null);
+    }
     this.#batch = new Map();
     this.#batchBytes = 0;
   }
@@ -155,6 +163,7 @@ export async function openPinStore(dir: string, seal: FileSeal): Promise<PinStor
   }
   if (found.crc32 !== seal.crc32)
     throw corruptFile(file, 'does not have the checksum that the manifest names');
+  await checkRoom(dir);
   try {
     return new PinStore(
       file,
@@ -162,6 +171,30 @@ export async function openPinStore(dir: string, seal: FileSeal): Promise<PinStor
     );
   } catch (error) {
     throw corruptFile(file, `cannot be opened: ${(error as Error).message}`, error);
+  }
+}
+
+/**
+ * Throws io_error when the disk has no room for LMDB's lock file, which LMDB maps and writes to: without a page behind
+ * it that ends the process. A directory that cannot be written to is fine.
+ */
+async function checkRoom(dir: string): Promise<void> {
+  const lock = join(dir, LOCK_FILE);
+  if (
+    await access(lock).then(
+      () => true,
+      () => false,
+    )
+  )
+    return;
+  const probe = join(dir, `.room-${process.pid}`);
+  try {
+    await writeFile(probe, Buffer.alloc(LOCK_BYTES, 1), { flush: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw fileError(error, lock, null);
+  } finally {
+    await rm(probe, { force: true });
   }
 }
 
