@@ -737,4 +737,29 @@ describe('a region that was removed', () => {
       assert.ok(distances <= most, `${distances} distances`);
     }
   });
+
+  test('is not searched through even before the sweep has come by', () => {
+    const random = new Prng(16);
+    const draw = uniformData(random, 'l2', 12);
+    const config = configOf({ dim: 12, metric: 'l2', blockShift: 10, heapBytes: 2 ** 16 });
+    const { writer, reader } = openShard(config);
+    const centre = draw();
+    const near = () => centre.map((x) => x + 0.05 * random.normal());
+    const crowd: number[] = [];
+    for (let i = 0; i < 5000; i++) {
+      if (i % 50 === 0) crowd.push(writer.insert(near(), id(i)));
+      else writer.insert(draw(), id(i));
+    }
+    for (const ordinal of crowd) writer.remove(ordinal);
+    assert.equal(writer.word(L.H_PENDING), L.NP_NONE, 'all of them are still in limbo');
+    for (let i = 0; i < 50; i++) {
+      const query = near();
+      const exact = search(reader, query, 10, 0, { exact: true });
+      const hits = search(reader, query, 10, 60);
+      const { plan, ef, hops } = reader.stats();
+      assert.deepEqual([plan, ef], ['graph', 60]);
+      assert.ok(hops < 75, `${hops} hops for an ef of 60 beside ${crowd.length} removed pins`);
+      assert.ok(hits.filter((hit) => exact.some(({ ordinal }) => ordinal === hit.ordinal)).length >= 8);
+    }
+  });
 });
