@@ -9,9 +9,9 @@ import type { Pin } from '../index/pin.ts';
 export type EngineName = 'wasm' | 'hnswlib' | 'exact';
 
 /**
- * One nearest-pin query. Values are in range already: `retrieval` has checked them. One search looks at the 2048
- * nearest of each shard: `k` and `exclude` together beyond that can give fewer hits than there are, and then the answer
- * is not `exhausted`.
+ * One nearest-pin query. Values are in range already: `retrieval` has checked them. One search ranks
+ * LIMITS.candidatesMax pins of each shard: `k` and `exclude` together beyond that can give fewer hits than there are, and
+ * then the answer is not `exhausted`.
  */
 export interface EngineQuery {
   /** f32[dim], finite; not zero under cosine. The engine normalises it under cosine. */

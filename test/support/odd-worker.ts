@@ -1,32 +1,36 @@
 /**
  * A search worker that tells on itself, for the tests of the pool. It answers every query with one hit, whose distance
- * is the number of the task that brought it and whose vector says which thread ran it; and the first component of the
- * query's vector can ask it to die, as real threads do.
+ * says which task brought it and which searcher answered, and whose ef is the thread; and the first component of the
+ * query's vector can ask it to fail, as real threads do.
  */
 import { threadId, workerData } from 'node:worker_threads';
-import type { SearchTask, WorkerStart } from '../../src/shards/protocol.ts';
-import { serveSearches } from '../../src/shards/serve.ts';
-import { ASK } from './odd-asks.ts';
+import type { SearchTask, ShardQuery, WorkerStart } from '../../src/shards/protocol.ts';
+import { type Found, serveSearches } from '../../src/shards/serve.ts';
+import { ASK, SEARCHER_STEP } from './odd-asks.ts';
 
 let task = 0;
+let searchers = 0;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
-const serve = serveSearches(workerData as WorkerStart, () => ({
-  search: ({ vector }) => {
-    const [ask, ms] = vector;
-    if (ask === ASK.exit) process.exit(3);
-    if (ask === ASK.uncaught) {
-      setImmediate(() => {
-        throw new Error('uncaught');
-      });
-    }
-    if (ask === ASK.linger) Atomics.wait(pause, 0, 0, ms);
-    return { ordinals: [0], distances: [task], ef: threadId, complete: true };
-  },
-}));
+function search({ vector }: ShardQuery, searcher: number): Found {
+  const [ask, ms] = vector;
+  if (ask === ASK.exit) process.exit(3);
+  if (ask === ASK.uncaught) {
+    setImmediate(() => {
+      throw new Error('uncaught');
+    });
+  }
+  if (ask === ASK.linger) Atomics.wait(pause, 0, 0, ms);
+  if (ask === ASK.fault) throw new RangeError('outside of everything');
+  return { ordinals: [0], distances: [searcher * SEARCHER_STEP + task], ef: threadId, complete: true };
+}
+
+const serve = serveSearches(workerData as WorkerStart, () => {
+  const searcher = searchers++;
+  return { search: (query) => search(query, searcher) };
+});
 
 export default (message: SearchTask) => {
-  const result = serve(message);
-  if (result !== 'unknown_set') task++;
-  return result;
+  task++;
+  return serve(message);
 };
