@@ -16,7 +16,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { createGunzip, gunzipSync } from 'node:zlib';
 import { Prng } from '../src/lib/prng.ts';
-import { openIndex } from '../src/library.ts';
+import { openIndex } from '../src/library/library.ts';
 import { drawClustered, take } from './clustered.ts';
 import { writeNpy } from './npy.ts';
 

@@ -3,8 +3,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelSource } from '../embed/models.ts';
 import type { EngineHost } from '../engines/open-engine.ts';
+import { type AssembledIndex, assembleIndex } from '../library/assemble.ts';
 import type { Catalog, CatalogEntry } from '../server/catalog.ts';
-import { type AssembledIndex, assembleIndex } from './assemble.ts';
 
 export interface LoadedCatalog extends Catalog {
   /** Loads every index; `onEntry` hears how each ended. Never rejects. */

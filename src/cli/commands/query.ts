@@ -6,7 +6,7 @@ import { createClient } from '../../client/client.ts';
 import type { Filter } from '../../index/filter.ts';
 import { NearpinError } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
-import { type EmbeddedIndex, openIndex } from '../../library.ts';
+import { type EmbeddedIndex, openIndex } from '../../library/library.ts';
 import type {
   QueryRequest,
   RelatedRequest,

@@ -6,12 +6,11 @@
  *     await index.close();
  */
 import { availableParallelism } from 'node:os';
-import { type AssembledIndex, assembleIndex } from './cli/assemble.ts';
-import type { ModelSource } from './embed/models.ts';
-import type { EngineName } from './engines/engine.ts';
-import { createEngineHost, type EngineHost } from './engines/open-engine.ts';
-import type { Pin } from './index/pin.ts';
-import { runBatch } from './retrieval/batch.ts';
+import type { ModelSource } from '../embed/models.ts';
+import type { EngineName } from '../engines/engine.ts';
+import { createEngineHost, type EngineHost } from '../engines/open-engine.ts';
+import type { Pin } from '../index/pin.ts';
+import { runBatch } from '../retrieval/batch.ts';
 import type {
   BatchAnswer,
   BatchRequest,
@@ -24,18 +23,19 @@ import type {
   RetrievalAnswer,
   SearchRequest,
   Vector,
-} from './retrieval/contract.ts';
-import { describeIndex } from './retrieval/describe.ts';
-import { readPin } from './retrieval/pins.ts';
-import { runQuery } from './retrieval/query.ts';
-import { measureRecall } from './retrieval/recall.ts';
-import { runRelated } from './retrieval/related.ts';
-import { runSearch } from './retrieval/search.ts';
+} from '../retrieval/contract.ts';
+import { describeIndex } from '../retrieval/describe.ts';
+import { readPin } from '../retrieval/pins.ts';
+import { runQuery } from '../retrieval/query.ts';
+import { measureRecall } from '../retrieval/recall.ts';
+import { runRelated } from '../retrieval/related.ts';
+import { runSearch } from '../retrieval/search.ts';
+import { type AssembledIndex, assembleIndex } from './assemble.ts';
 
-export type { Filter } from './index/filter.ts';
-export type { Pin } from './index/pin.ts';
-export { ERRORS, type ErrorCode, NearpinError } from './lib/errors.ts';
-export type * from './retrieval/contract.ts';
+export type { Filter } from '../index/filter.ts';
+export type { Pin } from '../index/pin.ts';
+export { ERRORS, type ErrorCode, NearpinError } from '../lib/errors.ts';
+export type * from '../retrieval/contract.ts';
 
 export interface OpenIndexOptions extends ModelSource {
   /** Search threads; cores - 1, at least 1, when absent. */

@@ -4,12 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { buildIndex } from '../src/build/build-index.ts';
-import { CATALOGUE_ATTRIBUTES, drawCatalogue } from '../src/build/catalogue.ts';
-import { wasm } from '../src/core/webassembly.ts';
-import { openEmbedder } from '../src/embed/models.ts';
-import { type EmbeddedIndex, openIndex } from '../src/library.ts';
-import { readCoreBinary } from '../src/storage/core-binary.ts';
+import { buildIndex } from '../../src/build/build-index.ts';
+import { CATALOGUE_ATTRIBUTES, drawCatalogue } from '../../src/build/catalogue.ts';
+import { wasm } from '../../src/core/webassembly.ts';
+import { openEmbedder } from '../../src/embed/models.ts';
+import { type EmbeddedIndex, openIndex } from '../../src/library/library.ts';
+import { readCoreBinary } from '../../src/storage/core-binary.ts';
 
 describe('the embedded library', () => {
   let folder: string;
