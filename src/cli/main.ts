@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { NearpinError } from '../lib/errors.ts';
+import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
 import { demoCommand } from './commands/demo.ts';
 import { inspectCommand } from './commands/inspect.ts';
@@ -28,6 +29,7 @@ for (const command of [
   inspectCommand(terminal),
   verifyCommand(terminal),
   demoCommand(terminal),
+  benchCommand(terminal),
 ]) {
   program.addCommand(command);
 }
