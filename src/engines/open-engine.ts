@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { wasm } from '../core/webassembly.ts';
 import type { Manifest } from '../index/manifest.ts';
-import { collectGarbage } from '../shards/collect-garbage.ts';
+import { letGo } from '../shards/collect-garbage.ts';
 import { SearchPool } from '../shards/pool.ts';
 import { ShardSet } from '../shards/shard-set.ts';
 import { readCoreBinary } from '../storage/core-binary.ts';
@@ -62,7 +62,7 @@ export async function openEngine(indexDir: string, host: EngineHost): Promise<Op
     return { engine: new ShardEngine({ name: host.name, manifest, shards, pins }), manifest };
   } catch (error) {
     if (shards) await shards.close();
-    else await collectGarbage();
+    else await letGo(manifest.shards.reduce((sum, { bytes }) => sum + bytes, 0));
     await pins.close();
     throw error;
   }

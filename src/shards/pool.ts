@@ -11,8 +11,9 @@ import { LAYOUT } from '../core/layout.ts';
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import { errorAt, NearpinError, toErrorRecord } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
-import { collectGarbage } from './collect-garbage.ts';
+import { letGo } from './collect-garbage.ts';
 import {
+  bytesOf,
   monotonicMs,
   type SearchResult,
   type SearchTask,
@@ -152,9 +153,10 @@ export class SearchPool {
       });
     }
     this.#sets.delete(set.name);
-    set.memories = [];
     this.#forget.postMessage(set.name);
-    await collectGarbage();
+    const bytes = bytesOf(set.memories);
+    set.memories = [];
+    await letGo(bytes);
   }
 
   /** Searches every shard of the set; one result per shard, in order. Rejects with `closed`, and with nothing else. */

@@ -66,3 +66,8 @@ export type SearchResult = readonly (ShardHits | ShardFailure)[] | 'unknown_set'
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
+
+/** Bytes of memories, their scratch included. */
+export function bytesOf(memories: readonly WasmMemory[]): number {
+  return memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+}

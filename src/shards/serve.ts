@@ -11,8 +11,9 @@ import { LAYOUT } from '../core/layout.ts';
 import { Shard } from '../core/shard.ts';
 import type { WasmMemory } from '../core/webassembly.ts';
 import { NearpinError, toErrorRecord } from '../lib/errors.ts';
-import { collectGarbage } from './collect-garbage.ts';
+import { collectGarbage, letGo } from './collect-garbage.ts';
 import {
+  bytesOf,
   monotonicMs,
   type SearchResult,
   type SearchTask,
@@ -102,7 +103,10 @@ export function serveSearches(
   const sets = new Map<string, { memories: readonly WasmMemory[]; attached: (Attached | undefined)[] }>();
   const forget = new BroadcastChannel(start.forgetChannel);
   forget.onmessage = (event: unknown) => {
-    if (sets.delete((event as { data: string }).data)) void collectGarbage();
+    const { data: name } = event as { data: string };
+    const bytes = bytesOf(sets.get(name)?.memories ?? []);
+    sets.delete(name);
+    void letGo(bytes);
   };
   (forget as unknown as { unref(): void }).unref();
 

@@ -209,9 +209,8 @@ describe('a build that fails', () => {
     if (process.platform === 'win32') return t.skip('there are no resource limits on Windows');
     const { indexDir, vectors, checkUntouched } = await published(t);
     const file = await vectors(3000, 64);
-    const codes: string[] = [];
     // The largest size of a file, in blocks of 512 or 1024 bytes: the system refuses to write beyond it
-    for (const blocks of [0, 8, 100, 400, 1000, 1600]) {
+    for (const blocks of [0, 100, 1000, 1600]) {
       const child = spawn('sh', [
         '-c',
         `trap '' XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`,
@@ -221,11 +220,9 @@ describe('a build that fails', () => {
       ]);
       const [result] = await lastLines(child.stdout, 1);
       assert.ok('error' in result!, JSON.stringify(result));
-      codes.push(result.error.code);
       assert.equal(result.error.code, 'io_error', `${blocks} blocks: ${result.error.message}`);
       await checkUntouched();
     }
-    assert.equal(codes.length, 6);
   });
 });
 
@@ -285,7 +282,7 @@ describe('a build that is killed', () => {
     const file = await vectors(300);
     // The last progress comes before segments are synced and renamed
     const isLast = (line: Line) => 'phase' in line && line.phase === 'insert' && line.done === 300;
-    for (let round = 0; round < 3; round++) await killWhen([file], indexDir, isLast);
+    for (let round = 0; round < 2; round++) await killWhen([file], indexDir, isLast);
     const current = (await readFile(join(indexDir, 'CURRENT'), 'utf8')).trim();
     if (current === '000001') return checkUntouched(true);
     const { engine } = await openEngine(indexDir, host);

@@ -399,7 +399,7 @@ let dir: string;
 
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'nearpin-conformance-'));
-  for (const name of runnable) hosts.set(name, createEngineHost(name, 2));
+  for (const name of runnable) hosts.set(name, createEngineHost(name, 1));
 });
 after(async () => {
   for (const { pool } of hosts.values()) await pool.close();
