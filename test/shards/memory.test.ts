@@ -80,21 +80,26 @@ describe('a deadline', () => {
       Promise.all(queries.map((vector) => engine.search({ vector, k: 200, exact: true, deadlineAtMs })));
     const [whole] = await scan();
     assert.deepEqual(whole!.coverage, { shards: 1, answered: 1 });
-    const begun = now();
-    await scan();
-    const fullMs = now() - begun;
-
-    const start = now();
-    const cut = await scan(start + fullMs / 4);
-    const tookMs = now() - start;
-    assert.ok(tookMs < fullMs * 0.7, `${tookMs} ms, where all of it took ${fullMs} ms`);
-    const degraded = cut.filter(({ coverage }) => coverage.degraded === 'deadline');
-    assert.ok(degraded.length > queries.length / 4, `${degraded.length} of ${queries.length} were cut short`);
-    for (const { coverage, exhausted, hits } of degraded) {
-      assert.deepEqual(coverage, { shards: 1, answered: 0, degraded: 'deadline' });
-      assert.equal(exhausted, false);
-      for (const [i, { score }] of hits.entries()) assert.ok(i === 0 || score <= hits[i - 1]!.score);
+    const figures: string[] = [];
+    let held = false;
+    // On a busy machine the time of the whole says little about that of the next: then once more
+    for (let tries = 0; tries < 5 && !held; tries++) {
+      const begun = now();
+      await scan();
+      const start = now();
+      const fullMs = start - begun;
+      const cut = await scan(start + fullMs / 4);
+      const tookMs = now() - start;
+      const degraded = cut.filter(({ coverage }) => coverage.degraded === 'deadline');
+      for (const { coverage, exhausted, hits } of degraded) {
+        assert.deepEqual(coverage, { shards: 1, answered: 0, degraded: 'deadline' });
+        assert.equal(exhausted, false);
+        for (const [i, { score }] of hits.entries()) assert.ok(i === 0 || score <= hits[i - 1]!.score);
+      }
+      held = tookMs < fullMs * 0.6 && degraded.length > queries.length / 4;
+      figures.push(`${degraded.length} cut, ${tookMs.toFixed(0)} of ${fullMs.toFixed(0)} ms`);
     }
+    assert.ok(held, figures.join('; '));
     const [again] = await scan();
     assert.deepEqual(again, whole);
     await engine.close();
