@@ -80,8 +80,8 @@ export class SearchPool {
 
   /** Throws limit_exceeded. */
   constructor({ workerFile, module, workers }: SearchPoolOptions) {
-    if (workers < 1 || workers >= LIMITS.readersMax) {
-      throw errorAt('limit_exceeded', 'workers', `must be from 1 to ${LIMITS.readersMax - 1}`);
+    if (!Number.isInteger(workers) || workers < 1 || workers >= LIMITS.readersMax) {
+      throw errorAt('limit_exceeded', 'workers', `must be a whole number from 1 to ${LIMITS.readersMax - 1}`);
     }
     this.workers = workers;
     this.#slots = new Int32Array(new SharedArrayBuffer(workers * 4));

@@ -258,7 +258,7 @@ describe('deadlines', () => {
 });
 
 test('a pool of no threads, or of more than a memory has slots for, is refused', () => {
-  for (const workers of [0, 64, 1000]) {
+  for (const workers of [0, 64, 1000, 1.5, Number.NaN]) {
     refuses(() => new SearchPool({ workerFile: ODD, module: CORE, workers }), 'limit_exceeded', 'workers');
   }
 });
