@@ -69,7 +69,7 @@ export async function verifyIndex(indexDir: string, options: VerifyOptions): Pro
     problems.push({ code: error.code, message: error.message });
     return { generation, count: manifest?.count ?? 0, recall: null, problems };
   } finally {
-    shards?.close();
+    await shards?.close();
     await pins?.close();
   }
 }

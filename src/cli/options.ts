@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import type { EngineName } from '../engines/engine.ts';
 import { ENGINE_NAMES } from '../engines/open-engine.ts';
+import { LIMITS } from '../lib/limits.ts';
 
 /** An option with its environment variable. */
 export function option(flags: string, description: string): Option {
@@ -40,7 +41,7 @@ export const engineOption = (): Option =>
 
 export const workersOption = (): Option =>
   option('--workers <n>', 'search threads (default: cores - 1, at least 1)')
-    .argParser(whole(1, 64))
+    .argParser(whole(1, LIMITS.readersMax - 1))
     .default(Math.max(1, availableParallelism() - 1), 'cores - 1');
 
 export const modelDirOption = (): Option =>
