@@ -106,7 +106,7 @@ f32 EXPORT(np_dot_f32)(u32 a, u32 b, u32 n) { return dot_f32(AT(f32, a), AT(f32,
 f32 EXPORT(np_l2_f32)(u32 a, u32 b, u32 n) { return l2_f32(AT(f32, a), AT(f32, b), n); }
 i32 EXPORT(np_dot_i8)(u32 q, u32 c, u32 n) { return dot_i8(AT(i16, q), AT(i8, c), n); }
 void EXPORT(np_dot4_i8)(u32 q, u32 c, u32 stride, u32 n, u32 out) {
-  dot4_i8(AT(i16, q), AT(i8, c), AT(i8, c + stride), AT(i8, c + 2 * stride), AT(i8, c + 3 * stride), n, AT(i32, out));
+  dot4_i8(AT(i16, q), AT(i8, c), AT(i8, c + stride), AT(i8, c + 2 * stride), AT(i8, c + 3 * stride), n, AT(vec, out));
 }
 f32 EXPORT(np_dot_f32_i8)(u32 q, u32 c, u32 n) { return dot_f32_i8(AT(f32, q), AT(i8, c), n); }
 f32 EXPORT(np_encode_i8)(u32 x, u32 dim, u32 values, u32 squared_norm) {

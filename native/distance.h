@@ -21,7 +21,7 @@ typedef struct {
 
 /* The header's words that a distance needs, read once per search, since the compiler cannot keep them in registers. */
 typedef struct {
-  u32 blocks_base, block_bytes, shift, mask, code_stride, padded, code, metric;
+  u32 blocks_base, block_bytes, shift, mask, code_stride, padded, code, metric, links, m0;
 } Shape;
 
 INLINE Shape shape_of_shard(void) {
@@ -34,10 +34,16 @@ INLINE Shape shape_of_shard(void) {
   s.padded = H(H_PADDED);
   s.code = H(H_CODE);
   s.metric = H(H_METRIC);
+  s.links = H(H_OFF_LINKS);
+  s.m0 = H(H_M0);
   return s;
 }
 INLINE u32 code_at(const Shape *s, u32 ordinal) {
   return s->blocks_base + (ordinal >> s->shift) * s->block_bytes + (ordinal & s->mask) * s->code_stride;
+}
+
+INLINE const u32 *links_at(const Shape *s, u32 ordinal) {
+  return AT(u32, s->blocks_base + (ordinal >> s->shift) * s->block_bytes + s->links + (ordinal & s->mask) * s->m0 * 4);
 }
 
 INLINE f32 metric_base(u32 metric, f32 squared_norm) {
@@ -93,26 +99,25 @@ INLINE void distances_to(const Shape *s, const Query *q, const u32 *ordinals, u3
     for (; i + 4 <= n; i += 4) {
       u32 c0 = code_at(s, ordinals[i]), c1 = code_at(s, ordinals[i + 1]);
       u32 c2 = code_at(s, ordinals[i + 2]), c3 = code_at(s, ordinals[i + 3]);
-      i32 dots[4];
-      dot4_i8(q->values, AT(i8, c0), AT(i8, c1), AT(i8, c2), AT(i8, c3), s->padded, dots);
-      out[i] = distance_from_dot(s, q, c0, dots[0]);
-      out[i + 1] = distance_from_dot(s, q, c1, dots[1]);
-      out[i + 2] = distance_from_dot(s, q, c2, dots[2]);
-      out[i + 3] = distance_from_dot(s, q, c3, dots[3]);
+      vec dots; /* and then distance_from_dot of each, in the same order of operations */
+      dot4_i8(q->values, AT(i8, c0), AT(i8, c1), AT(i8, c2), AT(i8, c3), s->padded, &dots);
+      vec t0 = i64x2_zip_low(vec_load64(AT(u8, c0 + s->padded)), vec_load64(AT(u8, c1 + s->padded)));
+      vec t1 = i64x2_zip_low(vec_load64(AT(u8, c2 + s->padded)), vec_load64(AT(u8, c3 + s->padded)));
+      vec scales = f32x4_mul(f32x4_splat(q->multiplier), i32x4_evens(t0, t1));
+      vec biases = f32x4_add(f32x4_splat(q->base), i32x4_odds(t0, t1));
+      vec_store(out + i, f32x4_add(biases, f32x4_mul(scales, f32x4_from_i32x4(dots))));
     }
   }
   for (; i < n; i++) out[i] = distance_to(s, q, ordinals[i]);
 }
 
-/* WebAssembly has no prefetch: a load of each line of each code, all independent, lets the processor fetch them
- * together before the first product waits for one. */
-INLINE u32 touch_codes(const Shape *s, const u32 *ordinals, u32 n) {
-  u32 sum = 0;
-  for (u32 i = 0; i < n; i++) {
-    u32 code = code_at(s, ordinals[i]);
-    for (u32 at = 0; at < s->code_stride; at += 64) sum += *AT(volatile u8, code + at);
-  }
-  return sum;
+/* WebAssembly has no prefetch: a load of each line, all independent, lets the processor fetch them together before the
+ * first use waits for one. */
+INLINE void touch(const void *from, u32 bytes) {
+  for (u32 at = 0; at < bytes; at += 64) (void)*((const volatile u8 *)from + at);
+}
+INLINE void touch_codes(const Shape *s, const u32 *ordinals, u32 n) {
+  for (u32 i = 0; i < n; i++) touch(AT(u8, code_at(s, ordinals[i])), s->code_stride);
 }
 
 /* Distance of a caller's vector by the finest level that is stored. */

@@ -67,7 +67,7 @@ INLINE i32 dot_i8(const i16 *q, const i8 *c, u32 n) {
 }
 
 /* the same for four codes in one pass over the query */
-INLINE void dot4_i8(const i16 *q, const i8 *c0, const i8 *c1, const i8 *c2, const i8 *c3, u32 n, i32 *out) {
+INLINE void dot4_i8(const i16 *q, const i8 *c0, const i8 *c1, const i8 *c2, const i8 *c3, u32 n, vec *out) {
   vec s0 = i32x4_zero(), s1 = s0, s2 = s0, s3 = s0;
   for (u32 i = 0; i < n; i += 16) {
     vec low = vec_load(q + i), high = vec_load(q + i + 8), x;
@@ -80,10 +80,10 @@ INLINE void dot4_i8(const i16 *q, const i8 *c0, const i8 *c1, const i8 *c2, cons
     x = vec_load(c3 + i);
     s3 = i32x4_add(s3, i32x4_add(i32x4_dot_i16x8(low, i16x8_low_i8x16(x)), i32x4_dot_i16x8(high, i16x8_high_i8x16(x))));
   }
-  out[0] = sum_i32(s0);
-  out[1] = sum_i32(s1);
-  out[2] = sum_i32(s2);
-  out[3] = sum_i32(s3);
+  /* the four sums of lanes as the lanes of one vector */
+  vec t0 = i32x4_add(i32x4_zip_low(s0, s1), i32x4_zip_high(s0, s1));
+  vec t1 = i32x4_add(i32x4_zip_low(s2, s3), i32x4_zip_high(s2, s3));
+  *out = i32x4_add(i64x2_zip_low(t0, t1), i64x2_zip_high(t0, t1));
 }
 
 /* dot product of an f32 query and an i8 code, n a multiple of 16, in the order of dot_f32 */

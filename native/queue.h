@@ -40,4 +40,27 @@ INLINE u32 queue_insert(u64 *keys, u32 *size, u32 max, u64 key) {
   return i;
 }
 
+/* Merges m sorted keys into keys[0..*size) of room `max`, in one pass from the end; returns where the first of them
+ * stands, max when none has found room. The keys in `fresh` differ from those in the queue. */
+INLINE u32 queue_merge(u64 *keys, u32 *size, u32 max, const u64 *fresh, u32 m) {
+  u32 old = *size, total = old + m;
+  /* what is beyond the room falls off at the far end, from whichever side it is */
+  while (total > max) {
+    if (m > 0 && (old == 0 || fresh[m - 1] > keys[old - 1])) m--;
+    else old--;
+    total--;
+  }
+  *size = total;
+  u32 first = max;
+  while (m > 0) {
+    if (old > 0 && keys[old - 1] > fresh[m - 1]) {
+      keys[--total] = keys[--old];
+    } else {
+      keys[--total] = fresh[--m];
+      first = total;
+    }
+  }
+  return first;
+}
+
 #endif

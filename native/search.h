@@ -45,6 +45,28 @@ static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u3
   return nearest;
 }
 
+/* How many of the nearest candidates the beam expands together: their lists, and then the codes of all their
+ * neighbours, are fetched from memory at once, so a step waits for memory twice and not twice for each. */
+#define BEAM 2
+#define FOUND_MAX (BEAM * 2 * NP_M_MAX)
+
+/* Appends what a list links to and was not visited to found[n..], marking it; only live nodes when `live_only`. The
+ * test is not a branch, since nothing could predict it: what was visited is overwritten by the next one, which takes
+ * one place more than FOUND_MAX. */
+INLINE u32 gather(const u32 *list, u32 room, u32 limit, u32 *visited, u32 live_only, u32 *found, u32 n) {
+  for (u32 i = 0; i < room; i++) {
+    u32 link = load(list + i);
+    if (!link) break;
+    /* a link beyond the limit is a later node's, or damage */
+    if (link > limit || (live_only && !is_live(link - 1))) continue;
+    u32 word = visited[(link - 1) >> 5], bit = 1u << ((link - 1) & 31);
+    visited[(link - 1) >> 5] = word | bit;
+    found[n] = link - 1;
+    n += (word & bit) == 0;
+  }
+  return n;
+}
+
 /* The beam over one level, from what stands in the queue until no candidate is left to expand or the budget of
  * distances is used up. `limit` is the count of ordinals at the start: later ones are not this search's.
  *
@@ -53,32 +75,50 @@ static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u3
 static void beam(const Shape *s, const Query *q, u32 level, u32 ef, u64 *queue, u32 *queue_size, u32 *queue_cursor,
                  u32 *visited, u32 limit, i32 *budget, u32 *hops) {
   u32 size = *queue_size, cursor = *queue_cursor, room = list_max(level);
+  u32 limbo = load(&H(H_LIMBO_SWEPT)) != NP_NONE || load(&H(H_LIMBO_NEW)) != NP_NONE;
   while (cursor < size && *budget > 0) {
-    u32 ordinal = key_ordinal(queue[cursor]), live = is_live(ordinal);
-    const u32 *links = list_of(ordinal, level);
-    u32 found[2 * NP_M_MAX], n = 0;
-    f32 distances[2 * NP_M_MAX];
-    for (u32 i = 0; i < room; i++) {
-      u32 link = load(links + i);
-      if (!link) break;
-      if (link > limit || bit_get(visited, link - 1) || (!live && !is_live(link - 1))) continue;
-      bit_set(visited, link - 1);
-      found[n++] = link - 1;
+    u32 found[FOUND_MAX + 1], n = 0, expanded = 0, dead = 0, next = cursor;
+    u32 nodes[BEAM];
+    f32 distances[FOUND_MAX];
+    const u32 *lists[BEAM];
+    for (; next < size && expanded < BEAM; next++) {
+      if (key_expanded(queue[next])) continue;
+      nodes[expanded] = key_ordinal(queue[next]);
+      queue[next] |= 1;
+      lists[expanded] = level == 0 ? links_at(s, nodes[expanded]) : list_of(nodes[expanded], level);
+      touch(lists[expanded], room * 4);
+      expanded++;
+    }
+    for (u32 e = 0; e < expanded; e++) {
+      u32 in_limbo = limbo && !is_live(nodes[e]);
+      n = gather(lists[e], room, limit, visited, in_limbo, found, n);
+      dead += in_limbo;
     }
     touch_codes(s, found, n);
     distances_to(s, q, found, n, distances);
-    u32 first = cursor + live;
-    if (live) {
-      queue[cursor] |= 1;
-    } else {
-      size--;
-      for (u32 i = cursor; i < size; i++) queue[i] = queue[i + 1];
+    if (dead) {
+      u32 kept = cursor;
+      for (u32 i = cursor; i < next; i++)
+        if (is_live(key_ordinal(queue[i]))) queue[kept++] = queue[i];
+      for (u32 i = next; i < size; i++) queue[kept + i - next] = queue[i];
+      size -= next - kept;
+      next = kept;
     }
-    for (u32 i = 0; i < n; i++) first = min_u32(first, queue_insert(queue, &size, ef, key_of(distances[i], found[i])));
+    u32 first = next;
+    u64 fresh[FOUND_MAX], worst = size == ef ? queue[ef - 1] : ~0ull;
+    u32 m = 0;
+    for (u32 i = 0; i < n; i++) {
+      u64 key = key_of(distances[i], found[i]);
+      if (key >= worst) continue;
+      u32 at = m++;
+      for (; at > 0 && fresh[at - 1] > key; at--) fresh[at] = fresh[at - 1];
+      fresh[at] = key;
+    }
+    if (m > 0) first = min_u32(first, queue_merge(queue, &size, ef, fresh, m));
     cursor = first;
     while (cursor < size && key_expanded(queue[cursor])) cursor++;
     *budget -= (i32)n + 1;
-    ++*hops;
+    *hops += expanded;
   }
   *queue_size = size;
   *queue_cursor = cursor;

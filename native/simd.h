@@ -23,6 +23,15 @@ typedef v128_t vec;
 #define i32x4_dot_i16x8(a, b) wasm_i32x4_dot_i16x8(a, b)
 #define i32x4_low_i16x8(a) wasm_i32x4_extend_low_i16x8(a)
 #define i32x4_high_i16x8(a) wasm_i32x4_extend_high_i16x8(a)
+#define i32x4_zip_low(a, b) wasm_i32x4_shuffle(a, b, 0, 4, 1, 5)
+#define i32x4_zip_high(a, b) wasm_i32x4_shuffle(a, b, 2, 6, 3, 7)
+#define i64x2_zip_low(a, b) wasm_i64x2_shuffle(a, b, 0, 2)
+#define i64x2_zip_high(a, b) wasm_i64x2_shuffle(a, b, 1, 3)
+#define i32x4_evens(a, b) wasm_i32x4_shuffle(a, b, 0, 2, 4, 6)
+#define i32x4_odds(a, b) wasm_i32x4_shuffle(a, b, 1, 3, 5, 7)
+#define f32x4_splat(x) wasm_f32x4_splat(x)
+#define vec_store(p, a) wasm_v128_store(p, a)
+#define vec_load64(p) wasm_v128_load64_zero(p)
 #define i16x8_low_i8x16(a) wasm_i16x8_extend_low_i8x16(a)
 #define i16x8_high_i8x16(a) wasm_i16x8_extend_high_i8x16(a)
 #else
@@ -39,6 +48,15 @@ NP_LANES(i32x4_dot_i16x8, i, 4, a.h[2 * k] * b.h[2 * k] + a.h[2 * k + 1] * b.h[2
 static inline f32 f32x4_lane(vec a, int k) { return a.f[k]; }
 static inline i32 i32x4_lane(vec a, int k) { return a.i[k]; }
 static inline vec i32x4_zero(void) { vec v; for (int k = 0; k < 4; k++) v.i[k] = 0; return v; }
+static inline vec i32x4_zip_low(vec a, vec b) { vec v = {.i = {a.i[0], b.i[0], a.i[1], b.i[1]}}; return v; }
+static inline vec i32x4_zip_high(vec a, vec b) { vec v = {.i = {a.i[2], b.i[2], a.i[3], b.i[3]}}; return v; }
+static inline vec i64x2_zip_low(vec a, vec b) { vec v = {.i = {a.i[0], a.i[1], b.i[0], b.i[1]}}; return v; }
+static inline vec i64x2_zip_high(vec a, vec b) { vec v = {.i = {a.i[2], a.i[3], b.i[2], b.i[3]}}; return v; }
+static inline vec i32x4_evens(vec a, vec b) { vec v = {.i = {a.i[0], a.i[2], b.i[0], b.i[2]}}; return v; }
+static inline vec i32x4_odds(vec a, vec b) { vec v = {.i = {a.i[1], a.i[3], b.i[1], b.i[3]}}; return v; }
+static inline vec f32x4_splat(f32 x) { vec v = {{x, x, x, x}}; return v; }
+static inline void vec_store(void *p, vec a) { __builtin_memcpy(p, &a, 16); }
+static inline vec vec_load64(const void *p) { vec v = {{0, 0, 0, 0}}; __builtin_memcpy(&v, p, 8); return v; }
 static inline vec f32x4_from_i32x4(vec a) { vec v; for (int k = 0; k < 4; k++) v.f[k] = (f32)a.i[k]; return v; }
 static inline vec i32x4_low_i16x8(vec a) { vec v; for (int k = 0; k < 4; k++) v.i[k] = a.h[k]; return v; }
 static inline vec i32x4_high_i16x8(vec a) { vec v; for (int k = 0; k < 4; k++) v.i[k] = a.h[k + 4]; return v; }
