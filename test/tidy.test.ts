@@ -28,7 +28,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   lib: { layers: [], packages: [], io: ['node:zlib'] },
   core: { layers: ['lib'], packages: [], io: false },
   index: { layers: ['lib', 'core'], packages: [], io: false },
-  storage: { layers: ['lib', 'index'], packages: ['lmdb', 'msgpackr'], io: true },
+  storage: { layers: ['lib', 'index'], packages: ['lmdb', 'msgpackr', 'h5wasm'], io: true },
   shards: { layers: ['lib', 'core', 'index', 'storage'], packages: ['piscina'], io: true },
   embed: { layers: ['lib'], packages: ['@xenova/transformers', '@huggingface/transformers'], io: true },
   engines: { layers: ['lib', 'core', 'index', 'storage', 'shards'], packages: ['hnswlib-node'], io: true },

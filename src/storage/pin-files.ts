@@ -2,19 +2,21 @@
 import type { Readable } from 'node:stream';
 import { errorAt } from '../lib/errors.ts';
 import { readChunks } from './byte-source.ts';
+import { readHdf5 } from './formats/hdf5.ts';
 import { readJsonLines } from './formats/json-lines.ts';
 import { readNpy } from './formats/npy.ts';
 import type { PinRow } from './formats/row.ts';
 import { readVecs } from './formats/vecs.ts';
 
-type Reader = (chunks: AsyncIterable<Uint8Array>, name: string) => AsyncGenerator<PinRow>;
+type Reader = (path: string) => AsyncGenerator<PinRow>;
 
 const READERS: Readonly<Record<string, Reader>> = {
-  '.jsonl': (chunks, name) => readJsonLines(chunks, name),
-  '.ndjson': (chunks, name) => readJsonLines(chunks, name),
-  '.npy': readNpy,
-  '.fvecs': (chunks, name) => readVecs(chunks, name, 4),
-  '.bvecs': (chunks, name) => readVecs(chunks, name, 1),
+  '.jsonl': (path) => readJsonLines(readChunks(path), path),
+  '.ndjson': (path) => readJsonLines(readChunks(path), path),
+  '.npy': (path) => readNpy(readChunks(path), path),
+  '.fvecs': (path) => readVecs(readChunks(path), path, 4),
+  '.bvecs': (path) => readVecs(readChunks(path), path, 1),
+  '.hdf5': (path) => readHdf5(path),
 };
 
 const ENDINGS: readonly string[] = Object.keys(READERS);
@@ -31,5 +33,5 @@ export function readPinFile(path: string, stdin: Readable): AsyncGenerator<PinRo
   if (reader === undefined) {
     throw errorAt('bad_file', path, `does not end in one of ${ENDINGS.join(', ')}, or those and .gz`);
   }
-  return reader(readChunks(path), path);
+  return reader(path);
 }

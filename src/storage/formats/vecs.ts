@@ -1,11 +1,14 @@
-/** Vectors as .fvecs and .bvecs (TEXMEX): each a 32-bit dimension, little-endian, then that many f32 or u8. */
+/**
+ * Vectors as .fvecs, .bvecs and .ivecs (TEXMEX): each a 32-bit dimension, little-endian, then that many f32, u8 or
+ * i32. The whole numbers of .ivecs are no vectors of pins but lists of neighbours, the truth of a benchmark.
+ */
 import { LIMITS } from '../../lib/limits.ts';
 import { ByteReader } from '../byte-source.ts';
 import { badFile, type PinRow } from './row.ts';
 
 const DIM_BYTES = 4;
 
-/** Bytes of an element: 4 in .fvecs, 1 in .bvecs. */
+/** Bytes of an element: 4 in .fvecs and .ivecs, 1 in .bvecs. */
 export type VecsElementBytes = 4 | 1;
 
 /**
@@ -17,6 +20,27 @@ export async function* readVecs(
   name: string,
   elementBytes: VecsElementBytes,
 ): AsyncGenerator<PinRow> {
+  let row = 0;
+  for await (const bytes of readRows(chunks, name, elementBytes)) {
+    const vector = new Float32Array(elementBytes === 1 ? bytes : new Uint8Array(bytes).buffer);
+    yield { row, value: { id: String(row), vector } };
+    row++;
+  }
+}
+
+/** The rows of an .ivecs file, i32[]. Throws as `readVecs` does. */
+export async function* readIvecs(
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+): AsyncGenerator<Int32Array> {
+  for await (const bytes of readRows(chunks, name, 4)) yield new Int32Array(new Uint8Array(bytes).buffer);
+}
+
+async function* readRows(
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+  elementBytes: VecsElementBytes,
+): AsyncGenerator<Buffer> {
   const reader = new ByteReader(chunks);
   try {
     let dim: number | undefined;
@@ -32,8 +56,7 @@ export async function* readVecs(
       if (dim < 1 || dim > LIMITS.dimMax) throw badFile(name, start, `row ${row} has ${dim} dimensions`);
       const bytes = await reader.take(dim * elementBytes);
       if (bytes.length < dim * elementBytes) throw badFile(name, start, `ends in row ${row}`);
-      const vector = new Float32Array(elementBytes === 1 ? bytes : new Uint8Array(bytes).buffer);
-      yield { row, value: { id: String(row), vector } };
+      yield bytes;
     }
   } finally {
     await reader.close();
