@@ -1,70 +1,123 @@
-/** A run of the benchmark: from what was asked for to results.json. */
+/** A run of the benchmark: from definitions to results. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BenchSet, clusteredSet } from './data/sets.ts';
-import { findTruth } from './data/truth.ts';
+import { NearpinError } from '../src/lib/errors.ts';
+import { type BenchSet, prepareSet, type SetSpec } from './data/sets.ts';
+import type { Definition } from './definition.ts';
 import { coresFor, describeEnvironment } from './report/environment.ts';
+import { reportPage } from './report/page.ts';
 import type { BenchRecord, Results } from './report/record.ts';
-import { measureCurves, type Reporter } from './runs/curves.ts';
+import { runKernels } from './runs/kernel-run.ts';
+import { runLoads } from './runs/load-run.ts';
+import type { RunContext } from './runs/run-context.ts';
+import { runSearches } from './runs/search-run.ts';
+import { runService } from './runs/service-run.ts';
 
 export interface BenchOptions {
-  readonly count: number;
-  readonly dim: number;
-  readonly queries: number;
-  readonly engines: readonly string[];
-  readonly k: number;
-  readonly efs: readonly number[];
-  readonly m: number;
-  readonly efConstruction: number;
-  readonly seed: number;
-  readonly passes: number;
+  readonly definitions: readonly Definition[];
   readonly outDir: string;
   readonly cacheDir: string;
+  /** Folder of the data of named sets. */
+  readonly dataDir: string | undefined;
+  /** Cores for the engines, as taskset takes them; null to let them move, undefined to choose. */
   readonly cores: string | null | undefined;
+  /** Whether to keep indexes in the cache, and to read those that are there instead of building. */
+  readonly reuse: boolean;
+  /** What was typed, for the results. */
   readonly command: string;
   readonly now: () => Date;
+  readonly signal: AbortSignal;
+  readonly onNote: (line: string) => void;
+  readonly onProgress: (label: string, done: number, total: number) => void;
 }
 
-const TRUTH_DEPTH = 100;
+const ROWS_PER_PROGRESS = 1000;
 
-export async function runBench(options: BenchOptions, reporter: Reporter): Promise<Results> {
+/**
+ * Measures what the definitions say, and writes results.json and report.html. A set whose data are not there is left
+ * out with a note; throws when that leaves nothing.
+ */
+export async function runBench(options: BenchOptions): Promise<Results> {
   const started = options.now();
-  const notes: string[] = [];
-  const collecting: Reporter = {
-    ...reporter,
-    note: (line) => {
-      notes.push(line);
-      reporter.note(line);
-    },
-  };
+  const notes = new Set<string>();
   const environment = describeEnvironment();
-  const { count, dim, queries, seed, cacheDir, k } = options;
-  const set: BenchSet = clusteredSet({ name: 'clustered', count, dim, queries, seed: 1 }, cacheDir, (row) => {
-    if (row % 1000 === 0) reporter.progress('drawing vectors', row, count);
-  });
-  reporter.progress(`${set.name}: exact neighbours`, 0, 1);
-  const truth = await findTruth(set.base, set.queries, {
-    metric: set.metric,
-    depth: Math.max(k, TRUTH_DEPTH),
+  const threads = Math.max(...options.definitions.flatMap((definition) => definition.threads));
+  const context: RunContext = {
+    cores: options.cores === undefined ? coresFor(threads) : options.cores,
+    signal: options.signal,
+    cacheDir: options.cacheDir,
     threads: environment.machine.cores,
-    cacheDir,
-  });
-  const cores = options.cores === undefined ? coresFor(1) : options.cores;
-  const records: BenchRecord[] = await measureCurves(
-    { ...options, set, truth, seed, cores, load: true },
-    collecting,
-  );
+    note(line) {
+      if (notes.has(line)) return;
+      notes.add(line);
+      options.onNote(line);
+    },
+    progress: options.onProgress,
+  };
+
+  const records: BenchRecord[] = [];
+  for (const definition of options.definitions) {
+    for await (const part of runDefinition(definition, options, context)) records.push(...part);
+  }
+  if (records.length === 0) throw new NearpinError('bad_request', 'there was nothing to measure');
+
   const results: Results = {
     schema: 1,
     startedAt: started.toISOString(),
     tookS: (options.now().getTime() - started.getTime()) / 1000,
     ...environment,
-    pinnedTo: cores,
+    pinnedTo: context.cores,
     command: options.command,
+    titles: options.definitions.map(({ title }) => title).filter((title) => title !== ''),
     records,
-    notes,
+    notes: [...notes],
   };
   mkdirSync(options.outDir, { recursive: true });
   writeFileSync(join(options.outDir, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(join(options.outDir, 'report.html'), reportPage(results));
   return results;
+}
+
+async function* runDefinition(
+  definition: Definition,
+  options: BenchOptions,
+  context: RunContext,
+): AsyncGenerator<readonly BenchRecord[]> {
+  const { kind, ef: efs, ...rest } = definition;
+  if (kind === 'kernels') {
+    yield await runKernels(definition, context);
+    return;
+  }
+  for (const spec of definition.sets) {
+    const set = await findSet(spec, options, context);
+    if (set === undefined) continue;
+    const run = { ...rest, efs, set, reuse: options.reuse };
+    if (kind === 'search') yield await runSearches(run, context);
+    else if (kind === 'load') yield await runLoads(run, context);
+    else yield await runService(run, context);
+  }
+}
+
+/** Undefined, with a note, when the data of a named set are not there. */
+async function findSet(
+  spec: SetSpec,
+  options: BenchOptions,
+  context: RunContext,
+): Promise<BenchSet | undefined> {
+  const { cacheDir, dataDir } = options;
+  const name = spec.name ?? spec.base!;
+  const onRow = (row: number) => {
+    if (row % ROWS_PER_PROGRESS === 0)
+      context.progress(`${name}: vectors`, row, Math.max(row, spec.count ?? row));
+    context.signal.throwIfAborted();
+  };
+  try {
+    return await prepareSet(spec, { cacheDir, dataDir, onRow });
+  } catch (error) {
+    const isAbsent =
+      error instanceof NearpinError && error.code === 'missing_file' && spec.base === undefined;
+    if (!isAbsent) throw error;
+    context.note(`${name} was left out: ${error.message}`);
+    return undefined;
+  }
 }

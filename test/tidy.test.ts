@@ -43,19 +43,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   client: { layers: [], types: ['lib', 'index', 'retrieval'], packages: ['msgpackr'], io: false },
   library: { layers: ['lib', 'index', 'embed', 'engines', 'retrieval'], packages: [], io: true },
   bench: {
-    layers: [
-      'lib',
-      'core',
-      'index',
-      'storage',
-      'shards',
-      'engines',
-      'build',
-      'retrieval',
-      'server',
-      'library',
-    ],
-    packages: ['hnswlib-node', 'fastify'],
+    layers: ['lib', 'core', 'index', 'storage', 'shards', 'embed', 'engines', 'build', 'library'],
+    packages: ['hnswlib-node', 'fastify', 'msgpackr'],
     io: true,
   },
   cli: {

@@ -132,7 +132,17 @@ export function trueDistance(metric: Metric, a: Float32Array, b: Float32Array): 
   return metric === 'cosine' ? 1 - sum : 0 - sum;
 }
 
-/** What an engine answered, held against the truth. */
+/** What an engine answered, and what it is held against. */
+export interface Answers {
+  /** u32[queries * k]; of each row the first `counts[q]` are hits. */
+  readonly ordinals: Uint32Array;
+  readonly counts: Uint32Array;
+  readonly k: number;
+  readonly truth: Truth;
+  /** The vectors that could be hits; all when undefined. */
+  readonly mask: Uint8Array | undefined;
+}
+
 export interface Recall {
   /** Share of the k nearest that was found; a hit counts when it is as near as the k-th of the truth. */
   readonly recall: number;
@@ -141,18 +151,11 @@ export interface Recall {
 }
 
 /**
- * Recall of answers: u32[queries * k], `counts[q]` of each row being hits. The distance of a hit is computed here, in
- * the arithmetic of the truth, whatever the engine said; a hit that occurs twice, or is no vector, counts once or not.
+ * Recall of answers. The distance of a hit is computed here, in the arithmetic of the truth, whatever the engine said;
+ * a hit that is given twice counts once, and one that is no vector, or not of the mask, not at all.
  */
-export function recallOf(
-  answers: Uint32Array,
-  counts: Uint32Array,
-  k: number,
-  truth: Truth,
-  base: Matrix,
-  queries: Matrix,
-  metric: Metric,
-): Recall {
+export function recallOf(answers: Answers, { base, queries, metric }: RecallSet): Recall {
+  const { ordinals, counts, k, truth, mask } = answers;
   const reader = new MatrixReader(base);
   const row = new Float32Array(base.dim);
   let found = 0;
@@ -161,21 +164,27 @@ export function recallOf(
   try {
     for (const [q, query] of readMatrix(queries).entries()) {
       const depth = Math.min(k, truth.depth);
-      const nearest = new Set(truth.ordinals.subarray(q * truth.depth, q * truth.depth + depth));
-      const limit = truth.distances[q * truth.depth + depth - 1]!;
-      const hits = new Set(answers.subarray(q * k, q * k + counts[q]!));
-      let good = 0;
-      for (const hit of hits) {
-        if (nearest.has(hit)) {
-          foundById++;
-          good++;
-        } else if (hit < base.rows && trueDistance(metric, query, reader.read(hit, 1, row)) <= limit) good++;
+      const first = q * truth.depth;
+      const nearest = new Set(truth.ordinals.subarray(first, first + depth));
+      const limit = truth.distances[first + depth - 1]!;
+      let near = 0;
+      for (const hit of new Set(ordinals.subarray(q * k, q * k + counts[q]!))) {
+        if (nearest.has(hit)) foundById++;
+        else if (hit >= base.rows || mask?.[hit] === 0) continue;
+        else if (trueDistance(metric, query, reader.read(hit, 1, row)) > limit) continue;
+        near++;
       }
-      found += Math.min(depth, good);
+      found += Math.min(depth, near);
       wanted += depth;
     }
   } finally {
     reader.close();
   }
   return { recall: found / wanted, recallById: foundById / wanted };
+}
+
+interface RecallSet {
+  readonly base: Matrix;
+  readonly queries: Matrix;
+  readonly metric: Metric;
 }

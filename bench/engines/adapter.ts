@@ -15,6 +15,16 @@ export interface IndexSpec {
   readonly m: number;
   readonly efConstruction: number;
   readonly seed: number;
+  /** Threads that may search at once. */
+  readonly threads: number;
+  /** A number in [0, 1) for each vector, f64[count], by the name of the filter that will compare it. */
+  readonly attributes: Readonly<Record<string, Float64Array>>;
+}
+
+/** Only the vectors whose attribute is below a value. */
+export interface BenchFilter {
+  readonly attribute: string;
+  readonly below: number;
 }
 
 export interface BenchIndex {
@@ -24,6 +34,8 @@ export interface BenchIndex {
   finish?(): void | Promise<void>;
   /** Takes the queries, in whatever form they will be searched with. */
   prepare(queries: readonly Float32Array[]): void;
+  /** Holds for the searches from now on; null for none. An engine without it cannot filter. */
+  filter?(filter: BenchFilter | null): void;
   /**
    * Searches with prepared query `q` and writes the ordinals of up to `k` hits, nearest first, to `out`.
    * @returns the number of hits
@@ -33,14 +45,23 @@ export interface BenchIndex {
   bytes?(): number;
   /** Writes the index to a file, and returns what `load` wants to know of it. */
   save?(path: string): unknown;
+  /**
+   * What another thread of the process needs to search the same index: memory that it can attach to, or else a file
+   * in `folder` that it reads a copy from. An engine without it searches in one thread only.
+   */
+  share?(folder: string): unknown;
 }
 
 export interface BenchEngine {
   /** Version of the package, and how it was built where that matters. */
   readonly version: string;
-  /** Whether M and efConstruction mean something to it. */
-  readonly isGraph: boolean;
+  /** Whether the width of a search can be chosen; an engine without has one point. */
+  readonly takesEf: boolean;
+  /** Changes whenever indexes of before may not be read again. */
+  readonly build: string;
   create(spec: IndexSpec): BenchIndex | Promise<BenchIndex>;
   /** Reads what `save` wrote. */
   load?(spec: IndexSpec, path: string, saved: unknown): BenchIndex | Promise<BenchIndex>;
+  /** Takes what `share` gave, in thread `thread` of `spec.threads`, from 0. */
+  attach?(spec: IndexSpec, shared: unknown, thread: number): BenchIndex | Promise<BenchIndex>;
 }

@@ -1,11 +1,12 @@
 /** A plain scan of every vector in JavaScript: what searching costs without an index. */
 import { trueDistance } from '../data/truth.ts';
-import type { BenchEngine, BenchIndex, IndexSpec } from './adapter.ts';
+import type { BenchEngine, BenchFilter, BenchIndex, IndexSpec } from './adapter.ts';
 
 class ExactIndex implements BenchIndex {
   readonly #spec: IndexSpec;
   readonly #vectors: Float32Array;
   #queries: readonly Float32Array[] = [];
+  #filter: BenchFilter | null = null;
 
   constructor(spec: IndexSpec) {
     this.#spec = spec;
@@ -20,11 +21,19 @@ class ExactIndex implements BenchIndex {
     this.#queries = queries;
   }
 
+  filter(filter: BenchFilter | null): void {
+    this.#filter = filter;
+  }
+
   search(q: number, k: number, _ef: number, out: Uint32Array): number {
-    const { dim, count, metric } = this.#spec;
+    const { dim, count, metric, attributes } = this.#spec;
+    const values = this.#filter && attributes[this.#filter.attribute];
+    let matching = 0;
     const query = this.#queries[q]!;
     const distances = new Float64Array(k).fill(Number.POSITIVE_INFINITY);
     for (let ordinal = 0; ordinal < count; ordinal++) {
+      if (values && values[ordinal]! >= this.#filter!.below) continue;
+      matching++;
       const distance = trueDistance(
         metric,
         query,
@@ -40,7 +49,7 @@ class ExactIndex implements BenchIndex {
       distances[at] = distance;
       out[at] = ordinal;
     }
-    return Math.min(k, count);
+    return Math.min(k, matching);
   }
 
   bytes(): number {
@@ -49,5 +58,5 @@ class ExactIndex implements BenchIndex {
 }
 
 export function openExact(): BenchEngine {
-  return { version: 'f32 scan', isGraph: false, create: (spec) => new ExactIndex(spec) };
+  return { version: 'f32 scan', takesEf: false, build: '1', create: (spec) => new ExactIndex(spec) };
 }

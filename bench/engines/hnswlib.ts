@@ -1,25 +1,32 @@
-/** hnswlib-node: hnswlib as npm compiles it, which is for any x86-64 and so without AVX. */
+/**
+ * hnswlib-node: hnswlib as npm compiles it, which is for any x86-64 and so without AVX; and the same compiled for the
+ * machine at hand, which `npm run native` in bench/peers makes.
+ */
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import type { HierarchicalNSW } from 'hnswlib-node';
 import { loadHnswlib } from '../../src/engines/hnswlib-library.ts';
-import type { BenchEngine, BenchIndex, IndexSpec } from './adapter.ts';
+import type { BenchEngine, BenchFilter, BenchIndex, IndexSpec } from './adapter.ts';
+import { loadPeer } from './peers.ts';
 
 type Hnswlib = typeof import('hnswlib-node');
 
 class HnswlibIndex implements BenchIndex {
   readonly #index: HierarchicalNSW;
-  readonly #dim: number;
+  readonly #spec: IndexSpec;
   #queries: readonly number[][] = [];
+  #accepts: ((label: number) => boolean) | undefined;
   #ef = 0;
 
-  constructor(index: HierarchicalNSW, dim: number) {
+  constructor(index: HierarchicalNSW, spec: IndexSpec) {
     this.#index = index;
-    this.#dim = dim;
+    this.#spec = spec;
   }
 
   add(rows: Float32Array, first: number): void {
-    for (let i = 0; i * this.#dim < rows.length; i++) {
-      this.#index.addPoint(Array.from(rows.subarray(i * this.#dim, (i + 1) * this.#dim)), first + i);
+    const { dim } = this.#spec;
+    for (let i = 0; i * dim < rows.length; i++) {
+      this.#index.addPoint(Array.from(rows.subarray(i * dim, (i + 1) * dim)), first + i);
     }
   }
 
@@ -27,10 +34,15 @@ class HnswlibIndex implements BenchIndex {
     this.#queries = queries.map((query) => Array.from(query));
   }
 
+  filter(filter: BenchFilter | null): void {
+    const values = filter && this.#spec.attributes[filter.attribute];
+    this.#accepts = values ? (label) => values[label]! < filter.below : undefined;
+  }
+
   search(q: number, k: number, ef: number, out: Uint32Array): number {
     if (ef !== this.#ef) this.#index.setEf(ef);
     this.#ef = ef;
-    const { neighbors } = this.#index.searchKnn(this.#queries[q]!, k);
+    const { neighbors } = this.#index.searchKnn(this.#queries[q]!, k, this.#accepts);
     for (let i = 0; i < neighbors.length; i++) out[i] = neighbors[i]!;
     return neighbors.length;
   }
@@ -38,28 +50,49 @@ class HnswlibIndex implements BenchIndex {
   save(path: string): void {
     this.#index.writeIndexSync(path);
   }
+
+  /** Its indexes belong to one thread, so that every other reads a copy. */
+  share(folder: string): string {
+    const path = join(folder, 'hnswlib.bin');
+    this.#index.writeIndexSync(path);
+    return path;
+  }
 }
 
-function space({ HierarchicalNSW }: Hnswlib, { metric, dim }: IndexSpec): HierarchicalNSW {
-  // Cosine is the inner product of unit vectors, without dividing by the lengths again
-  return new HierarchicalNSW(metric === 'l2' ? 'l2' : 'ip', dim);
-}
-
-export function openHnswlib(library: Hnswlib = loadHnswlib(), build = 'as npm builds it'): BenchEngine {
-  const { version } = createRequire(import.meta.url)('hnswlib-node/package.json') as { version: string };
+function engineOf(library: Hnswlib, version: string): BenchEngine {
+  const space = ({ metric, dim }: IndexSpec) =>
+    // Cosine is the inner product of unit vectors, without dividing by the lengths again
+    new library.HierarchicalNSW(metric === 'l2' ? 'l2' : 'ip', dim);
+  const read = (spec: IndexSpec, path: string) => {
+    const index = space(spec);
+    index.readIndexSync(path);
+    return new HnswlibIndex(index, spec);
+  };
   return {
-    version: `${version} ${build}`,
-    isGraph: true,
-    create: (spec) => {
-      const index = space(library, spec);
+    version,
+    takesEf: true,
+    build: version,
+    create(spec) {
+      const index = space(spec);
       const { count, m, efConstruction, seed } = spec;
       index.initIndex({ maxElements: count, m, efConstruction, randomSeed: seed });
-      return new HnswlibIndex(index, spec.dim);
+      return new HnswlibIndex(index, spec);
     },
-    load: (spec, path) => {
-      const index = space(library, spec);
-      index.readIndexSync(path);
-      return new HnswlibIndex(index, spec.dim);
-    },
+    load: read,
+    attach: (spec, shared) => read(spec, shared as string),
   };
+}
+
+export function openHnswlib(): BenchEngine {
+  const library = loadHnswlib();
+  const { version } = createRequire(import.meta.url)('hnswlib-node/package.json') as { version: string };
+  return engineOf(library, `${version} as npm builds it`);
+}
+
+export async function openHnswlibNative(): Promise<BenchEngine> {
+  const { library, version } = await loadPeer<Hnswlib>('hnswlib-node', {
+    folder: 'native/',
+    how: '`npm run native` in bench/peers compiles it for this machine',
+  });
+  return engineOf(library, `${version} -march=native`);
 }

@@ -1,44 +1,76 @@
 /** nearpin's own core, called as its search threads call it. */
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { createShard, type MemoryOptions, Shard, shardStats } from '../../src/core/shard.ts';
+import { createShard, Shard, shardStats } from '../../src/core/shard.ts';
 import { type WasmMemory, type WasmModule, wasm } from '../../src/core/webassembly.ts';
+import { encodeRow, type RowLayout, rowLayout } from '../../src/index/attributes.ts';
 import { type IndexConfig, type Precision, resolveConfig } from '../../src/index/config.ts';
+import { parseFilter } from '../../src/index/filter.ts';
+import { compileFilter } from '../../src/index/filter-program.ts';
 import { blockShapeFor, heapRecordBytes, shardConfigOf } from '../../src/shards/shard-config.ts';
 import { loadShard, saveShard } from '../../src/shards/shard-file.ts';
 import { readCoreBinary } from '../../src/storage/core-binary.ts';
 import type { SegmentSeal } from '../../src/storage/segment.ts';
-import type { BenchEngine, BenchIndex, IndexSpec } from './adapter.ts';
+import type { BenchEngine, BenchFilter, BenchIndex, IndexSpec } from './adapter.ts';
 
 /** Never interrupted: a search runs to its end in one call. */
 const BUDGET = 2 ** 31 - 1;
-const MEMORY: MemoryOptions = { readers: 1 };
+/** Slots of the scratch: the writer's, the main thread's, and from here those of further threads. */
+const FIRST_THREAD = 2;
+
+/** Numbers have no codes. */
+const noCode = () => 0;
 
 class WasmIndex implements BenchIndex {
   readonly #memory: WasmMemory;
   readonly #writer: Shard;
   readonly #reader: Shard;
+  readonly #config: IndexConfig;
+  readonly #layout: RowLayout;
+  readonly #attributes: readonly (readonly [string, Float64Array])[];
   #queries: readonly Float32Array[] = [];
+  #program: Uint32Array | null = null;
 
-  constructor(module: WasmModule, memory: WasmMemory) {
+  constructor(module: WasmModule, memory: WasmMemory, config: IndexConfig, spec: IndexSpec, reader = 1) {
     this.#memory = memory;
+    this.#config = config;
+    this.#layout = rowLayout(config.attributes);
+    this.#attributes = Object.entries(spec.attributes);
     this.#writer = new Shard(module, memory, 0);
-    this.#reader = new Shard(module, memory, 1);
+    this.#reader = new Shard(module, memory, reader);
   }
 
   add(rows: Float32Array, first: number): void {
-    const { dim } = this.#writer;
+    const { dim } = this.#config;
     for (let i = 0; i * dim < rows.length; i++) {
-      this.#writer.insert(rows.subarray(i * dim, (i + 1) * dim), Buffer.from(String(first + i)));
+      const ordinal = first + i;
+      const row = this.#attributes.length > 0 ? this.#row(ordinal) : undefined;
+      this.#writer.insert(rows.subarray(i * dim, (i + 1) * dim), Buffer.from(String(ordinal)), row);
     }
+  }
+
+  #row(ordinal: number): Uint8Array {
+    const attributes = Object.fromEntries(this.#attributes.map(([name, values]) => [name, values[ordinal]!]));
+    return encodeRow(this.#layout, attributes, noCode).row;
   }
 
   prepare(queries: readonly Float32Array[]): void {
     this.#queries = queries;
   }
 
+  filter(filter: BenchFilter | null): void {
+    this.#program = filter
+      ? compileFilter(
+          parseFilter({ [filter.attribute]: { $lt: filter.below } }, this.#config.attributes),
+          this.#layout,
+          noCode,
+        )
+      : null;
+  }
+
   search(q: number, k: number, ef: number, out: Uint32Array): number {
     const shard = this.#reader;
-    shard.search(this.#queries[q]!, k, ef, false, null, BUDGET);
+    shard.search(this.#queries[q]!, k, ef, false, this.#program, BUDGET);
     const hits = shard.hits();
     for (let i = 0; i < hits; i++) out[i] = shard.hitOrdinal(i);
     shard.leave();
@@ -52,28 +84,46 @@ class WasmIndex implements BenchIndex {
   save(path: string): SegmentSeal {
     return saveShard(path, this.#memory);
   }
+
+  share(): WasmMemory {
+    return this.#memory;
+  }
 }
 
 function configOf(spec: IndexSpec, precision: Precision): IndexConfig {
   const { dim, metric, m, efConstruction, seed } = spec;
-  return resolveConfig({ dim, metric, m, efConstruction, seed, precision });
+  const attributes = Object.fromEntries(
+    Object.keys(spec.attributes).map((name) => [name, 'number' as const]),
+  );
+  return resolveConfig({ dim, metric, m, efConstruction, seed, precision, attributes });
 }
 
-export function openWasm(precision: Precision): BenchEngine {
+/** @param precision the engine's default when null */
+export function openWasm(precision: Precision | null): BenchEngine {
   const { version } = createRequire(import.meta.url)('nearpin/package.json') as { version: string };
-  const module = new wasm.Module(readCoreBinary());
+  const binary = readCoreBinary();
+  const module = new wasm.Module(binary);
+  const configFor = (spec: IndexSpec) =>
+    configOf(spec, precision ?? resolveConfig({ dim: spec.dim, metric: spec.metric }).precision);
+  const optionsFor = ({ threads }: IndexSpec) => ({ readers: FIRST_THREAD + threads - 1 });
   return {
-    version: `${version} ${precision}`,
-    isGraph: true,
-    create: (spec) => {
-      const config = configOf(spec, precision);
+    version: precision === null ? version : `${version} ${precision}`,
+    takesEf: true,
+    build: createHash('sha256').update(binary).digest('hex'),
+    create(spec) {
+      const config = configFor(spec);
       const idBytes = heapRecordBytes(1 + String(spec.count).length);
       const shape = blockShapeFor(config, spec.count, spec.count * idBytes);
-      return new WasmIndex(module, createShard(module, shardConfigOf(config, shape), MEMORY));
+      const memory = createShard(module, shardConfigOf(config, shape), optionsFor(spec));
+      return new WasmIndex(module, memory, config, spec);
     },
-    load: (spec, path, saved) => {
+    load(spec, path, saved) {
+      const config = configFor(spec);
       const expected = { ...(saved as SegmentSeal), count: spec.count };
-      return new WasmIndex(module, loadShard(path, expected, configOf(spec, precision), module, MEMORY));
+      return new WasmIndex(module, loadShard(path, expected, config, module, optionsFor(spec)), config, spec);
+    },
+    attach(spec, shared, thread) {
+      return new WasmIndex(module, shared as WasmMemory, configFor(spec), spec, FIRST_THREAD + thread);
     },
   };
 }

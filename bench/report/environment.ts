@@ -37,17 +37,34 @@ export function describeEnvironment(): Environment {
   };
 }
 
-/**
- * The cores to run engines on, as taskset takes them: the last `threads` of those that this process may use. Null
- * where there is no taskset.
- */
-export function coresFor(threads: number): string | null {
-  if (process.platform !== 'linux' || spawnSync('taskset', ['--version']).status !== 0) return null;
+/** The cores that this process may use; undefined where taskset cannot choose among them. */
+function allowedCores(): number[] | undefined {
+  if (process.platform !== 'linux' || spawnSync('taskset', ['--version']).status !== 0) return undefined;
   const allowed = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-  if (allowed === undefined) return null;
-  const cores = allowed.split(',').flatMap((part) => {
-    const [first, last] = part.split('-').map(Number);
-    return Array.from({ length: (last ?? first!) - first! + 1 }, (_, i) => first! + i);
+  return allowed === undefined ? undefined : parseCores(allowed);
+}
+
+/** Cores of a list like `0,2-3`. */
+export function parseCores(list: string): number[] {
+  return list.split(',').flatMap((part) => {
+    const [first, last = first] = part.split('-').map(Number);
+    return Array.from({ length: last! - first! + 1 }, (_, i) => first! + i);
   });
-  return cores.slice(-threads).join(',');
+}
+
+/** The cores to run engines on, as taskset takes them: the last `threads` of those there are, or null. */
+export function coresFor(threads: number): string | null {
+  return allowedCores()?.slice(-threads).join(',') ?? null;
+}
+
+/** Keeps this process off some cores where there are others; returns how to end that. */
+export function leaveCores(cores: string | null): () => void {
+  const allowed = allowedCores();
+  if (cores === null || allowed === undefined) return () => {};
+  const taken = new Set(parseCores(cores));
+  const rest = allowed.filter((core) => !taken.has(core));
+  const moveTo = (list: readonly number[]) =>
+    spawnSync('taskset', ['-a', '-c', '-p', list.join(','), String(process.pid)]);
+  if (rest.length > 0) moveTo(rest);
+  return () => moveTo(allowed);
 }

@@ -5,6 +5,8 @@ import type { Spread } from './statistics.ts';
 /** A point of an engine's curve. Times are medians of passes; no time stands without its recall. */
 export interface SearchRecord {
   readonly kind: 'search';
+  /** Title of the definition: what was measured in turns has the same one. */
+  readonly run: string;
   readonly engine: string;
   readonly version: string;
   readonly dataset: string;
@@ -26,8 +28,9 @@ export interface SearchRecord {
   /** CPU time of the engine's process per query. */
   readonly cpuUs: number;
   readonly cpuUsSpread: Spread;
+  readonly queries: number;
   readonly passes: number;
-  /** Seconds of building; null when the index was read from a file. */
+  /** Seconds of building; null when the index was kept from an earlier run. */
   readonly buildS: number | null;
   readonly buildCpuS: number | null;
   /** Bytes of the index per vector: what the engine says, or else the size of its saved file. */
@@ -35,13 +38,78 @@ export interface SearchRecord {
   readonly fileBytesPerVector: number | null;
   /** Growth of the process' resident memory while building, per vector. */
   readonly rssBytesPerVector: number | null;
-  /** Seconds to read the index from a file in the page cache; null when it was not tried. */
-  readonly loadS: number | null;
+  /** Seconds of reading the index from a file in the page cache, where the run has measured it. */
+  readonly loadS?: number;
+  /** The attribute that was filtered by, and the share of the vectors that passed. */
   readonly filter?: string;
   readonly selectivity?: number;
 }
 
-export type BenchRecord = SearchRecord;
+/** Reading an index from a file in the page cache, against reading the same bytes to fresh shared memory. */
+export interface LoadRecord {
+  readonly kind: 'load';
+  /** Title of the definition: what was measured in turns has the same one. */
+  readonly run: string;
+  readonly engine: string;
+  readonly version: string;
+  readonly dataset: string;
+  readonly n: number;
+  readonly dim: number;
+  readonly metric: Metric;
+  readonly bytes: number;
+  readonly loadS: number;
+  readonly loadSSpread: Spread;
+  readonly bareReadS: number;
+  readonly bareReadSSpread: Spread;
+}
+
+/** Time of one distance. */
+export interface KernelRecord {
+  readonly kind: 'kernel';
+  /** Title of the definition: what was measured in turns has the same one. */
+  readonly run: string;
+  readonly engine: string;
+  readonly version: string;
+  readonly kernel: string;
+  readonly dim: number;
+  /** Bytes of a stored vector. */
+  readonly vectorBytes: number;
+  /** Of vectors in the nearest cache. */
+  readonly hotNs: number;
+  /** Of vectors anywhere in a region of so many bytes. */
+  readonly randomNs: number;
+  readonly regionBytes: number;
+}
+
+/** A server over loopback: nearpin's, or one that returns a constant body. */
+export interface ServiceRecord {
+  readonly kind: 'service';
+  /** Title of the definition: what was measured in turns has the same one. */
+  readonly run: string;
+  readonly server: 'nearpin' | 'constant';
+  readonly dataset: string;
+  readonly n: number;
+  readonly dim: number;
+  readonly k: number;
+  /** Width of the searches, the default of the engine. */
+  readonly ef: number;
+  readonly format: 'json' | 'msgpack';
+  readonly connections: number;
+  readonly requests: number;
+  /** Of what nearpin answered over HTTP; null of the constant body. */
+  readonly recall: number | null;
+  readonly rps: number;
+  readonly rpsSpread: Spread;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** CPU time of the server's process per request; null where the system does not tell. */
+  readonly cpuUs: number | null;
+  /** The same searches in one process without a server. */
+  readonly searchP50Us: number;
+  readonly searchCpuUs: number;
+}
+
+export type BenchRecord = SearchRecord | LoadRecord | KernelRecord | ServiceRecord;
 
 export interface Machine {
   readonly cpu: string;
@@ -66,6 +134,8 @@ export interface Results {
   /** SHA-256 of native/core.wasm. */
   readonly coreSha256: string;
   readonly command: string;
+  /** Of the definitions that were run. */
+  readonly titles: readonly string[];
   readonly records: readonly BenchRecord[];
   readonly notes: readonly string[];
 }

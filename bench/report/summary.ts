@@ -1,6 +1,6 @@
-/** The tables of a run: every point, and the comparison at equal recall that the points are measured for. */
+/** What the records say when they are put side by side: the comparisons that they are measured for. */
 import { atRecall } from './pareto.ts';
-import type { SearchRecord } from './record.ts';
+import type { BenchRecord, SearchRecord } from './record.ts';
 
 /** The recalls at which engines are compared. */
 export const RECALLS = [0.9, 0.95, 0.99] as const;
@@ -8,29 +8,52 @@ export const RECALLS = [0.9, 0.95, 0.99] as const;
 /** The engine that others are compared with. */
 export const REFERENCE = 'hnswlib';
 
-/** Points that belong to one plot: of one data set, k, number of threads and filter. */
+export function isSearch(record: BenchRecord): record is SearchRecord {
+  return record.kind === 'search';
+}
+
+/** Points that belong together: of one run, data set, k and number of threads, without a filter. */
 export interface Panel {
+  readonly run: string;
+  readonly dataset: string;
+  readonly n: number;
+  readonly threads: number;
   readonly title: string;
+  /** Whether any engine was measured at several widths. */
+  readonly isCurve: boolean;
   readonly engines: ReadonlyMap<string, readonly SearchRecord[]>;
 }
 
-export function panelsOf(records: readonly SearchRecord[]): Panel[] {
-  const panels = new Map<string, Map<string, SearchRecord[]>>();
-  for (const record of records) {
-    const { dataset, n, metric, k, threads, filter, engine } = record;
-    const title = [
-      `${dataset}, ${n.toLocaleString('en-US')} vectors, ${metric}`,
-      `recall@${k}`,
-      threads === 1 ? 'one thread' : `${threads} threads`,
-      ...(filter === undefined ? [] : [filter]),
-    ].join(', ');
-    const engines = panels.get(title) ?? new Map<string, SearchRecord[]>();
-    panels.set(title, engines);
-    const own = engines.get(engine) ?? [];
-    engines.set(engine, own);
-    own.push(record);
+/** Groups in the order of their first records. */
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
   }
-  return [...panels].map(([title, engines]) => ({ title, engines }));
+  return groups;
+}
+
+const countOf = (n: number): string => n.toLocaleString('en-US');
+
+export function panelsOf(records: readonly BenchRecord[]): Panel[] {
+  const plain = records.filter(isSearch).filter(({ filter }) => filter === undefined);
+  const title = ({ run, dataset, n, metric, k, threads }: SearchRecord) => {
+    const lanes = threads === 1 ? 'one thread' : `${threads} threads`;
+    const data = `${dataset}, ${countOf(n)} vectors, ${metric}, recall@${k}, ${lanes}`;
+    return run === '' ? data : `${run}: ${data}`;
+  };
+  return [...groupBy(plain, title).values()].map((group) => ({
+    run: group[0]!.run,
+    dataset: group[0]!.dataset,
+    n: group[0]!.n,
+    threads: group[0]!.threads,
+    title: title(group[0]!),
+    isCurve: new Set(group.map(({ ef }) => ef)).size > 1,
+    engines: groupBy(group, ({ engine }) => engine),
+  }));
 }
 
 /** What an engine does at a recall; null where its curve does not reach it. */
@@ -39,17 +62,18 @@ export interface Comparison {
   readonly recall: number;
   readonly qps: number | null;
   readonly cpuUs: number | null;
-  /** Of the queries per second, and of the CPU time, to the reference. */
+  /** Times the queries per second of the reference, and times less of its CPU time. */
   readonly qpsRatio: number | null;
   readonly cpuRatio: number | null;
 }
+
+const over = (a: number | null, b: number | null) => (a === null || b === null ? null : a / b);
 
 export function compare(panel: Panel, recalls: readonly number[] = RECALLS): Comparison[] {
   const at = (engine: string, recall: number) => {
     const points = panel.engines.get(engine) ?? [];
     return { qps: atRecall(points, recall), cpuUs: atRecall(points, recall, ({ cpuUs }) => cpuUs) };
   };
-  const over = (a: number | null, b: number | null) => (a === null || b === null ? null : a / b);
   return [...panel.engines.keys()].flatMap((engine) =>
     recalls.map((recall) => {
       const own = at(engine, recall);
@@ -63,4 +87,92 @@ export function compare(panel: Panel, recalls: readonly number[] = RECALLS): Com
       };
     }),
   );
+}
+
+/** Time of a query at one recall by the size of the set, of one engine. */
+export interface Growth {
+  readonly engine: string;
+  readonly points: readonly { readonly n: number; readonly us: number }[];
+}
+
+export interface Scaling {
+  readonly run: string;
+  readonly dataset: string;
+  readonly recall: number;
+  readonly engines: readonly Growth[];
+}
+
+function costOf({ n, engines }: Panel, engine: string, recall: number): Growth['points'] {
+  const qps = atRecall(engines.get(engine) ?? [], recall);
+  return qps === null ? [] : [{ n, us: 1e6 / qps }];
+}
+
+/** How cost grows with size, where a run has measured a set in several sizes in one thread. */
+export function scalingsOf(
+  records: readonly BenchRecord[],
+  recalls: readonly number[] = [0.95, 0.99],
+): Scaling[] {
+  const panels = panelsOf(records.filter((record) => isSearch(record) && record.threads === 1));
+  return [...groupBy(panels, ({ run, dataset }) => `${run}\n${dataset}`).values()]
+    .filter((sizes) => sizes.length > 1)
+    .flatMap((sizes) =>
+      recalls.map((recall) => ({
+        run: sizes[0]!.run,
+        dataset: sizes[0]!.dataset,
+        recall,
+        engines: [...new Set(sizes.flatMap(({ engines }) => [...engines.keys()]))]
+          .map((engine) => ({ engine, points: sizes.flatMap((panel) => costOf(panel, engine, recall)) }))
+          .filter(({ points }) => points.length > 0),
+      })),
+    )
+    .filter(({ engines }) => engines.length > 0);
+}
+
+/** One engine at one width, with every share of the vectors passing a filter. */
+export interface Filtering {
+  readonly run: string;
+  readonly dataset: string;
+  readonly n: number;
+  readonly engine: string;
+  readonly ef: number;
+  readonly filter: string;
+  /** Without the filter. */
+  readonly plain: SearchRecord;
+  readonly points: readonly SearchRecord[];
+}
+
+export function filteringsOf(records: readonly BenchRecord[]): Filtering[] {
+  const searches = records.filter(isSearch).filter(({ threads }) => threads === 1);
+  const keyOf = ({ run, dataset, n, engine, ef }: SearchRecord) =>
+    JSON.stringify([run, dataset, n, engine, ef]);
+  const plain = new Map(
+    searches.filter(({ filter }) => filter === undefined).map((record) => [keyOf(record), record]),
+  );
+  const filtered = searches.filter(({ filter }) => filter !== undefined);
+  return [...groupBy(filtered, (record) => `${keyOf(record)}${record.filter}`).values()].flatMap((points) => {
+    const { run, dataset, n, engine, ef, filter } = points[0]!;
+    const without = plain.get(keyOf(points[0]!));
+    return without ? [{ run, dataset, n, engine, ef, filter: filter!, plain: without, points }] : [];
+  });
+}
+
+/** One engine at one width in several numbers of threads. */
+export interface Threading {
+  readonly dataset: string;
+  readonly n: number;
+  readonly engine: string;
+  readonly ef: number;
+  readonly points: readonly SearchRecord[];
+}
+
+export function threadingsOf(records: readonly BenchRecord[]): Threading[] {
+  const plain = records.filter(isSearch).filter(({ filter }) => filter === undefined);
+  const keyOf = ({ run, dataset, n, engine, ef }: SearchRecord) =>
+    JSON.stringify([run, dataset, n, engine, ef]);
+  return [...groupBy(plain, keyOf).values()]
+    .filter((points) => new Set(points.map(({ threads }) => threads)).size > 1)
+    .map((points) => {
+      const { dataset, n, engine, ef } = points[0]!;
+      return { dataset, n, engine, ef, points };
+    });
 }

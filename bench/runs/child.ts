@@ -1,21 +1,30 @@
-/** The process of one engine: holds its index and does what it is told, all in the main thread. */
-import { statSync } from 'node:fs';
+/** The process of one engine: holds its index and does what it is told, in the main thread unless told otherwise. */
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { wasm } from '../../src/core/webassembly.ts';
 import { toErrorRecord } from '../../src/lib/errors.ts';
+import { makeAttribute } from '../data/attributes.ts';
 import { MatrixReader, readMatrix } from '../data/matrix.ts';
-import type { BenchEngine, BenchIndex } from '../engines/adapter.ts';
+import type { BenchEngine, BenchIndex, IndexSpec } from '../engines/adapter.ts';
 import { openBenchEngine } from '../engines/registry.ts';
-import type { AnswerOf, RequestName, Requests, Timing } from './protocol.ts';
+import { timeKernels } from './kernel-timing.ts';
+import type { AnswerOf, IndexTask, RequestName, Requests } from './protocol.ts';
+import { SearchThreads } from './search-threads.ts';
+import { answerAll, timed, WARM_UP } from './timing.ts';
 
-/** Queries before each pass that are not timed: they bring code and data back into the caches. */
-const WARM_UP = 50;
+const PAGE = 65536;
+/** One read call takes less than 2 GiB. */
+const READ_BYTES = 1024 * 1024 * 1024;
 
+let name: string;
 let engine: BenchEngine;
+let task: IndexTask;
 let index: BenchIndex;
-let dim = 0;
-let count = 0;
 let reader: MatrixReader;
 let rows = new Float32Array(0);
 let rssBefore = 0;
+let threads: SearchThreads | undefined;
 
 /** Resident bytes once garbage is gone. */
 function settledRss(): number {
@@ -23,34 +32,49 @@ function settledRss(): number {
   return process.memoryUsage.rss();
 }
 
-async function timed(job: () => unknown): Promise<Timing> {
-  const cpu = process.cpuUsage();
-  const start = performance.now();
-  await job();
-  const wallS = (performance.now() - start) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  return { wallS, cpuS: (user + system) / 1e6 };
+function specOf({ spec, attributes, base }: IndexTask): IndexSpec {
+  return {
+    ...spec,
+    attributes: Object.fromEntries(attributes.map((each) => [each, makeAttribute(each, base)])),
+  };
+}
+
+/** Threads on the index as it is now; undefined when the engine cannot. */
+async function threadsFor(count: number): Promise<SearchThreads | undefined> {
+  if (threads?.count === count) return threads;
+  await threads?.close();
+  threads = undefined;
+  if (!index.share || !engine.attach) return undefined;
+  const folder = mkdtempSync(join(tmpdir(), 'nearpin-threads-'));
+  try {
+    threads = await SearchThreads.start(name, task, index.share(folder), count);
+    return threads;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 const handlers: { [R in RequestName]: (request: Requests[R]) => Promise<AnswerOf[R]> } = {
   async open(request) {
-    engine = await openBenchEngine(request.engine);
-    return { version: engine.version, isGraph: engine.isGraph };
+    name = request.engine;
+    engine = await openBenchEngine(name);
+    return { version: engine.version, takesEf: engine.takesEf, build: engine.build };
   },
 
-  async create({ spec, base, queries }) {
-    dim = spec.dim;
-    count = queries.rows;
-    reader = new MatrixReader(base);
-    const prepared = readMatrix(queries);
+  async create(request) {
+    task = request;
+    reader = new MatrixReader(task.base);
+    const queries = readMatrix(task.queries);
+    const spec = specOf(task);
     rssBefore = settledRss();
     index = await engine.create(spec);
-    index.prepare(prepared);
+    index.prepare(queries);
     return {};
   },
 
   async add(request) {
-    if (rows.length < request.count * dim) rows = new Float32Array(request.count * dim);
+    const values = request.count * task.spec.dim;
+    if (rows.length < values) rows = new Float32Array(values);
     const part = reader.read(request.first, request.count, rows);
     return timed(() => index.add(part, request.first));
   },
@@ -70,39 +94,58 @@ const handlers: { [R in RequestName]: (request: Requests[R]) => Promise<AnswerOf
     return { ...timing, bytes: statSync(path).size, saved };
   },
 
-  async load({ path, saved, spec, queries }) {
-    count = queries.rows;
-    const prepared = readMatrix(queries);
+  async load({ path, saved, ...request }) {
+    task = request;
+    const queries = readMatrix(task.queries);
+    const spec = specOf(task);
+    settledRss();
     const timing = await timed(async () => {
       index = await engine.load!(spec, path, saved);
     });
-    index.prepare(prepared);
+    index.prepare(queries);
     return { ...timing, bytes: index.bytes?.() ?? null };
   },
 
-  async answer({ k, ef }) {
+  async bareRead({ path }) {
+    const { size } = statSync(path);
+    const pages = Math.ceil(size / PAGE);
+    const fd = openSync(path, 'r');
+    settledRss();
+    try {
+      return await timed(() => {
+        const memory = new wasm.Memory({ initial: pages, maximum: pages, shared: true });
+        const bytes = new Uint8Array(memory.buffer, 0, size);
+        for (let at = 0; at < size; ) at += readSync(fd, bytes, at, Math.min(READ_BYTES, size - at), at);
+      });
+    } finally {
+      closeSync(fd);
+    }
+  },
+
+  async answer({ k, ef, filter }) {
+    const { rows: count } = task.queries;
     const ordinals = new Uint32Array(count * k);
     const counts = new Uint32Array(count);
+    index.filter?.(filter);
     for (let q = 0; q < count; q++) {
       counts[q] = await index.search(q, k, ef, ordinals.subarray(q * k, (q + 1) * k));
     }
     return { ordinals, counts };
   },
 
-  async pass({ k, ef }) {
-    const out = new Uint32Array(k);
+  async pass(request) {
+    const { rows: count } = task.queries;
+    if (request.filter && !index.filter) return null;
+    if (request.threads > 1) return (await threadsFor(request.threads))?.pass(request) ?? null;
+    index.filter?.(request.filter);
+    await answerAll(index, count, 0, Math.min(WARM_UP, count), request, null);
     const latenciesUs = new Float64Array(count);
-    for (let q = 0; q < Math.min(WARM_UP, count); q++) await index.search(q, k, ef, out);
-    const timing = await timed(async () => {
-      for (let q = 0; q < count; q++) {
-        const start = performance.now();
-        const found = index.search(q, k, ef, out);
-        // To await a number would cost a turn of the event loop
-        if (typeof found !== 'number') await found;
-        latenciesUs[q] = (performance.now() - start) * 1000;
-      }
-    });
+    const timing = await timed(() => answerAll(index, count, 0, count, request, latenciesUs));
     return { ...timing, latenciesUs };
+  },
+
+  async kernels(request) {
+    return name === 'wasm' ? timeKernels(request) : null;
   },
 };
 
@@ -119,3 +162,5 @@ process.on('message', async ({ name, request }: Call) => {
     process.send!({ error: { ...toErrorRecord(error), stack: (error as Error).stack } });
   }
 });
+// Whoever started this process is gone
+process.on('disconnect', () => process.exit());

@@ -1,26 +1,53 @@
-/** What the benchmark and the process of an engine say to each other, one request and one answer at a time. */
+/** What the benchmark and the process of an engine say to each other: one request and one answer at a time. */
 import type { Matrix } from '../data/matrix.ts';
-import type { IndexSpec } from '../engines/adapter.ts';
+import type { BenchFilter, IndexSpec } from '../engines/adapter.ts';
+
+/** What all processes of a run are told of their data; attributes are made in each process from their names. */
+export interface IndexTask {
+  readonly spec: Omit<IndexSpec, 'attributes'>;
+  readonly attributes: readonly string[];
+  readonly base: Matrix;
+  readonly queries: Matrix;
+}
+
+export interface SearchTask {
+  readonly k: number;
+  readonly ef: number;
+  readonly filter: BenchFilter | null;
+}
+
+export interface LoadTask {
+  readonly path: string;
+  /** What saving it returned. */
+  readonly saved: unknown;
+}
 
 export interface Requests {
   /** Loads the engine. */
   open: { readonly engine: string };
-  /** Begins an index and gives the data that it will be made of. */
-  create: { readonly spec: IndexSpec; readonly base: Matrix; readonly queries: Matrix };
+  /** Begins an index. */
+  create: IndexTask;
   /** Adds rows of the base. */
   add: { readonly first: number; readonly count: number };
   finish: Record<never, never>;
   save: { readonly path: string };
-  load: {
-    readonly path: string;
-    readonly saved: unknown;
-    readonly spec: IndexSpec;
-    readonly queries: Matrix;
-  };
+  /** Reads an index of the same task instead of building it. */
+  load: IndexTask & LoadTask;
+  /** Reads the bytes of a file, and nothing more, to fresh shared memory. */
+  bareRead: { readonly path: string };
   /** Answers every query once; the clock does not run. */
-  answer: { readonly k: number; readonly ef: number };
-  /** Answers every query once, on the clock. */
-  pass: { readonly k: number; readonly ef: number };
+  answer: SearchTask;
+  /** Answers every query once in each of so many threads, on the clock. */
+  pass: SearchTask & { readonly threads: number };
+  /** Times the kernels of the engine. */
+  kernels: KernelTask;
+}
+
+export interface KernelTask {
+  readonly dim: number;
+  /** Bytes over which vectors are spread at random. */
+  readonly regionBytes: number;
+  readonly calls: number;
 }
 
 export interface Timing {
@@ -29,40 +56,78 @@ export interface Timing {
   readonly cpuS: number;
 }
 
-export interface Answers {
-  readonly opened: { readonly version: string; readonly isGraph: boolean };
-  readonly created: Record<never, never>;
-  readonly added: Timing;
-  readonly finished: Timing & {
-    /** What the engine says that its index takes; null when it does not say. */
-    readonly bytes: number | null;
-    /** Growth of the resident memory since before the index was created. */
-    readonly rssBytes: number;
-  };
-  /** Null when the engine cannot save. */
-  readonly saved: (Timing & { readonly bytes: number; readonly saved: unknown }) | null;
-  readonly loaded: Timing & { readonly bytes: number | null };
-  readonly answered: {
-    /** u32[queries * k]; of each row the first `counts[q]` are hits. */
-    readonly ordinals: Uint32Array;
-    readonly counts: Uint32Array;
-  };
-  readonly passed: Timing & {
-    /** One per query. */
-    readonly latenciesUs: Float64Array;
-  };
+export interface Opened {
+  readonly version: string;
+  readonly takesEf: boolean;
+  readonly build: string;
+}
+
+export interface Finished extends Timing {
+  /** What the engine says that its index takes; null when it does not say. */
+  readonly bytes: number | null;
+  /** Growth of the resident memory since before the index was created. */
+  readonly rssBytes: number;
+}
+
+export interface Saved extends Timing {
+  readonly bytes: number;
+  readonly saved: unknown;
+}
+
+export interface Answered {
+  /** u32[queries * k]; of each row the first `counts[q]` are hits. */
+  readonly ordinals: Uint32Array;
+  readonly counts: Uint32Array;
+}
+
+export interface Passed extends Timing {
+  /** Of every search of every thread. */
+  readonly latenciesUs: Float64Array;
+}
+
+/** Nanoseconds of one distance. */
+export interface KernelTime {
+  readonly kernel: string;
+  /** Bytes of a stored vector. */
+  readonly vectorBytes: number;
+  /** Of vectors that are in the nearest cache, and of vectors anywhere in the region. */
+  readonly hotNs: number;
+  readonly randomNs: number;
 }
 
 /** Which answer a request gets. */
 export interface AnswerOf {
-  open: Answers['opened'];
-  create: Answers['created'];
-  add: Answers['added'];
-  finish: Answers['finished'];
-  save: Answers['saved'];
-  load: Answers['loaded'];
-  answer: Answers['answered'];
-  pass: Answers['passed'];
+  open: Opened;
+  create: Record<never, never>;
+  add: Timing;
+  finish: Finished;
+  /** Null when the engine cannot save. */
+  save: Saved | null;
+  load: Timing & { readonly bytes: number | null };
+  bareRead: Timing;
+  answer: Answered;
+  /** Null when the engine does not filter, or not search in several threads. */
+  pass: Passed | null;
+  /** Null when the engine shows none. */
+  kernels: readonly KernelTime[] | null;
 }
 
 export type RequestName = keyof Requests;
+
+/** What a thread is given that searches the index of its process. */
+export interface ThreadStart {
+  readonly engine: string;
+  readonly task: IndexTask;
+  readonly shared: unknown;
+  readonly thread: number;
+  /** i32[2]: the number of the pass to run, and how many threads are ready for it or done with it. */
+  readonly control: SharedArrayBuffer;
+}
+
+/** What a thread is told before a pass, and says after it. */
+export type ThreadTask = SearchTask & { readonly pass: number };
+export interface ThreadResult {
+  readonly latenciesUs: Float64Array;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+}

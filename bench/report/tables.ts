@@ -1,0 +1,281 @@
+/** The results as tables of texts, which the command line prints and the page shows. */
+import type {
+  BenchRecord,
+  KernelRecord,
+  LoadRecord,
+  Results,
+  SearchRecord,
+  ServiceRecord,
+} from './record.ts';
+import {
+  type Comparison,
+  compare,
+  type Filtering,
+  filteringsOf,
+  type Panel,
+  panelsOf,
+  RECALLS,
+  REFERENCE,
+  type Scaling,
+  scalingsOf,
+  type Threading,
+  threadingsOf,
+} from './summary.ts';
+
+export interface Table {
+  readonly title: string;
+  readonly heading: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** `-` for what was not measured. */
+export function number(value: number | null | undefined, digits = 0): string {
+  if (value === null || value === undefined) return '-';
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+const times = (value: number | null) => (value === null ? '-' : `${number(value, 2)}x`);
+/** Microseconds: a digit after the point where they are few. */
+const us = (value: number | null) => number(value, value !== null && value < 100 ? 1 : 0);
+const percent = (share: number) => `${number(share * 100, share < 0.01 ? 1 : 0)} %`;
+
+/** Every point of a panel. */
+export function pointsTable(panel: Panel): Table {
+  return {
+    title: panel.title,
+    heading: ['engine', 'ef', 'recall', 'by id', 'QPS', 'min', 'max', 'p50 us', 'p99 us', 'CPU us'],
+    rows: [...panel.engines.values()]
+      .flat()
+      .map((record) => [
+        record.engine,
+        record.ef === 0 ? '-' : String(record.ef),
+        record.recall.toFixed(4),
+        record.recallById.toFixed(4),
+        number(record.qps),
+        number(record.qpsSpread.min),
+        number(record.qpsSpread.max),
+        us(record.p50Us),
+        us(record.p99Us),
+        us(record.cpuUs),
+      ]),
+  };
+}
+
+/** Queries per second at equal recall. */
+export function recallTable(panel: Panel): Table {
+  const all = compare(panel);
+  const cells = ({ qps, qpsRatio, cpuRatio }: Comparison) => [number(qps), times(qpsRatio), times(cpuRatio)];
+  return {
+    title: `${panel.title}: at equal recall`,
+    heading: ['engine', ...RECALLS.flatMap((recall) => [`QPS at ${recall}`, `/ ${REFERENCE}`, 'by CPU'])],
+    rows: [...panel.engines.keys()].map((engine) => [
+      engine,
+      ...all.filter((comparison) => comparison.engine === engine).flatMap(cells),
+    ]),
+  };
+}
+
+/** What an index costs to make and to hold. */
+export function indexTable(panel: Panel): Table {
+  const first = (engine: string): SearchRecord | undefined => panel.engines.get(engine)?.[0];
+  const reference = first(REFERENCE);
+  const ratio = (a: number | null | undefined, b: number | null | undefined) => times(a && b ? a / b : null);
+  return {
+    title: `${panel.title}: indexes`,
+    heading: [
+      'engine',
+      'version',
+      'inserts/s',
+      `/ ${REFERENCE}`,
+      'build s',
+      'B/vector',
+      `/ ${REFERENCE}`,
+      'file B',
+      'RSS B',
+    ],
+    rows: [...panel.engines.keys()].map((engine) => {
+      const record = first(engine)!;
+      return [
+        engine,
+        record.version,
+        number(record.buildS && record.n / record.buildS),
+        ratio(reference?.buildS, record.buildS),
+        number(record.buildS, 1),
+        number(record.bytesPerVector),
+        ratio(record.bytesPerVector, reference?.bytesPerVector),
+        number(record.fileBytesPerVector),
+        number(record.rssBytesPerVector),
+      ];
+    }),
+  };
+}
+
+export function scalingTable({ dataset, recall, engines }: Scaling): Table {
+  const sizes = [...new Set(engines.flatMap(({ points }) => points.map(({ n }) => n)))].sort((a, b) => a - b);
+  const largest = sizes.at(-1);
+  return {
+    title: `${dataset}: microseconds a query at recall ${recall}, by size`,
+    heading: [
+      'engine',
+      ...sizes.map((n) => number(n)),
+      ...sizes.slice(0, -1).map((n) => `max / ${number(n)}`),
+    ],
+    rows: engines.map(({ engine, points }) => {
+      const at = new Map(points.map((point) => [point.n, point.us]));
+      const top = largest === undefined ? undefined : at.get(largest);
+      return [
+        engine,
+        ...sizes.map((n) => us(at.get(n) ?? null)),
+        ...sizes.slice(0, -1).map((n) => times(top && at.has(n) ? top / at.get(n)! : null)),
+      ];
+    }),
+  };
+}
+
+/** Recall and time beside the share that passes, in a table for each set and filter. */
+export function filterTables(filterings: readonly Filtering[]): Table[] {
+  const groups = new Map<string, Filtering[]>();
+  for (const each of filterings) {
+    const title = `${each.dataset}, ${number(each.n)} vectors, filter ${each.filter}`;
+    groups.set(title, [...(groups.get(title) ?? []), each]);
+  }
+  return [...groups].map(([title, group]) => ({
+    title,
+    heading: ['engine', 'ef', 'passing', 'recall', 'p50 us', 'p99 us', '/ unfiltered p50', 'CPU us'],
+    rows: group.flatMap(({ engine, ef, plain, points }) =>
+      [plain, ...points].map((record) => [
+        engine,
+        String(ef),
+        record.selectivity === undefined ? 'no filter' : percent(record.selectivity),
+        record.recall.toFixed(4),
+        us(record.p50Us),
+        us(record.p99Us),
+        times(record.p50Us / plain.p50Us),
+        us(record.cpuUs),
+      ]),
+    ),
+  }));
+}
+
+export function threadTable(threadings: readonly Threading[]): Table {
+  return {
+    title: 'Threads',
+    heading: ['set', 'engine', 'ef', 'threads', 'recall', 'QPS', '/ one', 'p50 us', 'p99 us', 'CPU us'],
+    rows: threadings.flatMap(({ dataset, n, engine, ef, points }) => {
+      const one = points.find(({ threads }) => threads === 1);
+      return points.map((record) => [
+        `${dataset} ${number(n)}`,
+        engine,
+        String(ef),
+        String(record.threads),
+        record.recall.toFixed(4),
+        number(record.qps),
+        times(one ? record.qps / one.qps : null),
+        us(record.p50Us),
+        us(record.p99Us),
+        us(record.cpuUs),
+      ]);
+    }),
+  };
+}
+
+export function loadTable(records: readonly LoadRecord[]): Table {
+  return {
+    title: 'Loading from the page cache, against a bare read into fresh shared memory',
+    heading: ['set', 'engine', 'MB', 'load ms', 'min', 'max', 'bare ms', 'speed / bare'],
+    rows: records.map((record) => [
+      `${record.dataset} ${number(record.n)}`,
+      record.engine,
+      number(record.bytes / 1e6, 1),
+      number(record.loadS * 1000, 1),
+      number(record.loadSSpread.min * 1000, 1),
+      number(record.loadSSpread.max * 1000, 1),
+      number(record.bareReadS * 1000, 1),
+      times(record.bareReadS / record.loadS),
+    ]),
+  };
+}
+
+export function kernelTable(records: readonly KernelRecord[]): Table {
+  return {
+    title: 'One distance, called from JavaScript',
+    heading: ['engine', 'kernel', 'dim', 'bytes', 'hot ns', 'random ns'],
+    rows: records.map((record) => [
+      record.engine,
+      record.kernel,
+      String(record.dim),
+      number(record.vectorBytes),
+      number(record.hotNs, 1),
+      number(record.randomNs, 1),
+    ]),
+  };
+}
+
+/** CPU of a request less that of its search, against the constant body's; latency less that of the search. */
+export function serviceTable(records: readonly ServiceRecord[]): Table {
+  const constantOf = (record: ServiceRecord) =>
+    records.find(
+      (other) =>
+        other.server === 'constant' &&
+        other.run === record.run &&
+        other.dataset === record.dataset &&
+        other.format === record.format &&
+        other.connections === record.connections,
+    );
+  return {
+    title: 'Serving over loopback',
+    heading: [
+      'server',
+      'format',
+      'connections',
+      'recall',
+      'requests/s',
+      'p50 us',
+      'p99 us',
+      'CPU us',
+      'less search',
+      '/ constant',
+      'p50 added us',
+    ],
+    rows: records.map((record) => {
+      const isConstant = record.server === 'constant';
+      const own = record.cpuUs === null ? null : record.cpuUs - (isConstant ? 0 : record.searchCpuUs);
+      const constant = constantOf(record)?.cpuUs ?? null;
+      return [
+        record.server,
+        record.format,
+        String(record.connections),
+        record.recall === null ? '-' : record.recall.toFixed(4),
+        number(record.rps),
+        us(record.p50Us),
+        us(record.p99Us),
+        us(record.cpuUs),
+        isConstant ? '-' : us(own),
+        isConstant || own === null || constant === null ? '-' : times(own / constant),
+        // With more in flight a request mostly waits for others
+        isConstant || record.connections > 1 ? '-' : us(record.p50Us - record.searchP50Us),
+      ];
+    }),
+  };
+}
+
+const ofKind = <K extends BenchRecord['kind']>(records: readonly BenchRecord[], kind: K) =>
+  records.filter((record): record is Extract<BenchRecord, { kind: K }> => record.kind === kind);
+
+/** All tables of a run that have rows. */
+export function tablesOf({ records }: Pick<Results, 'records'>): Table[] {
+  return [
+    ...panelsOf(records).flatMap((panel) => [
+      pointsTable(panel),
+      ...(panel.isCurve ? [recallTable(panel)] : []),
+      // The same indexes are searched in any number of threads
+      ...(panel.threads === 1 ? [indexTable(panel)] : []),
+    ]),
+    ...scalingsOf(records).map(scalingTable),
+    ...filterTables(filteringsOf(records)),
+    threadTable(threadingsOf(records)),
+    loadTable(ofKind(records, 'load')),
+    kernelTable(ofKind(records, 'kernel')),
+    serviceTable(ofKind(records, 'service')),
+  ].filter(({ rows }) => rows.length > 0);
+}

@@ -1,0 +1,37 @@
+/** Wall and CPU time of a job. */
+import type { BenchIndex } from '../engines/adapter.ts';
+import type { SearchTask, Timing } from './protocol.ts';
+
+export async function timed(job: () => unknown): Promise<Timing> {
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  await job();
+  const wallS = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { wallS, cpuS: (user + system) / 1e6 };
+}
+
+/** Queries before each pass that are not timed: they bring code and data back into the caches. */
+export const WARM_UP = 100;
+
+/**
+ * Answers `count` queries from `first` on, beginning again at the first after the last, and writes the time of each, in
+ * microseconds, to `latencies` unless that is null.
+ */
+export async function answerAll(
+  index: BenchIndex,
+  queries: number,
+  first: number,
+  count: number,
+  { k, ef }: SearchTask,
+  latencies: Float64Array | null,
+): Promise<void> {
+  const out = new Uint32Array(k);
+  for (let i = 0; i < count; i++) {
+    const start = performance.now();
+    const found = index.search((first + i) % queries, k, ef, out);
+    // To await a number would cost a turn of the event loop
+    if (typeof found !== 'number') await found;
+    if (latencies) latencies[i] = (performance.now() - start) * 1000;
+  }
+}

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { reportPage } from '../../bench/report/page.ts';
+import { logAxis, recallAxis, spreadLabels } from '../../bench/report/plot.ts';
+import type { BenchRecord } from '../../bench/report/record.ts';
+import { spreadOf } from '../../bench/report/statistics.ts';
+import { compare, filteringsOf, panelsOf, scalingsOf } from '../../bench/report/summary.ts';
+import { formatResults } from '../../bench/report/text.ts';
+import { curve, resultsOf, searchRecord } from './results.ts';
+
+const wasm = curve({ engine: 'wasm' }, [
+  [0.9, 9000],
+  [0.97, 5000],
+  [0.999, 1000],
+]);
+const hnswlib = curve({ engine: 'hnswlib', buildS: 4, bytesPerVector: 700 }, [
+  [0.92, 3000],
+  [0.96, 2000],
+  [0.995, 500],
+]);
+
+const everything: readonly BenchRecord[] = [
+  ...wasm,
+  ...hnswlib,
+  ...curve({ engine: 'wasm', n: 10_000 }, [
+    [0.9, 4000],
+    [0.99, 1000],
+  ]),
+  searchRecord({
+    engine: 'exact',
+    qps: 10,
+    recall: 1,
+    recallById: 1,
+    ef: 0,
+    buildS: null,
+    rssBytesPerVector: null,
+  }),
+  searchRecord({ qps: 9000, ef: 20, threads: 2, recall: 0.97, recallById: 0.97 }),
+  searchRecord({ qps: 3000, ef: 20, filter: 'random', selectivity: 0.01 }),
+  searchRecord({ qps: 1000, ef: 20, filter: 'random', selectivity: 0.001, recall: 0.5 }),
+  {
+    kind: 'load',
+    run: 'Loading',
+    engine: 'wasm',
+    version: '1',
+    dataset: 'clustered-128',
+    n: 1000,
+    dim: 128,
+    metric: 'cosine',
+    bytes: 1e6,
+    loadS: 0.2,
+    loadSSpread: spreadOf([0.2]),
+    bareReadS: 0.17,
+    bareReadSSpread: spreadOf([0.17]),
+  },
+  {
+    kind: 'kernel',
+    run: 'Kernels',
+    engine: 'wasm',
+    version: '1',
+    kernel: 'np_dot_i8',
+    dim: 128,
+    vectorBytes: 128,
+    hotNs: 20,
+    randomNs: 137,
+    regionBytes: 1 << 20,
+  },
+  ...(['nearpin', 'constant'] as const).map((server) => ({
+    kind: 'service' as const,
+    run: 'Serving',
+    server,
+    dataset: 'clustered-128',
+    n: 1000,
+    dim: 128,
+    k: 10,
+    ef: 128,
+    format: 'json' as const,
+    connections: 1,
+    requests: 100,
+    recall: server === 'nearpin' ? 0.99 : null,
+    rps: 5000,
+    rpsSpread: spreadOf([5000]),
+    p50Us: server === 'nearpin' ? 900 : 300,
+    p99Us: 2000,
+    cpuUs: server === 'nearpin' ? 600 : 50,
+    searchP50Us: 500,
+    searchCpuUs: 500,
+  })),
+];
+
+test('engines are compared at equal recall, and not where either was not measured', () => {
+  const [panel] = panelsOf([...wasm, ...hnswlib]);
+  const at = (recall: number) => compare(panel!, [recall]).find(({ engine }) => engine === 'wasm')!;
+  assert.equal(at(0.97).qps, 5000);
+  assert.ok(at(0.97).qpsRatio! > 2.5);
+  assert.ok(Math.abs(at(0.97).qpsRatio! - at(0.97).cpuRatio!) < 1e-9);
+  assert.ok(at(0.91).qps! > 5000 && at(0.91).qpsRatio === null, 'hnswlib was not measured that low');
+  assert.equal(at(0.9995).qps, null);
+});
+
+test('cost is followed over the sizes of one set at one recall', () => {
+  const [at95] = scalingsOf(everything);
+  const own = at95!.engines.find(({ engine }) => engine === 'wasm')!;
+  assert.deepEqual(
+    own.points.map(({ n }) => n),
+    [1000, 10_000],
+  );
+  assert.ok(own.points[1]!.us > own.points[0]!.us);
+  assert.deepEqual(scalingsOf([...wasm, ...hnswlib]), []);
+});
+
+test('a filtered point is held against the same search without a filter', () => {
+  const [filtering] = filteringsOf(everything);
+  assert.equal(filtering!.plain.ef, 20);
+  assert.equal(filtering!.plain.selectivity, undefined);
+  assert.deepEqual(
+    filtering!.points.map(({ selectivity }) => selectivity),
+    [0.01, 0.001],
+  );
+});
+
+test('the tables say every engine, every kind of run and every note', () => {
+  const text = formatResults(resultsOf(everything, ['faiss was left out']));
+  for (const part of ['wasm', 'hnswlib', 'exact', 'np_dot_i8', 'constant', 'random', 'faiss was left out']) {
+    assert.ok(text.includes(part), part);
+  }
+  // Built in 2 s where hnswlib took 4, 500 B a vector where it takes 700
+  assert.match(text, /^wasm .* 500 +2\.00x +2\.0 +500 +0\.71x/m);
+  // 600 us of CPU, of which 500 are the search, against 50
+  assert.match(text, /^nearpin .* 600 +100 +2\.00x +400$/m);
+  assert.doesNotMatch(text, /NaN|undefined|Infinity|null/);
+});
+
+/** Tags that are opened and not closed, or closed and not opened. */
+function unbalanced(html: string): string[] {
+  const open: string[] = [];
+  const body = html.replace(/<style>[\s\S]*?<\/style>/g, '').replace(/<!doctype html>/, '');
+  for (const [, close, tag, , empty] of body.matchAll(/<(\/?)([\w]+)((?:\s[^<>]*?)?)(\/?)>/g)) {
+    if (empty === '/' || tag === 'meta') continue;
+    if (close !== '/') open.push(tag!);
+    else if (open.pop() !== tag) return [`</${tag}>`];
+  }
+  return open;
+}
+
+test('the page is whole, holds a plot of each curve, and no number that is none', () => {
+  const page = reportPage(resultsOf(everything, ['a note']));
+  assert.deepEqual(unbalanced(page), []);
+  assert.doesNotMatch(page, /NaN|undefined|Infinity/);
+  for (const part of ['<svg', 'polyline', 'recall@10', 'a note', 'A processor', 'np_dot_i8']) {
+    assert.ok(page.includes(part), part);
+  }
+  assert.doesNotMatch(page, /(src|href)="/, 'it needs nothing else');
+});
+
+test('what results say cannot become part of the page', () => {
+  const bad = '<script>alert("1")</script>';
+  const page = reportPage(
+    resultsOf(
+      curve({ engine: bad, version: bad, dataset: bad, run: bad }, [
+        [0.9, 10],
+        [0.95, 5],
+      ]),
+      [bad],
+    ),
+  );
+  assert.ok(!page.includes('<script>'));
+  assert.ok(page.includes('&lt;script&gt;'));
+});
+
+test('labels stay in order, apart and within the plot', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 18, max: 402 }), { maxLength: 20 }), (wanted) => {
+      const placed = spreadLabels(wanted);
+      const order = wanted.map((_, i) => i).sort((a, b) => wanted[a]! - wanted[b]! || a - b);
+      for (const [rank, i] of order.entries()) {
+        assert.ok(placed[i]! >= 0 && placed[i]! <= 402, `${placed[i]}`);
+        if (rank > 0) assert.ok(placed[i]! - placed[order[rank - 1]!]! >= 16 - 1e-9);
+      }
+    }),
+    { seed: 5 },
+  );
+});
+
+test('axes hold their values, rising from left to right', () => {
+  for (const axis of [
+    logAxis('x', [3, 700]),
+    recallAxis('recall', [0.5, 0.99, 1]),
+    recallAxis('recall', [1]),
+  ]) {
+    const places = axis.ticks.map(({ value }) => axis.place(value));
+    for (const place of places) assert.ok(place >= 0 && place <= 1);
+    assert.deepEqual(
+      places,
+      places.toSorted((a, b) => a - b),
+    );
+  }
+  assert.equal(recallAxis('recall', [0.5, 1]).place(1) <= 1, true);
+});

@@ -1,0 +1,62 @@
+/** Made-up results, for what reads them. */
+import type { Results, SearchRecord } from '../../bench/report/record.ts';
+import { spreadOf } from '../../bench/report/statistics.ts';
+
+export function searchRecord(over: Partial<SearchRecord> & { readonly qps: number }): SearchRecord {
+  const us = 1e6 / over.qps;
+  return {
+    kind: 'search',
+    run: 'Made up',
+    engine: 'wasm',
+    version: '1',
+    dataset: 'clustered-128',
+    n: 1000,
+    dim: 128,
+    metric: 'cosine',
+    k: 10,
+    params: { m: 16, efConstruction: 200, seed: 1 },
+    ef: 64,
+    threads: 1,
+    recall: 0.95,
+    recallById: 0.95,
+    qpsSpread: spreadOf([over.qps]),
+    p50Us: us,
+    p99Us: 3 * us,
+    cpuUs: us,
+    cpuUsSpread: spreadOf([us]),
+    queries: 100,
+    passes: 1,
+    buildS: 2,
+    buildCpuS: 2,
+    bytesPerVector: 500,
+    fileBytesPerVector: 400,
+    rssBytesPerVector: 600,
+    ...over,
+  };
+}
+
+/** A curve through these recalls and queries per second, the width rising by ten. */
+export function curve(over: Partial<SearchRecord>, points: readonly (readonly [number, number])[]) {
+  return points.map(([recall, qps], i) =>
+    searchRecord({ ...over, recall, recallById: recall, qps, ef: 10 * (i + 1) }),
+  );
+}
+
+export function resultsOf(records: Results['records'], notes: readonly string[] = []): Results {
+  return {
+    schema: 1,
+    startedAt: '2026-01-01T00:00:00.000Z',
+    tookS: 1,
+    machine: { cpu: 'A processor', cores: 2, memoryBytes: 2 ** 34, os: 'Linux' },
+    pinnedTo: '1',
+    node: 'v20.0.0',
+    nearpin: '0.1.0',
+    commit: 'abc',
+    isDirty: false,
+    coreSha256: '0'.repeat(64),
+    command: 'nearpin bench',
+    titles: ['Made up'],
+    records,
+    notes,
+  };
+}
