@@ -18,7 +18,8 @@ import { buildIndex } from '../src/build/build-index.ts';
 import { LAYOUT } from '../src/core/layout.ts';
 import { createShard, Shard } from '../src/core/shard.ts';
 import { wasm } from '../src/core/webassembly.ts';
-import { createEngineHost, openEngine } from '../src/engines/open-engine.ts';
+import { createEngineHost } from '../src/engines/engine-host.ts';
+import { LiveIndex } from '../src/engines/live-index.ts';
 import { Prng } from '../src/lib/prng.ts';
 import { shardConfigOf } from '../src/shards/shard-config.ts';
 import { readCoreBinary } from '../src/storage/core-binary.ts';
@@ -70,7 +71,9 @@ async function build(indexDir: string, file: string): Promise<void> {
 
 async function measure(indexDir: string, workers: number): Promise<Measured> {
   const host = createEngineHost('wasm', workers);
-  const { engine, manifest } = await openEngine(indexDir, host);
+  const attach = async () => ({ extra: undefined, close: async () => {} });
+  const live = await LiveIndex.open(indexDir, host, { attach, readOnly: true });
+  const { engine, manifest } = live.loaded;
   const { dim } = manifest.config;
   const prng = new Prng(1);
   for (let asked = 0; asked < Number(options.queries); asked += WINDOW) {
@@ -97,7 +100,7 @@ async function measure(indexDir: string, workers: number): Promise<Measured> {
     scratchBytes: new Shard(host.module, empty, 0).word(LAYOUT.H_SCRATCH_STRIDE),
   };
   await engine.close();
-  await host.pool.close();
+  await host.close();
   return result;
 }
 

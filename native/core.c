@@ -3,7 +3,7 @@
  * scratch slot, and slot 0 is the writer's. The host, src/core/shard.ts, writes arguments into the header and the
  * scratch and reads results from there; layout.h says where.
  */
-#include "remove.h"
+#include "row.h"
 #include "validate.h"
 
 /* Computes the derived words of the header from config, reader count and limit. */
@@ -59,6 +59,10 @@ i32 EXPORT(np_insert)(void) { return insert(0); }
 
 /* Removes an ordinal; returns it, or NP_UNKNOWN when it is not a live one. */
 i32 EXPORT(np_remove)(u32 ordinal) { return remove_ordinal(0, ordinal); }
+
+/* Puts the row in the writer's input in the place of a live ordinal's; returns it, NP_UNKNOWN, or NP_FULL when there is
+ * no room for the row's keyword lists. */
+i32 EXPORT(np_set_row)(u32 ordinal) { return set_row(0, ordinal); }
 
 /* Starts a search for the vector in the reader's scratch, and runs it for at most `budget` distances. With `filtered`
  * a compiled filter stands in the input. Returns NP_DONE or NP_RUNNING. */

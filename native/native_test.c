@@ -230,6 +230,29 @@ static void remove_pin(u32 ordinal) {
   live_count--;
 }
 
+static void change_row(u32 ordinal) {
+  if (!c.row) return;
+  u32 *input = SCRATCH(u32, 0, H_S_INPUT), list = below(4) ? below(5) : 20, keyword = below(KEYWORDS);
+  f64 number = (f64)below(100);
+  memcpy(input, &number, 8);
+  input[2] = keyword;
+  input[3] = input[4] = input[5] = 0;
+  input += c.row / 4;
+  *input++ = list;
+  for (u32 i = 1; i <= list; i++) *input++ = i;
+  *input = 0;
+  i32 answer = np_set_row(ordinal);
+  if (answer == NP_FULL) {
+    if (H(H_BLOCKS) < H(H_BLOCKS_MAX)) fail("full before the limit", H(H_BLOCKS), H(H_BLOCKS_MAX));
+    return;
+  }
+  if ((answer >= 0) != (ordinal < slots && alive[ordinal])) fail("set_row answers wrongly", ordinal, answer);
+  if (answer < 0) return;
+  numbers[ordinal] = number;
+  keywords[ordinal] = keyword;
+  lists[ordinal] = list;
+}
+
 static void remove_some(void) {
   if (slots == 0) return;
   u32 kind = below(40);
@@ -365,6 +388,7 @@ static void churn(void) {
   for (u32 n = below(60); n > 0; n--) {
     if (live_count > 0 && below(2)) remove_pin(below(slots));
     else insert_pin();
+    if (below(3) == 0) change_row(below(slots + 2));
   }
 }
 

@@ -12,12 +12,14 @@ import { Prng } from '../lib/prng.ts';
 import type { SearchPool } from '../shards/pool.ts';
 import type { ShardFailure, ShardHits } from '../shards/protocol.ts';
 import { ShardSet } from '../shards/shard-set.ts';
+import type { Writers } from '../shards/writers.ts';
 import { currentGeneration, readManifest } from '../storage/generation.ts';
 import { openPinStore, type PinStore } from '../storage/pin-store.ts';
 
 export interface VerifyOptions {
   readonly module: WasmModule;
   readonly pool: SearchPool;
+  readonly writers: Writers;
   /** Pins whose own vectors are searched for to measure recall; 0 for none. */
   readonly samples: number;
   readonly k: number;
@@ -56,9 +58,10 @@ export async function verifyIndex(indexDir: string, options: VerifyOptions): Pro
     const dir = join(indexDir, generation);
     manifest = await readManifest(dir);
     pins = await openPinStore(join(dir, manifest.pins.dir), manifest.pins);
-    shards = ShardSet.load(dir, manifest, options);
-    problems.push(...checkGraphs(shards), ...checkPins(manifest, shards, pins));
-    const recall = problems.length === 0 ? await measureRecall(shards, options) : null;
+    const set = await ShardSet.load(dir, manifest, options);
+    shards = set;
+    problems.push(...checkGraphs(set), ...checkPins(manifest, set, pins));
+    const recall = problems.length === 0 ? await measureRecall(set, options) : null;
     if (recall !== null && recall < options.minRecall) {
       const message = `recall@${options.k} at ef ${options.ef} is ${recall}, below ${options.minRecall}`;
       problems.push({ code: 'low_recall', message });

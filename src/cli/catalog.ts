@@ -1,10 +1,22 @@
 /** The indexes of a directory, loaded one after the other; one that cannot be loaded does not keep the others. */
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ModelSource } from '../embed/models.ts';
-import type { EngineHost } from '../engines/open-engine.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { createIndex } from '../build/create-index.ts';
+import { type ModelSource, openEmbedder } from '../embed/models.ts';
+import type { Warning } from '../engines/engine.ts';
+import type { EngineHost } from '../engines/engine-host.ts';
+import { type IndexConfig, resolveConfig } from '../index/config.ts';
+import type { ModelDescription } from '../index/manifest.ts';
+import { errorAt, NearpinError } from '../lib/errors.ts';
 import { type AssembledIndex, assembleIndex } from '../library/assemble.ts';
-import type { Catalog, CatalogEntry } from '../server/catalog.ts';
+import type { ServedIndex } from '../retrieval/open-index.ts';
+import type { Catalog, CatalogAdmin, CatalogEntry } from '../server/catalog.ts';
+import { readAliases, writeAliases } from '../storage/aliases.ts';
+
+/** Names of indexes and aliases: also names of directories, and never hidden. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 export interface LoadedCatalog extends Catalog {
   /** Loads every index; `onEntry` hears how each ended. Never rejects. */
@@ -19,31 +31,132 @@ function indexNames(indexesDir: string): string[] {
     .sort();
 }
 
-/** Throws when the directory cannot be read. */
-export function createCatalog(indexesDir: string, host: EngineHost, source: ModelSource): LoadedCatalog {
+/** The config of an empty index, and the model that its texts are embedded with. */
+async function configFor(
+  input: unknown,
+  source: ModelSource,
+): Promise<{ config: IndexConfig; model: ModelDescription | null }> {
+  const name = (input as { model?: unknown } | null)?.model;
+  // name@revision says what made the vectors; a bare name is a model to open
+  if (typeof name !== 'string' || name.includes('@')) return { config: resolveConfig(input), model: null };
+  const embedder = await openEmbedder({ ...source, name });
+  try {
+    const model = { ...embedder.description };
+    const config = resolveConfig({ ...(input as object), model: `${model.name}@${model.revision}` });
+    if (config.dim !== model.dim) {
+      throw errorAt(
+        'bad_config',
+        'config.dim',
+        `is ${config.dim} where ${name} makes ${model.dim} dimensions`,
+      );
+    }
+    return { config, model };
+  } finally {
+    await embedder.close();
+  }
+}
+
+/** Throws when the directory cannot be read. `onWarning` hears what those who run the indexes should know. */
+export async function createCatalog(
+  indexesDir: string,
+  host: EngineHost,
+  source: ModelSource,
+  onWarning: (index: string, warning: Warning) => void,
+): Promise<LoadedCatalog> {
   const entries = new Map<string, CatalogEntry>();
-  const open: AssembledIndex[] = [];
+  const open = new Map<string, AssembledIndex>();
+  const aliases = await readAliases(indexesDir);
   for (const name of indexNames(indexesDir)) entries.set(name, { name, status: 'loading' });
+
+  const assemble = async (name: string): Promise<AssembledIndex> => {
+    const dir = join(indexesDir, name);
+    const assembled = await assembleIndex(dir, host, source, {
+      onWarning: (warning) => onWarning(name, warning),
+    });
+    open.set(name, assembled);
+    entries.set(name, { name, status: 'ready', index: assembled });
+    return assembled;
+  };
+  /** Changes of the directory, one after the other. */
+  let last: Promise<unknown> = Promise.resolve();
+  const exclusively = <Result>(run: () => Promise<Result>): Promise<Result> => {
+    const done = last.then(run);
+    last = done.catch(() => {});
+    return done;
+  };
+
+  const create = async (name: string, input: unknown): Promise<ServedIndex> => {
+    if (!NAME.test(name))
+      throw errorAt('bad_request', 'index', 'must be letters, digits, dots, dashes and underscores');
+    if (aliases.has(name))
+      throw errorAt('index_exists', 'index', `${name} is an alias of ${aliases.get(name)}`);
+    const known = open.get(name);
+    const { config, model } = await configFor(input, source);
+    if (known) {
+      if (isDeepStrictEqual(known.current().engine.describe().config, config)) return known;
+      throw errorAt('index_exists', 'index', `index ${name} is there, with another config`);
+    }
+    const dir = join(indexesDir, name);
+    if (existsSync(dir)) throw errorAt('index_exists', 'index', `${name} is there, and cannot be served`);
+    await createIndex(dir, config, model, host.module);
+    return assemble(name);
+  };
+  const remove = async (name: string): Promise<void> => {
+    if (!entries.has(name)) throw errorAt('unknown_index', 'index', `there is no index ${name}`);
+    const alias = [...aliases].find(([, index]) => index === name)?.[0];
+    if (alias !== undefined) throw errorAt('bad_request', 'index', `the alias ${alias} stands for it`);
+    entries.delete(name);
+    await open.get(name)?.close();
+    open.delete(name);
+    // Out of sight in one step, so that a start in between does not find half an index
+    const gone = join(indexesDir, `.removed-${name}-${process.pid}`);
+    renameSync(join(indexesDir, name), gone);
+    await rm(gone, { recursive: true, force: true });
+  };
+  const changeAliases = async (change: (next: Map<string, string>) => void): Promise<void> => {
+    const next = new Map(aliases);
+    change(next);
+    await writeAliases(indexesDir, next);
+    aliases.clear();
+    for (const [alias, index] of next) aliases.set(alias, index);
+  };
+  const admin: CatalogAdmin = {
+    create: (name, config) => exclusively(() => create(name, config)),
+    remove: (name) => exclusively(() => remove(name)),
+    aliases: () => aliases,
+    setAlias: (alias, index) =>
+      exclusively(async () => {
+        if (!NAME.test(alias))
+          throw errorAt('bad_request', 'alias', 'must be letters, digits, dots, dashes and underscores');
+        if (entries.has(alias)) throw errorAt('index_exists', 'alias', `${alias} is an index`);
+        if (!entries.has(index)) throw errorAt('unknown_index', 'index', `there is no index ${index}`);
+        await changeAliases((next) => next.set(alias, index));
+      }),
+    removeAlias: (alias) =>
+      exclusively(async () => {
+        if (!aliases.has(alias)) throw new NearpinError('unknown_alias', `there is no alias ${alias}`);
+        await changeAliases((next) => next.delete(alias));
+      }),
+  };
   return {
-    list: () => [...entries.values()],
-    get: (name) => entries.get(name),
+    admin,
+    list: () => [...entries.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    get: (name) => entries.get(name) ?? entries.get(aliases.get(name) ?? ''),
     load: async (onEntry) => {
-      for (const name of entries.keys()) {
-        let entry: CatalogEntry;
-        let assembled: AssembledIndex | undefined;
+      for (const name of [...entries.keys()]) {
         try {
-          assembled = await assembleIndex(join(indexesDir, name), host, source);
-          open.push(assembled);
-          entry = { name, status: 'ready', index: assembled.index };
+          const assembled = await assemble(name);
+          onEntry(entries.get(name)!, assembled);
         } catch (error) {
-          entry = { name, status: 'failed', error };
+          const entry: CatalogEntry = { name, status: 'failed', error };
+          entries.set(name, entry);
+          onEntry(entry);
         }
-        entries.set(name, entry);
-        onEntry(entry, assembled);
       }
     },
     close: async () => {
-      for (const assembled of open) await assembled.close();
+      await last;
+      for (const assembled of open.values()) await assembled.close();
     },
   };
 }

@@ -1,12 +1,17 @@
 /**
- * nearpin/client: the HTTP API as typed functions. All of its operations read, so every one may be repeated:
- * it is, with backoff, when there was no connection or the server was too busy, and never past the deadline.
+ * nearpin/client: the HTTP API as typed functions. An operation is repeated, with backoff and never past the deadline,
+ * when the server was too busy; and when there was no answer, if a second time does no harm: that is all of them but
+ * writes with conditions, whose first attempt may have succeeded unseen.
  */
 
+import type { IndexConfigInput } from '../index/config.ts';
 import type { Pin } from '../index/pin.ts';
 import type {
   BatchAnswer,
   BatchRequest,
+  DeleteAnswer,
+  DeleteRequest,
+  GenerationDescription,
   IndexDescription,
   IndexList,
   MultiAnswer,
@@ -17,6 +22,8 @@ import type {
   RelatedRequest,
   RetrievalAnswer,
   SearchRequest,
+  UpsertAnswer,
+  UpsertRequest,
   Vector,
 } from '../retrieval/contract.ts';
 import { NearpinClientError } from './error.ts';
@@ -51,6 +58,11 @@ export interface Readiness {
   readonly failed: IndexList['indexes'];
 }
 
+export interface AliasDescription {
+  readonly alias: string;
+  readonly index: string;
+}
+
 type WithVectors = QueryRequest & { readonly vectors: readonly Vector[] };
 
 /**
@@ -67,6 +79,19 @@ export interface NearpinClient {
   pin(index: string, id: string, options?: CallOptions & { include?: readonly ['vector'] }): Promise<Pin>;
   indexes(options?: CallOptions): Promise<IndexList>;
   index(name: string, options?: CallOptions): Promise<IndexDescription>;
+  upsert(index: string, request: UpsertRequest, options?: CallOptions): Promise<UpsertAnswer>;
+  delete(index: string, request: DeleteRequest, options?: CallOptions): Promise<DeleteAnswer>;
+  checkpoint(index: string, options?: CallOptions): Promise<GenerationDescription>;
+  generations(
+    index: string,
+    options?: CallOptions,
+  ): Promise<{ readonly generations: GenerationDescription[] }>;
+  publish(index: string, generation: string, options?: CallOptions): Promise<GenerationDescription>;
+  createIndex(name: string, config: IndexConfigInput, options?: CallOptions): Promise<IndexDescription>;
+  removeIndex(name: string, options?: CallOptions): Promise<{ readonly removed: string }>;
+  aliases(options?: CallOptions): Promise<{ readonly aliases: readonly AliasDescription[] }>;
+  setAlias(alias: string, index: string, options?: CallOptions): Promise<AliasDescription>;
+  removeAlias(alias: string, options?: CallOptions): Promise<{ readonly removed: string }>;
   live(options?: CallOptions): Promise<{ readonly status: 'live' }>;
   ready(options?: CallOptions): Promise<Readiness>;
 }
@@ -93,6 +118,8 @@ export function createClient(options: ClientOptions): NearpinClient {
     path: string,
     callOptions: CallOptions,
     body?: (leftMs: number) => object,
+    method = body === undefined ? 'GET' : 'POST',
+    canRepeat = true,
   ): Promise<unknown> {
     const budgetMs = callOptions.timeoutMs ?? timeoutMs;
     const deadline = performance.now() + budgetMs;
@@ -101,7 +128,7 @@ export function createClient(options: ClientOptions): NearpinClient {
     for (let attempt = 0; ; attempt++) {
       try {
         signal.throwIfAborted();
-        return await once(path, signal, body?.(deadline - performance.now()));
+        return await once(path, method, signal, body?.(deadline - performance.now()));
       } catch (thrown) {
         callOptions.signal?.throwIfAborted();
         if (timeout.aborted)
@@ -110,22 +137,23 @@ export function createClient(options: ClientOptions): NearpinClient {
           });
         const error = thrown as NearpinClientError;
         const waitMs = error.retryAfterMs ?? backoffMs(attempt);
-        const passes = error.code === 'connection_failed' || BUSY.includes(error.status ?? 0);
+        const isLost = error.code === 'connection_failed' && canRepeat;
+        const passes = isLost || BUSY.includes(error.status ?? 0);
         if (!passes || attempt >= retries || performance.now() + waitMs >= deadline) throw error;
         await sleep(waitMs, signal);
       }
     }
   }
 
-  async function once(path: string, signal: AbortSignal, body?: object): Promise<unknown> {
+  async function once(path: string, method: string, signal: AbortSignal, body?: object): Promise<unknown> {
     const type = MEDIA_TYPES[format];
     const headers = { ...options.headers, accept: type };
     const request =
       body === undefined
-        ? { headers, signal }
+        ? { headers, method, signal }
         : {
             headers: { ...headers, 'content-type': type },
-            method: 'POST',
+            method,
             body: encodeBody(body, format),
             signal,
           };
@@ -142,14 +170,22 @@ export function createClient(options: ClientOptions): NearpinClient {
     return readAnswer(response, bytes);
   }
 
+  const at = (index: string) => `/v1/indexes/${encodeURIComponent(index)}`;
   // What the server answers is typed by NearpinClient and not checked again, hence `never`.
   const post = (
     index: string,
     operation: string,
     body: (leftMs: number) => object,
     callOptions: CallOptions = {},
-  ) => call(`/v1/indexes/${encodeURIComponent(index)}/${operation}`, callOptions, body) as Promise<never>;
+  ) => call(`${at(index)}/${operation}`, callOptions, body) as Promise<never>;
   const get = (path: string, callOptions: CallOptions = {}) => call(path, callOptions) as Promise<never>;
+  const change = (
+    method: string,
+    path: string,
+    body: object | undefined,
+    callOptions: CallOptions = {},
+    canRepeat = true,
+  ) => call(path, callOptions, body && (() => body), method, canRepeat) as Promise<never>;
   const retrieve = (operation: string) => (index: string, request: Timed, callOptions?: CallOptions) =>
     post(index, operation, (leftMs) => inTime(request, leftMs), callOptions);
 
@@ -166,15 +202,33 @@ export function createClient(options: ClientOptions): NearpinClient {
       ),
     recall: (index, request = {}, callOptions) => post(index, 'recall', () => request, callOptions),
     pin: (index, id, { include, ...callOptions } = {}) =>
-      get(
-        `/v1/indexes/${encodeURIComponent(index)}/pins/${encodeURIComponent(id)}${include ? `?include=${include}` : ''}`,
-        callOptions,
-      ),
+      get(`${at(index)}/pins/${encodeURIComponent(id)}${include ? `?include=${include}` : ''}`, callOptions),
     indexes: (callOptions) => get('/v1/indexes', callOptions),
-    index: (name, callOptions) => get(`/v1/indexes/${encodeURIComponent(name)}`, callOptions),
+    index: (name, callOptions) => get(at(name), callOptions),
+    upsert: (index, request, callOptions) =>
+      change('PUT', `${at(index)}/pins`, request, callOptions, !request.pins.some(isConditional)),
+    delete: (index, request, callOptions) =>
+      change('DELETE', `${at(index)}/pins`, request, callOptions, !request.ids.some(isConditional)),
+    checkpoint: (index, callOptions) => change('POST', `${at(index)}/checkpoint`, {}, callOptions),
+    generations: (index, callOptions) => get(`${at(index)}/generations`, callOptions),
+    publish: (index, generation, callOptions) =>
+      change('PUT', `${at(index)}/generation`, { generation }, callOptions),
+    createIndex: (name, config, callOptions) => change('PUT', at(name), config, callOptions),
+    removeIndex: (name, callOptions) => change('DELETE', at(name), undefined, callOptions),
+    aliases: (callOptions) => get('/v1/aliases', callOptions),
+    setAlias: (alias, index, callOptions) =>
+      change('PUT', `/v1/aliases/${encodeURIComponent(alias)}`, { index }, callOptions),
+    removeAlias: (alias, callOptions) =>
+      change('DELETE', `/v1/aliases/${encodeURIComponent(alias)}`, undefined, callOptions),
     live: (callOptions) => get('/livez', callOptions),
     ready: (callOptions) => get('/readyz', callOptions),
   };
+}
+
+/** Whether a write asks how its pin is. */
+function isConditional(entry: unknown): boolean {
+  const { ifSeq, ifAbsent } = Object(entry) as { ifSeq?: unknown; ifAbsent?: unknown };
+  return ifSeq !== undefined || ifAbsent !== undefined;
 }
 
 interface Timed {

@@ -42,6 +42,7 @@ interface CoreExports {
   np_create(): void;
   np_insert(): number;
   np_remove(ordinal: number): number;
+  np_set_row(ordinal: number): number;
   np_search(reader: number, k: number, ef: number, exact: number, filtered: number, budget: number): number;
   np_resume(reader: number, budget: number): number;
   np_hits(reader: number): number;
@@ -132,6 +133,30 @@ export function createShard(module: WasmModule, config: ShardConfig, options: Me
   const memory = makeMemory(module, config, options, 0);
   instantiate(module, memory).np_create();
   return memory;
+}
+
+/**
+ * A copy of a shard, on which no writer may be at work meanwhile, in a memory of its own that nobody searches: all but
+ * the scratch, whose pages are never touched there. Throws shard_full when no such memory is to be had.
+ */
+export function copyShard(memory: WasmMemory): WasmMemory {
+  const pages = memory.buffer.byteLength / PAGE;
+  let copy: WasmMemory;
+  try {
+    copy = new wasm.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw new NearpinError('shard_full', `a copy of ${pages} pages was refused`, [], { cause });
+  }
+  const words = header(memory);
+  const scratchEnd = L.NP_SCRATCH_BASE + words[L.H_READERS]! * words[L.H_SCRATCH_STRIDE]!;
+  const end = words[L.H_BLOCKS_BASE]! + words[L.H_BLOCKS]! * words[L.H_BLOCK_BYTES]!;
+  for (const [start, stop] of [
+    [0, L.NP_READER_EPOCHS],
+    [scratchEnd, end],
+  ] as const) {
+    new Uint8Array(copy.buffer, start, stop - start).set(new Uint8Array(memory.buffer, start, stop - start));
+  }
+  return copy;
 }
 
 /** The words of the state that a segment holds, as `exportState` gave them. */
@@ -231,6 +256,10 @@ export interface ShardStats {
   /** Bytes of the blocks. */
   readonly bytes: number;
   readonly maxLevel: number;
+  /** Ordinals that there is room for beside those in use or waiting. */
+  readonly room: number;
+  /** Bytes that the blocks may grow to. */
+  readonly limitBytes: number;
 }
 
 export function shardStats(memory: WasmMemory): ShardStats {
@@ -241,6 +270,8 @@ export function shardStats(memory: WasmMemory): ShardStats {
     blocks: words[L.H_BLOCKS]!,
     bytes: words[L.H_BLOCKS]! * words[L.H_BLOCK_BYTES]!,
     maxLevel: words[L.H_MAX_LEVEL]!,
+    room: words[L.H_BLOCKS_MAX]! * 2 ** words[L.H_BLOCK_SHIFT]! - words[L.H_COUNT]!,
+    limitBytes: words[L.H_BLOCKS_MAX]! * words[L.H_BLOCK_BYTES]!,
   };
 }
 
@@ -362,25 +393,43 @@ export class Shard {
    */
   insert(vector: Float32Array, id: Uint8Array, row?: Uint8Array, lists: readonly Uint32Array[] = []): number {
     this.#vector.set(vector);
-    let at = 0;
+    const at = this.#writeRow(row, lists);
+    this.#input[at] = id.length;
+    new Uint8Array(this.#input.buffer, this.#input.byteOffset).set(id, (at + 1) * 4);
+    const ordinal = this.#guard(() => this.#core.np_insert());
+    if (ordinal === L.NP_FULL) {
+      throw new NearpinError('shard_full', `the shard is full at ${this.word(L.H_LIVE)} pins`);
+    }
+    return ordinal;
+  }
+
+  /** Puts a row and its lists into the input; returns the word after them. */
+  #writeRow(row: Uint8Array | undefined, lists: readonly Uint32Array[]): number {
     const stride = this.word(L.H_ROW_STRIDE);
-    const bytes = new Uint8Array(this.#input.buffer, this.#input.byteOffset, this.#input.byteLength);
+    const bytes = new Uint8Array(this.#input.buffer, this.#input.byteOffset, stride);
     if (row) bytes.set(row.subarray(0, stride));
-    else bytes.fill(0, 0, stride);
-    at += stride / 4;
+    else bytes.fill(0);
+    let at = stride / 4;
     for (let l = 0; l < this.word(L.H_LISTS); l++) {
       const list = lists[l] ?? new Uint32Array(0);
       this.#input[at] = list.length;
       this.#input.set(list, at + 1);
       at += 1 + list.length;
     }
-    this.#input[at] = id.length;
-    bytes.set(id, (at + 1) * 4);
-    const ordinal = this.#guard(() => this.#core.np_insert());
-    if (ordinal === L.NP_FULL) {
-      throw new NearpinError('shard_full', `the shard is full at ${this.word(L.H_LIVE)} pins`);
+    return at;
+  }
+
+  /**
+   * Puts another attribute row in the place of a live ordinal's, cell by cell; the graph is not touched. False when it
+   * is not a live one. Throws `shard_full` when there is no room for the lists; nothing is changed then.
+   */
+  setRow(ordinal: number, row: Uint8Array, lists: readonly Uint32Array[]): boolean {
+    this.#writeRow(row, lists);
+    const answer = this.#guard(() => this.#core.np_set_row(ordinal));
+    if (answer === L.NP_FULL) {
+      throw new NearpinError('shard_full', 'the shard has no room for the keywords of the pin');
     }
-    return ordinal;
+    return answer >= 0;
   }
 
   /** Removes an ordinal and repairs the links around it; false when it is not a live one. */

@@ -4,7 +4,8 @@
  */
 import type { IndexConfig } from '../index/config.ts';
 import type { Filter } from '../index/filter.ts';
-import type { Pin } from '../index/pin.ts';
+import type { Attributes, Pin } from '../index/pin.ts';
+import type { ErrorCode } from '../lib/errors.ts';
 
 export type EngineName = 'wasm' | 'hnswlib' | 'exact';
 
@@ -50,6 +51,8 @@ export interface EngineAnswer {
   readonly hits: readonly EngineHit[];
   /** Width actually searched with (0 for an exact scan). */
   readonly ef: number;
+  /** The generation that answered. */
+  readonly generation: string;
   readonly coverage: Coverage;
   /** There are fewer such pins than asked for, and all of them are in `hits`. */
   readonly exhausted: boolean;
@@ -70,7 +73,7 @@ export interface EngineDescription {
   readonly engine: EngineName;
   readonly config: IndexConfig;
   readonly generation: string;
-  /** Update sequence number that the generation holds. */
+  /** Number of the last update that can be found. */
   readonly seq: number;
   readonly count: number;
   readonly shards: readonly ShardDescription[];
@@ -79,6 +82,7 @@ export interface EngineDescription {
   readonly defaultEf: number;
 }
 
+/** One generation, with the updates since. */
 export interface Engine {
   describe(): EngineDescription;
   /** Rejects with a NearpinError; a passed deadline is not an error but coverage. */
@@ -95,4 +99,105 @@ export interface Engine {
    * `closed` from the call on. Closing twice is fine.
    */
   close(): Promise<void>;
+}
+
+/** Asks that a pin be as the writer knows it; else the whole write is refused with `write_conflict`. */
+export interface WriteCondition {
+  /** The pin was last written by this update. */
+  readonly ifSeq?: number;
+  /** There is no such pin. */
+  readonly ifAbsent?: boolean;
+}
+
+/** A pin to write, checked. With a vector it replaces what was there; without one it changes a pin that is there. */
+export interface PinWrite extends WriteCondition {
+  readonly id: string;
+  /** f32[dim]. */
+  readonly vector?: Float32Array | undefined;
+  /** What the vector was made of. */
+  readonly text?: string | undefined;
+  /** Undefined without a vector: they stay as they are. */
+  readonly attributes: Attributes | undefined;
+  /** Undefined without a vector: it stays as it is. */
+  readonly payload: unknown;
+}
+
+export interface PinDelete extends WriteCondition {
+  readonly id: string;
+}
+
+export interface UpsertAnswer {
+  /** Number of the update. */
+  readonly seq: number;
+  readonly upserted: number;
+}
+
+export interface DeleteAnswer {
+  readonly seq: number;
+  /** Pins that were there. */
+  readonly deleted: number;
+}
+
+export interface GenerationDescription {
+  readonly generation: string;
+  readonly isCurrent: boolean;
+  /** The last update that it holds; those after it are applied when it is published. */
+  readonly seq: number;
+  readonly count: number;
+  readonly model: string | null;
+  /** Bytes of its files. */
+  readonly bytes: number;
+  /** Whether the updates after it are still kept, so that it can be published. */
+  readonly canPublish: boolean;
+}
+
+/** Something that those who run the index should know. */
+export interface Warning {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** How writing stands. */
+export interface LiveDescription {
+  /** Why writes are refused; null when they are taken. */
+  readonly readOnly: ErrorCode | null;
+  /** The last update that is on the disk. */
+  readonly seqWritten: number;
+  /** The last update that can be found. */
+  readonly seqSearchable: number;
+  /** Milliseconds that the oldest update which cannot be found yet has waited; 0 when there is none. */
+  readonly lagMs: number;
+  /** Pins in writes that wait. */
+  readonly waitingPins: number;
+  /** Updates that are kept in the log after this one. */
+  readonly logBase: number;
+  /** How full the fullest shard is, 0 to 1, by bytes of its limit. */
+  readonly fill: number;
+  readonly limitBytes: number;
+  readonly warnings: readonly Warning[];
+}
+
+/** An index that takes writes, whatever generation it serves. */
+export interface LiveEngine {
+  describeLive(): LiveDescription;
+  /**
+   * Writes pins, none twice, all or none. Resolves when they are durable and can be found.
+   * `checkedBy` is the config that the pins were checked against; a write that a swap to another one has overtaken is
+   * refused with `overloaded`, to be tried again.
+   * Rejects with unknown_pin, write_conflict, duplicate_pin, too_many_writes, disk_full, shard_full, read_only_engine,
+   * index_locked or closed; nothing is changed then.
+   */
+  upsert(pins: readonly PinWrite[], checkedBy: IndexConfig): Promise<UpsertAnswer>;
+  /** Deletes pins, as `upsert` writes them. Ids that are unknown are none. */
+  delete(pins: readonly PinDelete[]): Promise<DeleteAnswer>;
+  /** Writes a generation that holds every update so far, and makes it current. Rejects with io_error, shard_full … */
+  checkpoint(): Promise<GenerationDescription>;
+  /** Every generation, oldest first. */
+  generations(): Promise<GenerationDescription[]>;
+  /**
+   * Makes a generation the one that is served, with the updates after its seq applied to it. Searches go on meanwhile;
+   * those under way end on the one before. Rejects with unknown_generation, log_trimmed, model_mismatch, corrupt_file,
+   * shard_full …; nothing is changed then.
+   */
+  publish(generation: string): Promise<GenerationDescription>;
 }

@@ -5,18 +5,18 @@
 import { LAYOUT } from '../core/layout.ts';
 import { scoreOf, unitVector } from '../core/metric.ts';
 import { type RowLayout, rowLayout } from '../index/attributes.ts';
-import { parseFilter } from '../index/filter.ts';
+import { type FilterNode, matches, parseFilter } from '../index/filter.ts';
 import { compileFilter } from '../index/filter-program.ts';
 import type { Manifest } from '../index/manifest.ts';
 import type { Pin } from '../index/pin.ts';
 import { fromErrorRecord, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { Prng } from '../lib/prng.ts';
-import { mergeHits } from '../shards/merge.ts';
+import { mergeHits, type Standing } from '../shards/merge.ts';
 import type { ShardHits, ShardQuery } from '../shards/protocol.ts';
 import type { ShardSet } from '../shards/shard-set.ts';
-import type { PinStore } from '../storage/pin-store.ts';
 import type { Engine, EngineAnswer, EngineDescription, EngineName, EngineQuery, PinParts } from './engine.ts';
+import type { LivePins } from './live-pins.ts';
 
 /**
  * Width of a search that asks for none. Chosen for recall@10 >= 0.98 on clustered 128-d vectors at 200,000 pins;
@@ -24,15 +24,18 @@ import type { Engine, EngineAnswer, EngineDescription, EngineName, EngineQuery, 
  */
 export const DEFAULT_EF = 128;
 
+/** How many more hits are asked for than were missing, when some turned out to be hidden. */
+const HIDDEN_MARGIN = 16;
+
 export interface ShardEngineParts {
   readonly name: EngineName;
   readonly manifest: Manifest;
   readonly shards: ShardSet;
-  readonly pins: PinStore;
+  readonly pins: LivePins;
 }
 
 export class ShardEngine implements Engine {
-  readonly #parts: ShardEngineParts;
+  #parts: ShardEngineParts;
   readonly #layout: RowLayout;
   /** What `describe` says once the shards are gone. */
   #last: EngineDescription | undefined;
@@ -45,66 +48,89 @@ export class ShardEngine implements Engine {
 
   describe(): EngineDescription {
     if (this.#last) return this.#last;
-    const { name, manifest, shards } = this.#parts;
+    const { name, manifest, shards, pins } = this.#parts;
     const stats = shards.stats();
     return {
       engine: name,
       config: manifest.config,
       generation: manifest.generation,
-      seq: manifest.seq,
-      count: stats.reduce((sum, { live }) => sum + live, 0),
+      seq: pins.seq,
+      count: pins.count,
       shards: stats.map(({ live, bytes }) => ({ count: live, bytes })),
       bytes: stats.reduce((sum, { bytes }) => sum + bytes, 0),
       defaultEf: DEFAULT_EF,
     };
   }
 
+  /** Goes on under the name of a generation that holds what this one has become. */
+  rename(manifest: Manifest): void {
+    this.#parts = { ...this.#parts, manifest };
+  }
+
   async search(query: EngineQuery): Promise<EngineAnswer> {
     this.#checkOpen();
-    const { metric } = this.#parts.manifest.config;
+    const { pins, manifest } = this.#parts;
+    const { metric, attributes } = manifest.config;
+    const filter = query.filter === undefined ? undefined : parseFilter(query.filter, attributes);
+    const since = pins.seq;
     const exclude = new Set(query.exclude);
     const minScore = query.minScore ?? Number.NEGATIVE_INFINITY;
-    // Each excluded pin can take one place of the hits, so as many more are asked for
-    const k = Math.min(query.k + exclude.size, LAYOUT.NP_K_MAX);
-    const shardQuery: ShardQuery = {
+    const standingOf = (id: string, shard: number, ordinal: number): Standing => {
+      if (exclude.has(id)) return 'hidden';
+      // Its row may have changed while the filter was evaluated
+      if (filter && pins.isRecent(id, since) && !this.#fits(id, filter)) return 'hidden';
+      return pins.standingOf(id, shard, ordinal, since);
+    };
+    const shardQuery: Omit<ShardQuery, 'k' | 'ef'> = {
       // A copy in any case: it travels later in this turn, and a view would travel with the whole of its buffer
       vector: metric === 'cosine' ? unitVector(query.vector) : query.vector.slice(),
-      k,
-      ef: Math.max(query.ef ?? DEFAULT_EF, k),
       exact: query.exact ?? false,
-      program: this.#compile(query.filter),
+      program: filter
+        ? compileFilter(filter, this.#layout, (name, value) => pins.keywordCode(name, value))
+        : null,
       deadlineAtMs: query.deadlineAtMs ?? Number.POSITIVE_INFINITY,
       withVectors: query.withVectors ?? false,
     };
-    const results = await this.#parts.shards.search(shardQuery);
-    const answered: ShardHits[] = [];
-    for (const result of results) {
-      if ('error' in result) throw fromErrorRecord(result.error);
-      answered.push(result);
+    // Each excluded pin can take one place of the hits, so as many more are asked for
+    for (let k = Math.min(query.k + exclude.size, LAYOUT.NP_K_MAX); ; ) {
+      const results = await this.#parts.shards.search({
+        ...shardQuery,
+        k,
+        ef: Math.max(query.ef ?? DEFAULT_EF, k),
+      });
+      const answered: ShardHits[] = [];
+      for (const result of results) {
+        if ('error' in result) throw fromErrorRecord(result.error);
+        answered.push(result);
+      }
+      const complete = answered.filter((hits) => hits.complete).length;
+      const { hits, leftOut } = mergeHits(answered, metric, query.k, standingOf, minScore);
+      const mayHoldMore = answered.some(
+        ({ distances }) => distances.length >= k && scoreOf(metric, distances[k - 1]!) >= minScore,
+      );
+      const isShort = hits.length < query.k && mayHoldMore && leftOut > exclude.size;
+      if (isShort && complete === results.length && k < LAYOUT.NP_K_MAX) {
+        k = Math.min(k + 2 * leftOut + HIDDEN_MARGIN, LAYOUT.NP_K_MAX);
+        continue;
+      }
+      return {
+        hits,
+        ef: answered.reduce((ef, hits) => Math.max(ef, hits.ef), 0),
+        generation: this.#parts.manifest.generation,
+        coverage: {
+          shards: results.length,
+          answered: complete,
+          ...(complete < results.length && { degraded: 'deadline' as const }),
+        },
+        exhausted: complete === results.length && hits.length < query.k && !mayHoldMore,
+      };
     }
-    const complete = answered.filter((hits) => hits.complete).length;
-    const hits = mergeHits(answered, metric, query.k, exclude, minScore);
-    const mayHoldMore = answered.some(
-      ({ distances }) => distances.length === k && scoreOf(metric, distances[k - 1]!) >= minScore,
-    );
-    return {
-      hits,
-      ef: answered.reduce((ef, hits) => Math.max(ef, hits.ef), 0),
-      coverage: {
-        shards: results.length,
-        answered: complete,
-        ...(complete < results.length && { degraded: 'deadline' as const }),
-      },
-      exhausted: complete === results.length && hits.length < query.k && !mayHoldMore,
-    };
   }
 
-  #compile(filter: EngineQuery['filter']): Uint32Array | null {
-    if (filter === undefined) return null;
-    const node = parseFilter(filter, this.#parts.manifest.config.attributes);
-    return compileFilter(node, this.#layout, (attribute, value) =>
-      this.#parts.pins.keywordCode(attribute, value),
-    );
+  /** Whether a pin, as it can be seen, passes a filter. */
+  #fits(id: string, filter: FilterNode): boolean {
+    const pin = this.#parts.pins.get(id);
+    return pin !== undefined && matches(filter, pin.attributes);
   }
 
   #checkOpen(): void {
@@ -128,8 +154,9 @@ export class ShardEngine implements Engine {
 
   async sample(count: number, seed: number): Promise<string[]> {
     this.#checkOpen();
+    const { pins } = this.#parts;
     const { shards } = this.#parts.shards;
-    const wanted = Math.min(count, LIMITS.recallSamplesMax, this.describe().count);
+    const wanted = Math.min(count, LIMITS.recallSamplesMax, pins.count);
     const total = shards.reduce((sum, shard) => sum + shard.count, 0);
     const prng = new Prng(seed);
     const drawn = new Set<number>();
@@ -140,7 +167,9 @@ export class ShardEngine implements Engine {
       drawn.add(ordinal);
       let s = 0;
       while (ordinal >= shards[s]!.count) ordinal -= shards[s++]!.count;
-      if (shards[s]!.isLive(ordinal)) ids.push(shards[s]!.id(ordinal));
+      if (!shards[s]!.isLive(ordinal)) continue;
+      const id = shards[s]!.id(ordinal);
+      if (pins.standingOf(id, s, ordinal, pins.seq) === 'current') ids.push(id);
     }
     return ids;
   }

@@ -38,6 +38,22 @@ export interface ParsedPin {
   readonly payload: unknown;
 }
 
+/** A pin as a user writes it to an index: whole, or without vector and text to change one that is there. */
+export interface PinWriteInput extends PinInput {
+  /** The pin was last written by this update. */
+  readonly ifSeq?: number;
+  /** There is no such pin. */
+  readonly ifAbsent?: boolean;
+}
+
+/** A pin to write that passed every check. */
+export interface ParsedPinWrite extends Omit<ParsedPin, 'attributes'> {
+  /** Undefined where they are to stay as they are. */
+  readonly attributes: Attributes | undefined;
+  readonly ifSeq?: number;
+  readonly ifAbsent?: boolean;
+}
+
 const FIELDS: readonly (keyof PinInput)[] = ['id', 'vector', 'text', 'attributes', 'payload'];
 
 /**
@@ -62,6 +78,48 @@ export function parsePin(
   const attributes = parseAttributes(pin.attributes, types, fieldPath(path, 'attributes'));
   if (pin.payload !== undefined) checkPayload(pin.payload, fieldPath(path, 'payload'));
   return { id, ...content, attributes, payload: pin.payload };
+}
+
+/**
+ * Checks a pin to write. Without vector and text it must have attributes or a payload: it changes those of a pin that is
+ * there. Throws as parsePin does, and bad_request for a bad condition.
+ */
+export function parsePinWrite(
+  value: unknown,
+  config: Pick<IndexConfig, 'dim' | 'metric' | 'attributes'>,
+  path: string,
+): ParsedPinWrite {
+  const { ifSeq, ifAbsent, ...pin } = checkRecord(value, [...FIELDS, 'ifSeq', 'ifAbsent'], path, 'bad_pin');
+  const conditions = parseConditions({ ifSeq, ifAbsent }, path);
+  if (pin.vector !== undefined || pin.text !== undefined)
+    return { ...parsePin(pin, config, path), ...conditions };
+  const id = checkPinId(pin.id, fieldPath(path, 'id'));
+  if (pin.attributes === undefined && pin.payload === undefined) {
+    throw errorAt('bad_pin', path, 'needs a vector or a text, or attributes or a payload to change');
+  }
+  if (pin.payload !== undefined) checkPayload(pin.payload, fieldPath(path, 'payload'));
+  const attributes =
+    pin.attributes === undefined
+      ? undefined
+      : parseAttributes(pin.attributes, config.attributes, fieldPath(path, 'attributes'));
+  return { id, attributes, payload: pin.payload, ...conditions };
+}
+
+/** The conditions of a write; bad_request. */
+export function parseConditions(
+  { ifSeq, ifAbsent }: { readonly ifSeq?: unknown; readonly ifAbsent?: unknown },
+  path: string,
+): { ifSeq?: number; ifAbsent?: boolean } {
+  if (ifSeq !== undefined && (!Number.isSafeInteger(ifSeq) || (ifSeq as number) < 0)) {
+    throw errorAt('bad_request', fieldPath(path, 'ifSeq'), 'must be the number of an update');
+  }
+  if (ifAbsent !== undefined && typeof ifAbsent !== 'boolean') {
+    throw errorAt('bad_request', fieldPath(path, 'ifAbsent'), 'must be true or false');
+  }
+  return {
+    ...(ifSeq !== undefined && { ifSeq: ifSeq as number }),
+    ...(ifAbsent !== undefined && { ifAbsent }),
+  };
 }
 
 /**
@@ -130,7 +188,8 @@ function checkText(value: unknown, path: string): string {
   return value;
 }
 
-function parseAttributes(value: unknown, types: AttributeTypes, path: string): Attributes {
+/** Checks attributes against their declared types; throws bad_attribute or limit_exceeded under `path`. */
+export function parseAttributes(value: unknown, types: AttributeTypes, path: string): Attributes {
   if (value === undefined) return {};
   if (!isRecord(value)) throw errorAt('bad_attribute', path, 'must be an object');
   // No declared name is `__proto__`, so that assigning by name only ever adds a field.

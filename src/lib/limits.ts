@@ -29,6 +29,10 @@ export const LIMITS = {
   pinLineBytesMax: 4 * 1024 * 1024,
   shardsMax: 64,
   readersMax: 64,
+  /** Pins of one write. */
+  writePinsMax: 1000,
+  /** Pins of writes that wait for their turn. */
+  waitingPinsMax: 4096,
   recallSamplesMax: 1000,
   bodyBytesDefault: 8 * 1024 * 1024,
   msgpackDepthMax: 64,

@@ -8,12 +8,15 @@
 import { availableParallelism } from 'node:os';
 import type { ModelSource } from '../embed/models.ts';
 import type { EngineName } from '../engines/engine.ts';
-import { createEngineHost, type EngineHost } from '../engines/open-engine.ts';
+import { createEngineHost, type EngineHost } from '../engines/engine-host.ts';
 import type { Pin } from '../index/pin.ts';
 import { runBatch } from '../retrieval/batch.ts';
 import type {
   BatchAnswer,
   BatchRequest,
+  DeleteAnswer,
+  DeleteRequest,
+  GenerationDescription,
   IndexDescription,
   MultiAnswer,
   QueryRequest,
@@ -22,6 +25,8 @@ import type {
   RelatedRequest,
   RetrievalAnswer,
   SearchRequest,
+  UpsertAnswer,
+  UpsertRequest,
   Vector,
 } from '../retrieval/contract.ts';
 import { describeIndex } from '../retrieval/describe.ts';
@@ -30,6 +35,7 @@ import { runQuery } from '../retrieval/query.ts';
 import { measureRecall } from '../retrieval/recall.ts';
 import { runRelated } from '../retrieval/related.ts';
 import { runSearch } from '../retrieval/search.ts';
+import { runDelete, runUpsert, writable } from '../retrieval/write.ts';
 import { type AssembledIndex, assembleIndex } from './assemble.ts';
 
 export type { Filter } from '../index/filter.ts';
@@ -42,6 +48,8 @@ export interface OpenIndexOptions extends ModelSource {
   readonly workers?: number;
   /** What searches; `wasm` when absent. */
   readonly engine?: EngineName;
+  /** Leaves the files as they are and refuses writes, as it does when another process writes to the index. */
+  readonly readOnly?: boolean;
 }
 
 const clock = () => performance.timeOrigin + performance.now();
@@ -57,45 +65,70 @@ export class EmbeddedIndex {
   }
 
   describe(): IndexDescription {
-    return describeIndex(this.#assembled.index);
+    return describeIndex(this.#assembled);
   }
 
   /** The pins nearest to a vector, or to each of several. */
   query(request: QueryRequest & { readonly vectors: readonly Vector[] }): Promise<MultiAnswer>;
   query(request: QueryRequest): Promise<RetrievalAnswer>;
   query(request: QueryRequest): Promise<RetrievalAnswer | MultiAnswer> {
-    return runQuery(this.#assembled.index, request, clock);
+    return this.#assembled.use((index) => runQuery(index, request, clock));
   }
 
   /** The pins related to some pins; none of those. */
   related(request: RelatedRequest): Promise<RetrievalAnswer> {
-    return runRelated(this.#assembled.index, request, clock);
+    return this.#assembled.use((index) => runRelated(index, request, clock));
   }
 
   /** The pins nearest to a text, embedded with the index's own model. */
   search(request: SearchRequest): Promise<RetrievalAnswer> {
-    return runSearch(this.#assembled.index, request, clock);
+    return this.#assembled.use((index) => runSearch(index, request, clock));
   }
 
   /** Several requests at once, each answered or refused on its own. */
   batch(request: BatchRequest): Promise<BatchAnswer> {
-    return runBatch(this.#assembled.index, request, clock);
+    return this.#assembled.use((index) => runBatch(index, request, clock));
   }
 
   /** Recall measured now against exact search, on stored pins. */
   recall(request: RecallRequest = {}): Promise<RecallAnswer> {
-    return measureRecall(this.#assembled.index, request);
+    return this.#assembled.use((index) => measureRecall(index, request));
   }
 
   /** One pin. Rejects with unknown_pin. */
   pin(id: string, options: { readonly vector?: boolean } = {}): Promise<Pin> {
-    return readPin(this.#assembled.index, id, options.vector ?? false);
+    return this.#assembled.use((index) => readPin(index, id, options.vector ?? false));
   }
 
-  /** Waits for running searches and lets go of threads, memory and files. */
+  /** Writes pins, all or none; resolves when they are on the disk and can be found. */
+  upsert(request: UpsertRequest): Promise<UpsertAnswer> {
+    return runUpsert(this.#assembled, request);
+  }
+
+  /** Deletes pins, all or none; resolves when it is on the disk and none of them can be found. */
+  delete(request: DeleteRequest): Promise<DeleteAnswer> {
+    return runDelete(this.#assembled, request);
+  }
+
+  /** Writes a generation that holds every update so far. */
+  checkpoint(): Promise<GenerationDescription> {
+    return writable(this.#assembled).checkpoint();
+  }
+
+  /** Every generation, oldest first. */
+  generations(): Promise<GenerationDescription[]> {
+    return writable(this.#assembled).generations();
+  }
+
+  /** Serves another generation from now on, with the updates after its seq. */
+  publish(generation: string): Promise<GenerationDescription> {
+    return writable(this.#assembled).publish(generation);
+  }
+
+  /** Waits for running searches and writes and lets go of threads, memory and files. */
   async close(): Promise<void> {
     await this.#assembled.close();
-    await this.#host.pool.close();
+    await this.#host.close();
   }
 }
 
@@ -107,9 +140,12 @@ export async function openIndex(indexDir: string, options: OpenIndexOptions = {}
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   const host = createEngineHost(options.engine ?? 'wasm', workers);
   try {
-    return new EmbeddedIndex(host, await assembleIndex(indexDir, host, options));
+    return new EmbeddedIndex(
+      host,
+      await assembleIndex(indexDir, host, options, { readOnly: options.readOnly ?? false }),
+    );
   } catch (error) {
-    await host.pool.close();
+    await host.close();
     throw error;
   }
 }

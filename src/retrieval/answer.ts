@@ -21,18 +21,18 @@ export async function completeAnswers(
   if (found.some(({ coverage, hits }) => coverage.degraded === 'deadline' && hits.length === 0))
     throw new NearpinError('deadline_exceeded', 'The deadline passed before anything was found');
 
-  const { include, description } = plan;
+  const { include } = plan;
   const parts = { payload: include.includes('payload'), attributes: include.includes('attributes') };
   const ids = parts.payload || parts.attributes ? found.flatMap(({ hits }) => hits.map(({ id }) => id)) : [];
   const pins = ids.length > 0 ? await index.engine.pins(ids, parts) : [];
 
   const tookMs = Math.round((clock() - plan.startedAtMs) * 1000) / 1000;
   let position = 0;
-  return found.map(({ hits, ef, coverage, exhausted }) => ({
+  return found.map(({ hits, ef, generation, coverage, exhausted }) => ({
     hits: hits.map((hit) => completeHit(hit, pins[position++], plan)),
     tookMs,
     ef,
-    generation: description.generation,
+    generation,
     model: index.model,
     coverage,
     exhausted,

@@ -1,8 +1,15 @@
 /** Requests and answers of retrieval: the same shapes over HTTP, in the client and in the embedded library. */
-import type { Coverage } from '../engines/engine.ts';
+import type { Coverage, LiveDescription } from '../engines/engine.ts';
 import type { IndexConfig } from '../index/config.ts';
 import type { Filter } from '../index/filter.ts';
-import type { Attributes } from '../index/pin.ts';
+import type { Attributes, PinWriteInput } from '../index/pin.ts';
+
+export type {
+  DeleteAnswer,
+  GenerationDescription,
+  LiveDescription,
+  UpsertAnswer,
+} from '../engines/engine.ts';
 
 export type Vector = readonly number[] | Float32Array;
 /** An integer stands for its decimal string. */
@@ -58,6 +65,17 @@ export interface SearchRequest extends CommonRequest {
   readonly vector?: Vector;
   readonly mode?: 'dense';
   readonly model?: string;
+}
+
+/** Pins with a vector or a text are written whole; without, attributes or payload of a pin that is there are changed. */
+export interface UpsertRequest {
+  readonly pins: readonly (Omit<PinWriteInput, 'id'> & { readonly id: PinIdInput })[];
+  /** `name@revision` that made the vectors; refused when the index was made by another. */
+  readonly model?: string;
+}
+
+export interface DeleteRequest {
+  readonly ids: readonly (PinIdInput | { readonly id: PinIdInput; readonly ifSeq?: number })[];
 }
 
 export interface RecallRequest {
@@ -145,6 +163,8 @@ export interface IndexDescription {
   readonly bytes: number;
   readonly defaultEf: number;
   readonly config: IndexConfig;
+  /** How writing stands; absent when the index takes no writes. */
+  readonly live?: LiveDescription;
 }
 
 /** An index that is known but does not answer, with the reason. */

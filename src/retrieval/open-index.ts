@@ -1,5 +1,5 @@
 /** The port through which retrieval reaches an index: its engine, and the model that turns text into its vectors. */
-import type { Engine } from '../engines/engine.ts';
+import type { Engine, LiveEngine } from '../engines/engine.ts';
 
 /** Epoch milliseconds, with a fraction where the platform has one: deadlines and `tookMs` are read from it. */
 export type Clock = () => number;
@@ -7,6 +7,7 @@ export type Clock = () => number;
 /** Embeds texts with exactly the index's model: one f32[dim] per text, in order. */
 export type Embed = (texts: readonly string[], kind: 'query' | 'document') => Promise<Float32Array[]>;
 
+/** One generation of an index, which is what a request is answered from, whole. */
 export interface OpenIndex {
   readonly name: string;
   readonly engine: Engine;
@@ -14,4 +15,15 @@ export interface OpenIndex {
   readonly model: string | null;
   /** Absent when the index has no model or the model is not loaded. */
   readonly embed?: Embed;
+}
+
+/** An index across its generations. */
+export interface ServedIndex {
+  readonly name: string;
+  /** Runs something with the generation that is served now, and keeps that one open until it has ended. */
+  use<Result>(run: (index: OpenIndex) => Promise<Result>): Promise<Result>;
+  /** The generation that is served now. */
+  current(): OpenIndex;
+  /** Absent when the index takes no writes. */
+  readonly live?: LiveEngine;
 }

@@ -1,4 +1,5 @@
 /** Recall measured now: stored pins as queries, the graph's answers held against exact ones. */
+import { NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { RecallAnswer, RecallRequest } from './contract.ts';
 import type { OpenIndex } from './open-index.ts';
@@ -7,21 +8,41 @@ import { checkWhole, DEFAULT_K } from './plan.ts';
 const DEFAULT_SAMPLES = 100;
 /** Queries in flight: exact scans are long, and other requests want their turn between them. */
 const WINDOW = 16;
+/** Distances that exact search may compute in all; the samples are as many as that allows. */
+const DISTANCES_MAX = 50_000_000;
+/** Engines that are being measured: a measurement takes all threads, so each has one at a time. */
+const measured = new WeakSet<object>();
 /** Two-sided 95 % quantile of the standard normal distribution. */
 const Z95 = 1.959964;
 
 /**
- * Queries with each sampled pin's own vector, the pin itself excluded, at `ef` and exactly.
- * @throws NearpinError bad_request or limit_exceeded with path; what the engine throws
+ * Queries with each sampled pin's own vector, the pin itself excluded, at `ef` and exactly. On a large index with fewer
+ * samples than asked for: the work is bounded.
+ * @throws NearpinError bad_request or limit_exceeded with path; overloaded while the index is being measured already;
+ * what the engine throws
  */
 export async function measureRecall(index: OpenIndex, request: RecallRequest): Promise<RecallAnswer> {
+  const { engine } = index;
+  if (measured.has(engine)) {
+    throw new NearpinError('overloaded', `the recall of index ${index.name} is being measured already`);
+  }
+  measured.add(engine);
+  try {
+    return await measure(index, request);
+  } finally {
+    measured.delete(engine);
+  }
+}
+
+async function measure(index: OpenIndex, request: RecallRequest): Promise<RecallAnswer> {
   const samples = checkWhole(request.samples, 'samples', 1, LIMITS.recallSamplesMax, DEFAULT_SAMPLES);
   const k = checkWhole(request.k, 'k', 1, LIMITS.kMax, DEFAULT_K);
   const seed = checkWhole(request.seed, 'seed', 0, Number.MAX_SAFE_INTEGER, 1);
-  const { generation, defaultEf } = index.engine.describe();
+  const { generation, defaultEf, count } = index.engine.describe();
   const asked = checkWhole(request.ef, 'ef', 1, LIMITS.efMax, defaultEf);
 
-  const ids = await index.engine.sample(samples, seed);
+  const affordable = Math.max(1, Math.floor(DISTANCES_MAX / Math.max(1, count)));
+  const ids = await index.engine.sample(Math.min(samples, affordable), seed);
   let ef = Math.max(asked, k);
   const found: number[] = [];
   const wanted: number[] = [];

@@ -21,6 +21,8 @@ export function documentRoutes(app: FastifyInstance): void {
       servers: [{ url: '/' }],
       tags: [
         { name: 'retrieval', description: 'Finding pins' },
+        { name: 'writing', description: 'Changing pins' },
+        { name: 'generations', description: 'Checkpoints, publishing, rolling back' },
         { name: 'indexes', description: 'What there is' },
         { name: 'health', description: 'For those who run it' },
       ],

@@ -7,9 +7,9 @@ import { JSON_TYPE, negotiate } from './codec/format.ts';
 import { encodeMsgpack } from './codec/msgpack.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
-/** For refusals that pass by themselves: overload, or an index that is still loading. */
+/** For refusals that pass by themselves: overload, an index that is still loading, or writes that wait. */
 const RETRY_AFTER_SECONDS = 1;
-const PASSING: readonly string[] = ['overloaded', 'not_ready'];
+const PASSING: readonly string[] = ['overloaded', 'not_ready', 'too_many_writes'];
 
 /** Answers with the problem of an error, in msgpack when the request accepts that rather than JSON. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {

@@ -121,6 +121,63 @@ const RecallRequest = strict(
   'Recall measured now, against exact search.',
 );
 
+const Attributes = Type.Record(
+  Type.String(),
+  Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())]),
+);
+const ifSeq = optional(
+  whole(0, Number.MAX_SAFE_INTEGER, 'Only if this update was the last to write the pin.'),
+);
+const PinWrite = strict(
+  {
+    id: Type.Ref('PinId'),
+    vector: optional(Type.Ref('Vector')),
+    text: optional(
+      Type.String({ description: "Embedded with the index's model; give either text or vector." }),
+    ),
+    attributes: optional(Attributes),
+    payload: optional(Type.Unknown({ description: 'Any JSON value; it comes back as it is.' })),
+    ifSeq,
+    ifAbsent: optional(Type.Boolean({ description: 'Only if there is no such pin.' })),
+  },
+  'With a vector or a text the whole pin; without, new attributes or a new payload for a pin that is there.',
+);
+const UpsertRequest = strict(
+  {
+    pins: Type.Array(Type.Ref('PinWrite'), { minItems: 1, maxItems: LIMITS.writePinsMax }),
+    model,
+  },
+  'Pins to write, all or none.',
+);
+const DeleteRequest = strict(
+  {
+    ids: Type.Array(Type.Union([Type.Ref('PinId'), strict({ id: Type.Ref('PinId'), ifSeq })]), {
+      minItems: 1,
+      maxItems: LIMITS.writePinsMax,
+    }),
+  },
+  'Pins to delete, all or none; an id that is unknown is no error.',
+);
+const CheckpointRequest = strict({}, 'Nothing; the body may be left out.');
+const PublishRequest = strict({ generation: Type.String() }, 'The generation to serve.');
+const AliasRequest = strict({ index: Type.String() }, 'The index that the alias is to stand for.');
+const CreateRequest = Type.Object(
+  {
+    dim: whole(LIMITS.dimMin, LIMITS.dimMax, 'Dimensions of the vectors.'),
+    metric: optional(Type.Enum(['cosine', 'dot', 'l2'])),
+    shards: optional(whole(1, LIMITS.shardsMax, 'As few as hold the pins to come; 1 when absent.')),
+    attributes: optional(Type.Record(Type.String(), Type.String())),
+    model: optional(
+      Type.String({ description: 'Model for texts; or `name@revision` of what makes the vectors.' }),
+    ),
+    m: optional(Type.Integer()),
+    efConstruction: optional(Type.Integer()),
+    precision: optional(Type.String()),
+    seed: optional(Type.Integer()),
+  },
+  { additionalProperties: false, description: 'Config of the index.' },
+);
+
 const QueryItem = strict({ op: Type.Literal('query'), ...query });
 const RelatedItem = strict({ op: Type.Literal('related'), ...related });
 const SearchItem = strict({ op: Type.Literal('search'), ...search });
@@ -132,10 +189,6 @@ const BatchRequest = strict(
   'Several requests, each answered or refused on its own.',
 );
 
-const Attributes = Type.Record(
-  Type.String(),
-  Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())]),
-);
 const AnswerVector = Type.Ref('Vector');
 const Hit = strict({
   id: Type.String(),
@@ -195,6 +248,38 @@ const Pin = strict({
   payload: optional(Type.Unknown()),
   vector: optional(AnswerVector),
 });
+const UpsertAnswer = strict({ seq: Type.Integer(), upserted: Type.Integer() });
+const DeleteAnswer = strict({
+  seq: Type.Integer(),
+  deleted: Type.Integer({ description: 'Pins that were there.' }),
+});
+const GenerationDescription = strict({
+  generation: Type.String(),
+  isCurrent: Type.Boolean(),
+  seq: Type.Integer({ description: 'The last update that it holds.' }),
+  count: Type.Integer(),
+  model: nullableModel,
+  bytes: Type.Integer(),
+  canPublish: Type.Boolean({ description: 'Whether the updates after it are still kept.' }),
+});
+const GenerationList = strict({ generations: Type.Array(Type.Ref('GenerationDescription')) });
+const Alias = strict({ alias: Type.String(), index: Type.String() });
+const AliasList = strict({ aliases: Type.Array(Type.Ref('Alias')) });
+const Removed = strict({ removed: Type.String() });
+const LiveDescription = strict(
+  {
+    readOnly: Type.Union([Type.String(), Type.Null()], { description: 'Why writes are refused.' }),
+    seqWritten: Type.Integer({ description: 'The last update that is on the disk.' }),
+    seqSearchable: Type.Integer({ description: 'The last update that can be found.' }),
+    lagMs: Type.Number({ description: 'How long the oldest update that cannot be found yet has waited.' }),
+    waitingPins: Type.Integer(),
+    logBase: Type.Integer({ description: 'Updates after this one are kept in the log.' }),
+    fill: Type.Number({ description: 'How full the fullest shard is, from 0 to 1.' }),
+    limitBytes: Type.Integer(),
+    warnings: Type.Array(strict({ code: Type.String(), message: Type.String() })),
+  },
+  'How writing stands.',
+);
 const IndexDescription = strict({
   name: Type.String(),
   status: Type.Literal('ready'),
@@ -207,6 +292,7 @@ const IndexDescription = strict({
   bytes: Type.Integer(),
   defaultEf: Type.Integer(),
   config: Type.Object({ dim: Type.Integer(), metric: Type.Enum(['cosine', 'dot', 'l2']) }),
+  live: optional(Type.Ref('LiveDescription')),
 });
 const UnavailableIndex = strict({
   name: Type.String(),
@@ -235,6 +321,13 @@ export const SCHEMAS = {
   RelatedRequest,
   SearchRequest,
   RecallRequest,
+  PinWrite,
+  UpsertRequest,
+  DeleteRequest,
+  CheckpointRequest,
+  PublishRequest,
+  AliasRequest,
+  CreateRequest,
   QueryItem,
   RelatedItem,
   SearchItem,
@@ -248,6 +341,14 @@ export const SCHEMAS = {
   BatchAnswer,
   RecallAnswer,
   Pin,
+  UpsertAnswer,
+  DeleteAnswer,
+  GenerationDescription,
+  GenerationList,
+  Alias,
+  AliasList,
+  Removed,
+  LiveDescription,
   IndexDescription,
   UnavailableIndex,
   IndexList,
@@ -259,7 +360,7 @@ export type SchemaName = keyof typeof SCHEMAS;
 
 /**
  * The same as requests are checked by. What retrieval and the engine check anyway, with codes of their own, is
- * let through: vectors (walking them twice would cost), filters, pin ids, and the items of a batch.
+ * let through: vectors (walking them twice would cost), filters, pin ids, the items of a batch, pins to write and configs.
  */
 export const CHECKED = {
   ...SCHEMAS,
@@ -267,4 +368,6 @@ export const CHECKED = {
   Filter: Type.Unknown(),
   PinId: Type.Unsafe<string>({ not: { type: 'object' } }),
   BatchItem: Type.Unknown(),
+  PinWrite: Type.Unknown(),
+  CreateRequest: Type.Unknown(),
 };

@@ -17,7 +17,9 @@ import { pageRoute } from './page/page.ts';
 import { refuseSocket, sendProblem } from './problems.ts';
 import { healthRoutes } from './routes/health.ts';
 import { indexRoutes } from './routes/indexes.ts';
+import { metricsRoute } from './routes/metrics.ts';
 import { retrievalRoutes } from './routes/retrieval.ts';
+import { aliasRoutes, writeRoutes } from './routes/writes.ts';
 import { compileCheck } from './validate.ts';
 
 export interface ServerOptions {
@@ -99,6 +101,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     useFormats(api);
     retrievalRoutes(api, catalog, clock);
     indexRoutes(api, catalog);
+    writeRoutes(api, catalog);
+    aliasRoutes(api, catalog);
   });
   app.register(async (health) => {
     useFormats(health, true);
@@ -106,6 +110,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   });
   app.register(async (site) => {
     openapiRoute(site);
+    metricsRoute(site, catalog);
     pageRoute(site);
   });
   app.register(async (rest) => answerOtherMethods(rest, taken));

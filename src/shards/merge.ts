@@ -8,31 +8,51 @@ export interface MergedHit {
   readonly vector?: Float32Array;
 }
 
+/**
+ * What a hit of a shard is to the searcher: the pin as it is; the pin as it was when the search began, which counts
+ * where it was not also found as it is; or nothing.
+ */
+export type Standing = 'current' | 'before' | 'hidden';
+
 /** Order of hits: larger score first, ties by id (UTF-16 code units, the same on every platform). */
 export function byScore(a: MergedHit, b: MergedHit): number {
   return b.score - a.score || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
 /**
- * The k best of all shards' hits, without the excluded ids and those below minScore. Each shard must have been asked
- * for k plus as many hits as ids are excluded.
+ * The k best of all shards' hits with at least minScore, no pin twice, and how many had to be left out because they are
+ * hidden or were found twice.
  */
 export function mergeHits(
   shards: readonly ShardHits[],
   metric: Metric,
   k: number,
-  exclude: ReadonlySet<string>,
+  standingOf: (id: string, shard: number, ordinal: number) => Standing,
   minScore: number,
-): MergedHit[] {
+): { hits: MergedHit[]; leftOut: number } {
   const hits: MergedHit[] = [];
-  for (const { ids, distances, vectors } of shards) {
+  const before: MergedHit[] = [];
+  let leftOut = 0;
+  for (const [shard, { ids, ordinals, distances, vectors }] of shards.entries()) {
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
       const score = scoreOf(metric, distances[i]!);
-      if (score < minScore || exclude.has(id)) continue;
+      if (score < minScore) continue;
+      const standing = standingOf(id, shard, ordinals[i]!);
+      if (standing === 'hidden') {
+        leftOut++;
+        continue;
+      }
       const vector = vectors?.[i];
-      hits.push(vector ? { id, score, vector } : { id, score });
+      (standing === 'current' ? hits : before).push(vector ? { id, score, vector } : { id, score });
     }
   }
-  return hits.sort(byScore).slice(0, k);
+  if (before.length > 0) {
+    const found = new Set(hits.map(({ id }) => id));
+    for (const hit of before) {
+      if (found.has(hit.id)) leftOut++;
+      else hits.push(hit);
+    }
+  }
+  return { hits: hits.sort(byScore).slice(0, k), leftOut };
 }

@@ -47,6 +47,8 @@ export interface SearchTask {
 /** Hits of one query in one shard, nearest first, ties by id. */
 export interface ShardHits {
   readonly ids: readonly string[];
+  /** Where each hit lies, which tells a pin from what it was before it was replaced. */
+  readonly ordinals: readonly number[];
   readonly distances: readonly number[];
   readonly vectors?: readonly Float32Array[];
   /** 0 for a scan. */

@@ -79,6 +79,7 @@ function readHits(shard: Shard, { ordinals, distances, ef, complete }: Found, qu
   hits.length = Math.min(hits.length, query.k);
   return {
     ids: hits.map(({ id }) => id),
+    ordinals: hits.map(({ ordinal }) => ordinal),
     distances: hits.map(({ distance }) => distance),
     ...(query.withVectors && { vectors: hits.map(({ ordinal }) => shard.vector(ordinal)) }),
     ef,

@@ -1,4 +1,4 @@
-/** The shards of one generation, loaded: one shared memory each, searched by the pool, read by this thread. */
+/** The shards of one generation, loaded: one shared memory each, searched by the pool, changed by their writers. */
 import { join } from 'node:path';
 import { LAYOUT } from '../core/layout.ts';
 import { LIMIT_PAGES_MAX, Shard, type ShardStats, shardStats } from '../core/shard.ts';
@@ -6,11 +6,12 @@ import type { WasmModule } from '../core/webassembly.ts';
 import type { Manifest } from '../index/manifest.ts';
 import type { SearchPool } from './pool.ts';
 import type { ShardFailure, ShardHits, ShardQuery } from './protocol.ts';
-import { loadShard } from './shard-file.ts';
+import type { ShardWriter, Writers } from './writers.ts';
 
 export interface ShardSetOptions {
   readonly module: WasmModule;
   readonly pool: SearchPool;
+  readonly writers: Writers;
   /** Most bytes of one shard's memory. */
   readonly limitBytes?: number;
 }
@@ -18,33 +19,53 @@ export interface ShardSetOptions {
 export class ShardSet {
   readonly #name: string;
   readonly #pool: SearchPool;
+  #writers: readonly ShardWriter[];
   #shards: readonly Shard[];
 
-  private constructor(name: string, pool: SearchPool, shards: readonly Shard[]) {
+  private constructor(
+    name: string,
+    pool: SearchPool,
+    writers: readonly ShardWriter[],
+    shards: readonly Shard[],
+  ) {
     this.#name = name;
     this.#pool = pool;
+    this.#writers = writers;
     this.#shards = shards;
   }
 
-  /** Loads the segments of a generation's directory. Throws what loadShard throws; nothing stays loaded then. */
-  static load(dir: string, manifest: Manifest, options: ShardSetOptions): ShardSet {
-    const { module, pool } = options;
+  /** Loads the segments of a generation's directory. Rejects as loadShard throws; nothing stays loaded then. */
+  static async load(dir: string, manifest: Manifest, options: ShardSetOptions): Promise<ShardSet> {
+    const { module, pool, writers } = options;
     const limitBytes = options.limitBytes ?? LIMIT_PAGES_MAX * LAYOUT.NP_PAGE;
-    const memories = manifest.shards.map((entry) =>
-      loadShard(join(dir, entry.file), entry, manifest.config, module, { readers: pool.readers, limitBytes }),
+    const loading = await Promise.allSettled(
+      manifest.shards.map((entry, number) =>
+        writers.load(number, join(dir, entry.file), entry, manifest.config, {
+          readers: pool.readers,
+          limitBytes,
+        }),
+      ),
     );
-    const name = pool.register(memories);
+    const loaded = loading.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    const failed = loading.find((each) => each.status === 'rejected');
+    if (failed) {
+      await Promise.all(loaded.map((writer) => writer.forget()));
+      throw failed.reason;
+    }
+    const memories = loaded.map(({ memory }) => memory);
     // The last scratch slot belongs to this thread, which reads vectors and ids but does not search
-    return new ShardSet(
-      name,
-      pool,
-      memories.map((memory) => new Shard(module, memory, pool.readers)),
-    );
+    const shards = memories.map((memory) => new Shard(module, memory, pool.readers));
+    return new ShardSet(pool.register(memories), pool, loaded, shards);
   }
 
   /** Empty once the set is closed. */
   get shards(): readonly Shard[] {
     return this.#shards;
+  }
+
+  /** One per shard; empty once the set is closed. */
+  get writers(): readonly ShardWriter[] {
+    return this.#writers;
   }
 
   stats(): ShardStats[] {
@@ -57,8 +78,11 @@ export class ShardSet {
   }
 
   /** Refuses further searches, waits for those under way and gives the memory back. Closing twice is fine. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    const writers = this.#writers;
+    this.#writers = [];
     this.#shards = [];
-    return this.#pool.forget(this.#name);
+    await Promise.all(writers.map((writer) => writer.forget()));
+    await this.#pool.forget(this.#name);
   }
 }

@@ -7,15 +7,18 @@
  * Temporary names start with `.staging-` and the id of the process that uses them, so that a later build can tell
  * what a killed one left behind from what a live one is still writing.
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { GENERATION_NAME, type Manifest, parseManifest } from '../index/manifest.ts';
+import { encodeManifest, GENERATION_NAME, type Manifest, parseManifest } from '../index/manifest.ts';
 import { NearpinError } from '../lib/errors.ts';
+import { failpoint } from '../lib/failpoints.ts';
 import { corruptFile, fileError } from './file-error.ts';
+import { PIN_DATA_FILE } from './pin-store.ts';
 
 const MANIFEST_FILE = 'manifest.json';
 const CURRENT_FILE = 'CURRENT';
 
+const DAMAGED_PREFIX = 'damaged-';
 const STAGING_NAME = /^\.staging-(\d+)-/;
 /** A manifest of 64 shards and 64 attributes takes some 16 KiB; more than this is not one. */
 const MANIFEST_BYTES_MAX = 1024 * 1024;
@@ -45,21 +48,24 @@ export async function abandonStaging(staging: string): Promise<void> {
 }
 
 /**
- * Makes the content of a staging directory the index's newest and current generation, durably. `manifestOf` gives the
- * bytes of the manifest once the generation's name is known. Resolves to that name; throws io_error.
+ * Makes the content of a staging directory the index's newest generation, durably, and the current one unless
+ * `isCurrent` is false. `manifestOf` gives the bytes of the manifest once the generation's name is known. Resolves to
+ * that name; throws io_error.
  */
 export async function publishGeneration(
   staging: string,
   manifestOf: (generation: string) => Uint8Array,
+  isCurrent = true,
 ): Promise<string> {
   const indexDir = dirname(staging);
   try {
     await syncTree(staging);
     const generation = await renameToNext(staging, manifestOf);
     inUse.delete(resolve(staging));
+    failpoint('generation.renamed');
     await syncPath(indexDir);
     await syncPath(dirname(indexDir));
-    await setCurrentGeneration(indexDir, generation);
+    if (isCurrent) await setCurrentGeneration(indexDir, generation);
     return generation;
   } catch (error) {
     throw fileError(error, staging);
@@ -73,8 +79,7 @@ async function renameToNext(
 ): Promise<string> {
   const indexDir = dirname(staging);
   for (;;) {
-    const newest = (await listGenerations(indexDir)).at(-1) ?? '0';
-    const generation = String(Number(newest) + 1).padStart(6, '0');
+    const generation = String((await newestNumber(indexDir)) + 1).padStart(6, '0');
     await writeSynced(join(staging, MANIFEST_FILE), manifestOf(generation));
     await syncPath(staging);
     try {
@@ -98,6 +103,7 @@ export async function setCurrentGeneration(indexDir: string, generation: string)
     const temporary = await temporaryDir(indexDir);
     await writeSynced(join(temporary, CURRENT_FILE), Buffer.from(`${generation}\n`));
     await rename(join(temporary, CURRENT_FILE), current);
+    failpoint('generation.current');
     await syncPath(indexDir);
     await abandonStaging(temporary);
   } catch (error) {
@@ -127,6 +133,52 @@ export async function listGenerations(indexDir: string): Promise<string[]> {
     return names.sort((a, b) => Number(a) - Number(b));
   } catch (error) {
     throw fileError(error, indexDir, 'unknown_index');
+  }
+}
+
+/** The greatest number that a generation has, or had before it was put aside. */
+async function newestNumber(indexDir: string): Promise<number> {
+  const names = (await readdir(indexDir)).map((name) =>
+    name.startsWith(DAMAGED_PREFIX) ? name.slice(DAMAGED_PREFIX.length) : name,
+  );
+  return Math.max(0, ...names.filter((name) => GENERATION_NAME.test(name)).map(Number));
+}
+
+/**
+ * Puts a damaged generation out of the way, where it can be looked into; its number is not used again. Resolves to its
+ * new name; throws io_error.
+ */
+export async function setGenerationAside(indexDir: string, generation: string): Promise<string> {
+  const name = `${DAMAGED_PREFIX}${generation}`;
+  try {
+    await rename(join(indexDir, generation), join(indexDir, name));
+    await syncPath(indexDir);
+    return name;
+  } catch (error) {
+    throw fileError(error, join(indexDir, generation));
+  }
+}
+
+/**
+ * Copies a generation that was built elsewhere into an index, as its newest, without making it current. Resolves to its
+ * name there. Throws missing_file, corrupt_file, unsupported_version or io_error.
+ */
+export async function adoptGeneration(indexDir: string, generationDir: string): Promise<string> {
+  const manifest = await readManifest(resolve(generationDir));
+  const staging = await stageGeneration(indexDir);
+  try {
+    for (const { file } of manifest.shards) await copyFile(join(generationDir, file), join(staging, file));
+    const { dir } = manifest.pins;
+    await mkdir(join(staging, dir));
+    await copyFile(join(generationDir, dir, PIN_DATA_FILE), join(staging, dir, PIN_DATA_FILE));
+    return await publishGeneration(
+      staging,
+      (generation) => encodeManifest({ ...manifest, generation }),
+      false,
+    );
+  } catch (error) {
+    await abandonStaging(staging);
+    throw fileError(error, generationDir);
   }
 }
 

@@ -24,7 +24,8 @@ import { type FileSeal, sealOfFile } from './file-checksum.ts';
 import { corruptFile, fileError } from './file-error.ts';
 import { decodeStoredPin, encodeStoredPin, type StoredPin } from './stored-pin.ts';
 
-const DATA_FILE = 'data.mdb';
+/** Name of the pin store's file in its directory. */
+export const PIN_DATA_FILE = 'data.mdb';
 const LOCK_FILE = 'lock.mdb';
 /** LMDB's lock file has a cache line per reader. */
 const LOCK_BYTES = 128 * 1024;
@@ -96,12 +97,20 @@ export class PinStoreWriter {
     return this.#batch.has(id) || this.#database.doesExist(pinKey(id));
   }
 
+  /** Stores a pin under a new id, in the bytes that another pin store holds for it. Throws io_error. */
+  copy(id: string, bytes: Uint8Array): void {
+    this.#add(id, Buffer.from(bytes));
+  }
+
   /** Stores a pin under a new id. Throws io_error, or duplicate_pin, changing nothing, when the id was put already. */
   put(id: string, pin: StoredPin): void {
     if (this.has(id)) {
       throw new NearpinError('duplicate_pin', `the pin ${JSON.stringify(id)} occurs more than once`);
     }
-    const value = encodeStoredPin(pin);
+    this.#add(id, encodeStoredPin(pin));
+  }
+
+  #add(id: string, value: Buffer): void {
     this.#batch.set(id, value);
     this.#batchBytes += value.length;
     this.#count++;
@@ -124,7 +133,7 @@ export class PinStoreWriter {
       });
       await this.#database.backup(this.#dir, true);
       await this.abandon();
-      return { ...(await sealOfFile(join(this.#dir, DATA_FILE))), count: this.#count };
+      return { ...(await sealOfFile(join(this.#dir, PIN_DATA_FILE))), count: this.#count };
     } catch (error) {
       throw fileError(error, this.#dir);
     }
@@ -155,7 +164,7 @@ export class PinStoreWriter {
  * Throws missing_file, corrupt_file or io_error.
  */
 export async function openPinStore(dir: string, seal: FileSeal): Promise<PinStore> {
-  const file = join(dir, DATA_FILE);
+  const file = join(dir, PIN_DATA_FILE);
   const found = await sealOfFile(file, seal.bytes);
   if (found.bytes !== seal.bytes) {
     const length = found.bytes > seal.bytes ? 'longer' : `${found.bytes} bytes long`;
@@ -223,6 +232,11 @@ export class PinStore {
   /** Every pin, in the order of the ids' UTF-8 bytes. */
   *pins(): Generator<[id: string, pin: StoredPin]> {
     for (const { key, value } of this.#range(PIN_PREFIX)) yield [key.toString(), this.#decode(value)];
+  }
+
+  /** Every pin as its bytes, in the same order. They are overwritten by the next one's. */
+  *entries(): Generator<[id: string, bytes: Uint8Array]> {
+    for (const { key, value } of this.#range(PIN_PREFIX)) yield [key.toString(), value];
   }
 
   /** Every keyword, in the order of attribute and keyword. */

@@ -8,7 +8,7 @@ import { type BuildModel, type BuildProgress, buildIndex } from '../../src/build
 import type { BadRow } from '../../src/build/ingest.ts';
 import { unitVector } from '../../src/core/metric.ts';
 import type { Engine } from '../../src/engines/engine.ts';
-import { createEngineHost, type EngineHost, openEngine } from '../../src/engines/open-engine.ts';
+import { createEngineHost, type EngineHost } from '../../src/engines/engine-host.ts';
 import type { ErrorCode } from '../../src/lib/errors.ts';
 import { NearpinError } from '../../src/lib/errors.ts';
 import { Prng } from '../../src/lib/prng.ts';
@@ -16,6 +16,7 @@ import { rejects } from '../lib/refuses.ts';
 import { temporaryDir } from '../storage/temporary.ts';
 import { buildOptions, buildPins, writeFvecs } from '../support/built-index.ts';
 import { clusteredPins, TYPES } from '../support/clustered-pins.ts';
+import { openEngine } from '../support/open-engine.ts';
 
 const DIM = 4;
 
@@ -35,7 +36,7 @@ let host: EngineHost;
 before(() => {
   host = createEngineHost('wasm', 1);
 });
-after(() => host.pool.close());
+after(() => host.close());
 
 async function open(t: TestContext, indexDir: string): Promise<Engine> {
   const { engine } = await openEngine(indexDir, host);

@@ -12,13 +12,14 @@ import test, { after, before, describe, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type BuildModel, type BuildOptions, buildIndex } from '../../src/build/build-index.ts';
 import type { EngineAnswer } from '../../src/engines/engine.ts';
-import { createEngineHost, type EngineHost, openEngine } from '../../src/engines/open-engine.ts';
+import { createEngineHost, type EngineHost } from '../../src/engines/engine-host.ts';
 import { NearpinError } from '../../src/lib/errors.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { rejects } from '../lib/refuses.ts';
 import { temporaryDir } from '../storage/temporary.ts';
 import { buildOptions, buildPins, writeFvecs } from '../support/built-index.ts';
 import { clusteredPins } from '../support/clustered-pins.ts';
+import { openEngine } from '../support/open-engine.ts';
 
 const DIM = 16;
 const CHILD = fileURLToPath(new URL('../support/build-child.js', import.meta.url));
@@ -31,7 +32,7 @@ let host: EngineHost;
 before(() => {
   host = createEngineHost('wasm', 1);
 });
-after(() => host.pool.close());
+after(() => host.close());
 
 interface Published {
   readonly dir: string;

@@ -8,12 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import type { Engine, EngineName, EngineQuery } from '../../src/engines/engine.ts';
-import {
-  createEngineHost,
-  ENGINE_NAMES,
-  type EngineHost,
-  openEngine,
-} from '../../src/engines/open-engine.ts';
+import { createEngineHost, ENGINE_NAMES, type EngineHost } from '../../src/engines/engine-host.ts';
 import type { Metric, Precision } from '../../src/index/config.ts';
 import { rejects } from '../lib/refuses.ts';
 import { buildPins, unavailable } from '../support/built-index.ts';
@@ -25,6 +20,7 @@ import {
   type TestPin,
   TYPES,
 } from '../support/clustered-pins.ts';
+import { openEngine } from '../support/open-engine.ts';
 
 const SPEC = { dim: 12, seed: 3, clusters: 8 };
 const COUNT = 400;
@@ -402,7 +398,7 @@ before(async () => {
   for (const name of runnable) hosts.set(name, createEngineHost(name, 1));
 });
 after(async () => {
-  for (const { pool } of hosts.values()) await pool.close();
+  for (const host of hosts.values()) await host.close();
   await rm(dir, { recursive: true, force: true });
 });
 

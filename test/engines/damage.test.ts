@@ -9,7 +9,7 @@ import { basename, join } from 'node:path';
 import test, { after, afterEach, before, describe } from 'node:test';
 import { LAYOUT as L } from '../../src/core/layout.ts';
 import type { Engine, EngineAnswer } from '../../src/engines/engine.ts';
-import { createEngineHost, openEngine } from '../../src/engines/open-engine.ts';
+import { createEngineHost } from '../../src/engines/engine-host.ts';
 import { encodeManifest, type Manifest } from '../../src/index/manifest.ts';
 import { checksum } from '../../src/lib/checksum.ts';
 import { type ErrorCode, NearpinError } from '../../src/lib/errors.ts';
@@ -19,6 +19,7 @@ import { readManifest } from '../../src/storage/generation.ts';
 import { openSegment, writeSegment } from '../../src/storage/segment.ts';
 import { buildPins } from '../support/built-index.ts';
 import { clusteredPins } from '../support/clustered-pins.ts';
+import { openEngine } from '../support/open-engine.ts';
 
 const REFUSAL_MS_MAX = 5000;
 const RSS_GROWTH_BYTES_MAX = 200 * 2 ** 20;
@@ -42,7 +43,7 @@ before(async () => {
   expected = await healthy.search(query);
 });
 after(async () => {
-  await host.pool.close();
+  await host.close();
   await rm(dir, { recursive: true, force: true });
 });
 afterEach(async () => {
@@ -403,25 +404,28 @@ describe('a segment that lies, under right checksums,', () => {
 });
 
 describe('CURRENT', () => {
-  test('that names nothing is refused', async () => {
+  test('that names nothing gives way to the newest generation, and it is said', async () => {
     const path = join(index, 'CURRENT');
-    for (const [text, ...codes] of [
-      ['', 'corrupt_file'],
-      ['000001', 'corrupt_file'],
-      ['1\n', 'corrupt_file'],
-      ['../good/000001\n', 'corrupt_file'],
-      ['nonsense\n', 'corrupt_file'],
-      [`${'0'.repeat(10_000)}\n`, 'corrupt_file'],
-    ] as const) {
+    const served = async (named: string) => {
+      const { live, engine } = await openEngine(index, host);
+      const { warnings } = live.describeLive();
+      assert.equal(engine.describe().generation, '000001');
+      assert.match(warnings[0]?.message ?? '', new RegExp(`000001 is served in place.*${named}`));
+      await engine.close();
+    };
+    const texts = ['', '000001', '1\n', '../good/000001\n', 'nonsense\n', `${'0'.repeat(10_000)}\n`];
+    for (const text of texts) {
       await writeFile(path, text);
-      await refused('CURRENT', ...codes);
+      await served('CURRENT');
+      assert.equal(await readFile(path, 'utf8'), '000001\n');
     }
     await writeFile(path, '000002\n');
-    await refused('000002', 'missing_file');
+    await served('000002');
     await rm(path);
-    await refused('CURRENT', 'missing_file');
+    await served('CURRENT');
+    await rm(path);
     await mkdir(path);
-    await refused('CURRENT', 'io_error', 'corrupt_file');
+    await served('CURRENT');
     await rm(path, { recursive: true });
     await writeFile(path, '000001\n');
   });

@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import type { Engine, EngineName } from '../../src/engines/engine.ts';
-import { createEngineHost, openEngine } from '../../src/engines/open-engine.ts';
+import { createEngineHost } from '../../src/engines/engine-host.ts';
 import type { OpenIndex } from '../../src/retrieval/open-index.ts';
 import { runRelated } from '../../src/retrieval/related.ts';
 import { runSearch } from '../../src/retrieval/search.ts';
 import { buildPins } from '../support/built-index.ts';
 import { clusteredPins, clusteredQueries } from '../support/clustered-pins.ts';
+import { openEngine } from '../support/open-engine.ts';
 
 const SPEC = { dim: 16, seed: 21, clusters: 12 };
 const pins = clusteredPins({ ...SPEC, count: 3000 });
@@ -42,7 +43,7 @@ async function withEngine<T>(
     const { engine } = await openEngine(indexDirs.get(shards)!, host);
     return await use(engine);
   } finally {
-    await host.pool.close();
+    await host.close();
   }
 }
 

@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import type { Engine, EngineName } from '../../src/engines/engine.ts';
-import { createEngineHost, type EngineHost, openEngine } from '../../src/engines/open-engine.ts';
+import { createEngineHost, type EngineHost } from '../../src/engines/engine-host.ts';
 import { buildPins, unavailable } from '../support/built-index.ts';
 import { clusteredPins, clusteredQueries, Oracle, recall } from '../support/clustered-pins.ts';
+import { openEngine } from '../support/open-engine.ts';
 
 const SPEC = { dim: 24, seed: 11, clusters: 20 };
 const COUNT = 12_000;
@@ -74,7 +75,7 @@ for (const [name, shards, asked] of RUNS) {
     });
     after(async () => {
       await engine.close();
-      await host.pool.close();
+      await host.close();
     });
 
     for (const [title, kept, filterOf] of FILTERS) {

@@ -111,7 +111,8 @@ describe('query', () => {
   it('is what was found when the deadline passed in the middle, and says so', async () => {
     const { index } = open();
     const coverage = { shards: 1, answered: 0, degraded: 'deadline' as const };
-    const found = { hits: [{ id: 'p1', score: 0.5 }], ef: 128, coverage, exhausted: false };
+    const hits = [{ id: 'p1', score: 0.5 }];
+    const found = { hits, ef: 128, generation: 'gen-1', coverage, exhausted: false };
     const late = {
       ...index,
       engine: { ...index.engine, describe: () => index.engine.describe(), search: async () => found },

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buildIndex } from '../../src/build/build-index.ts';
 import type { EngineName } from '../../src/engines/engine.ts';
-import { createEngineHost, openEngine } from '../../src/engines/open-engine.ts';
+import { createEngineHost } from '../../src/engines/engine-host.ts';
 import { httpSuite, type OpenEngine } from '../support/http-suite.ts';
+import { openEngine } from '../support/open-engine.ts';
 
 const openBuilt =
   (name: EngineName, shards: number): OpenEngine =>
@@ -32,7 +33,7 @@ const openBuilt =
     });
     const { engine } = await openEngine(indexDir, host);
     const cleanUp = async () => {
-      await host.pool.close();
+      await host.close();
       await rm(dir, { recursive: true, force: true });
     };
     return { engine, cleanUp };

@@ -146,7 +146,8 @@ describe('paths and methods', () => {
     for (const [method, path, allow] of [
       ['GET', '/v1/indexes/a/query', 'POST, OPTIONS'],
       ['HEAD', '/v1/indexes/a/query', 'POST, OPTIONS'],
-      ['DELETE', '/v1/indexes/a', 'GET, HEAD, OPTIONS'],
+      ['DELETE', '/v1/indexes/a/generations', 'GET, HEAD, OPTIONS'],
+      ['PATCH', '/v1/indexes/a', 'GET, HEAD, PUT, DELETE, OPTIONS'],
       ['POST', '/v1/indexes', 'GET, HEAD, OPTIONS'],
       ['PUT', '/v1/indexes/a/pins/p1', 'GET, HEAD, OPTIONS'],
       ['PATCH', '/livez', 'GET, HEAD, OPTIONS'],

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import { LAYOUT as L } from '../../src/core/layout.ts';
 import { blockBytes, type Shard } from '../../src/core/shard.ts';
-import { createEngineHost } from '../../src/engines/open-engine.ts';
+import { createEngineHost } from '../../src/engines/engine-host.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import type { ShardQuery } from '../../src/shards/protocol.ts';
 import { ShardSet } from '../../src/shards/shard-set.ts';
@@ -26,11 +26,11 @@ before(async () => {
   const { indexDir } = await buildPins(dir, 'demo', pins, { metric: 'l2' }, 2);
   const generation = join(indexDir, '000001');
   const manifest = await readManifest(generation);
-  damaged = ShardSet.load(generation, manifest, host);
-  healthy = ShardSet.load(generation, manifest, host);
+  damaged = await ShardSet.load(generation, manifest, host);
+  healthy = await ShardSet.load(generation, manifest, host);
 });
 after(async () => {
-  await host.pool.close();
+  await host.close();
   await rm(dir, { recursive: true, force: true });
 });
 

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { buildIndex } from '../../src/build/build-index.ts';
-import { createEngineHost, openEngine } from '../../src/engines/open-engine.ts';
+import { createEngineHost } from '../../src/engines/engine-host.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { buildOptions, writeFvecs } from '../support/built-index.ts';
+import { openEngine } from '../support/open-engine.ts';
 
 const COUNT = 7000;
 const DIM = 2048;
@@ -30,7 +31,7 @@ before(async () => {
   await buildIndex(buildOptions([file], indexDir, { config }));
 });
 after(async () => {
-  await host.pool.close();
+  await host.close();
   await rm(dir, { recursive: true, force: true });
 });
 

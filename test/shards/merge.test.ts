@@ -25,6 +25,7 @@ function shardHits(all: readonly Row[], k: number): ShardHits {
   const nearest = [...all].sort((a, b) => a.distance - b.distance || (a.id < b.id ? -1 : 1)).slice(0, k);
   return {
     ids: nearest.map(({ id }) => id),
+    ordinals: nearest.map((_row, i) => i),
     distances: nearest.map(({ distance }) => distance),
     vectors: nearest.map(({ id }) => Float32Array.of(id.length)),
     ef: 0,
@@ -56,7 +57,8 @@ describe('merging the hits of shards', () => {
             .map(({ id, distance }) => ({ id, score: scoreOf(how, distance) }))
             .filter(({ score }) => score >= minScore)
             .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));
-          const merged = mergeHits(parts, how, k, exclude, minScore);
+          const standing = (id: string) => (exclude.has(id) ? 'hidden' : 'current');
+          const { hits: merged } = mergeHits(parts, how, k, standing, minScore);
 
           assert.deepEqual(
             merged.map(({ score }) => score),
@@ -77,8 +79,31 @@ describe('merging the hits of shards', () => {
   });
 
   test('gives no vector where none was asked for, and nothing for no shards', () => {
-    const hits = { ids: ['a'], distances: [0.5], ef: 8, complete: true };
-    assert.deepEqual(mergeHits([hits], 'l2', 3, new Set(), -9), [{ id: 'a', score: -0.5 }]);
-    assert.deepEqual(mergeHits([], 'l2', 3, new Set(), -9), []);
+    const hits = { ids: ['a'], ordinals: [0], distances: [0.5], ef: 8, complete: true };
+    const current = () => 'current' as const;
+    assert.deepEqual(mergeHits([hits], 'l2', 3, current, -9), {
+      hits: [{ id: 'a', score: -0.5 }],
+      leftOut: 0,
+    });
+    assert.deepEqual(mergeHits([], 'l2', 3, current, -9), { hits: [], leftOut: 0 });
+  });
+
+  test('takes a pin as it was only where it was not found as it is', () => {
+    const hits = {
+      ids: ['a', 'b', 'a', 'c'],
+      ordinals: [0, 1, 2, 3],
+      distances: [0, 1, 2, 3],
+      ef: 8,
+      complete: true,
+    };
+    const standing = (_id: string, _shard: number, ordinal: number) =>
+      ordinal === 3 ? 'hidden' : ordinal === 2 ? 'current' : 'before';
+    assert.deepEqual(mergeHits([hits], 'l2', 9, standing, -9), {
+      hits: [
+        { id: 'b', score: -1 },
+        { id: 'a', score: -2 },
+      ],
+      leftOut: 2,
+    });
   });
 });

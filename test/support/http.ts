@@ -1,7 +1,7 @@
 /** A server on a free port for tests, and requests to it in both formats, with real fetch. */
 import type { AddressInfo } from 'node:net';
 import { Packr, Unpackr } from 'msgpackr';
-import type { OpenIndex } from '../../src/retrieval/open-index.ts';
+import type { OpenIndex, ServedIndex } from '../../src/retrieval/open-index.ts';
 import type { Catalog, CatalogEntry } from '../../src/server/catalog.ts';
 import { createServer, type ServerOptions } from '../../src/server/server.ts';
 
@@ -13,7 +13,18 @@ export const unpack = (bytes: Uint8Array): unknown => unpackr.unpack(bytes);
 
 export const clock = (): number => performance.timeOrigin + performance.now();
 
-export const ready = (index: OpenIndex): CatalogEntry => ({ name: index.name, status: 'ready', index });
+/** An index of one generation for ever. */
+export const served = (index: OpenIndex): ServedIndex => ({
+  name: index.name,
+  use: (run) => run(index),
+  current: () => index,
+});
+
+export const ready = (index: OpenIndex): CatalogEntry => ({
+  name: index.name,
+  status: 'ready',
+  index: served(index),
+});
 
 export function catalogOf(entries: readonly CatalogEntry[]): Catalog {
   return { list: () => entries, get: (name) => entries.find((entry) => entry.name === name) };

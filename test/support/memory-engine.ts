@@ -96,6 +96,7 @@ export function memoryEngine(options: MemoryEngineOptions): MemoryEngine {
         return {
           hits: [],
           ef,
+          generation: 'gen-1',
           coverage: { shards: 1, answered: 0, degraded: 'deadline' },
           exhausted: false,
         };
@@ -112,6 +113,7 @@ export function memoryEngine(options: MemoryEngineOptions): MemoryEngine {
       return {
         hits: query.withVectors ? hits : hits.map(({ id, score }) => ({ id, score })),
         ef,
+        generation: 'gen-1',
         coverage: { shards: 1, answered: 1 },
         exhausted: found.length < query.k,
       };

@@ -85,7 +85,7 @@ async function query(index: string, options: QueryCommandOptions, terminal: Term
     show(await ask(remote), options, terminal);
     return;
   }
-  const opened: EmbeddedIndex = await openIndex(index, options);
+  const opened: EmbeddedIndex = await openIndex(index, { ...options, readOnly: true });
   try {
     show(await ask(opened), options, terminal);
   } finally {

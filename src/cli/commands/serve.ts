@@ -1,6 +1,6 @@
 /** `nearpin serve`: every index of a directory behind HTTP, until SIGTERM or SIGINT. */
 import { Command } from 'commander';
-import { createEngineHost } from '../../engines/open-engine.ts';
+import { createEngineHost } from '../../engines/engine-host.ts';
 import { createServer } from '../../server/server.ts';
 import { createCatalog } from '../catalog.ts';
 import { jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
@@ -40,7 +40,9 @@ export async function serve(
   onReady?: (url: string) => void,
 ): Promise<void> {
   const host = createEngineHost(options.engine, options.workers);
-  const catalog = createCatalog(options.indexes, host, options);
+  const catalog = await createCatalog(options.indexes, host, options, (index, { code, message }) =>
+    terminal.note(`${index}: ${message} (${code})`),
+  );
   const server = createServer({
     catalog,
     clock: () => performance.timeOrigin + performance.now(),
@@ -64,7 +66,7 @@ export async function serve(
       if (entry.status === 'failed') {
         terminal.note(`${entry.name}: not served: ${(entry.error as Error).message}`);
       } else if (entry.status === 'ready') {
-        const { count, engine, generation } = entry.index.engine.describe();
+        const { count, engine, generation } = entry.index.current().engine.describe();
         terminal.note(`${entry.name}: ${withCommas(count)} pins, generation ${generation}, engine ${engine}`);
         if (assembled?.modelError) terminal.note(`${entry.name}: no texts: ${assembled.modelError.message}`);
       }
@@ -75,6 +77,6 @@ export async function serve(
   } finally {
     await server.close();
     await catalog.close();
-    await host.pool.close();
+    await host.close();
   }
 }

@@ -1,7 +1,7 @@
 /** `nearpin verify`: reads everything of an index and says whether it is right; exits with 1 when it is not. */
 import { Command } from 'commander';
 import { verifyIndex } from '../../build/verify-index.ts';
-import { createEngineHost } from '../../engines/open-engine.ts';
+import { createEngineHost } from '../../engines/engine-host.ts';
 import { DEFAULT_EF } from '../../engines/shard-engine.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { jsonOption, option, whole, workersOption } from '../options.ts';
@@ -54,6 +54,6 @@ async function verify(indexDir: string, options: VerifyCommandOptions, terminal:
       `${indexDir}: generation ${report.generation} is right: ${withCommas(report.count)} pins${recall}`,
     );
   } finally {
-    await host.pool.close();
+    await host.close();
   }
 }

@@ -58,8 +58,9 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
     },
     async (request, reply) => {
       const withVector = request.query.include?.split(',').includes('vector') === true;
-      const index = openIndex(catalog, request.params.index);
-      return sendAnswer(request, reply, await readPin(index, request.params.id, withVector));
+      const served = openIndex(catalog, request.params.index);
+      const pin = await served.use((index) => readPin(index, request.params.id, withVector));
+      return sendAnswer(request, reply, pin);
     },
   );
 }

@@ -71,8 +71,9 @@ export function retrievalRoutes(app: FastifyInstance, catalog: Catalog, clock: C
       `/v1/indexes/:index/${path}`,
       { schema: documented({ tags: ['retrieval'], summary, body, answer, params: INDEX_PARAMS }) },
       async (request, reply) => {
-        const index = openIndex(catalog, request.params.index);
-        const found = await run(index, request.body as never, (error) => request.log.error(error));
+        const onFault = (error: unknown) => request.log.error(error);
+        const served = openIndex(catalog, request.params.index);
+        const found = await served.use((index) => run(index, request.body as never, onFault));
         return sendAnswer(request, reply, found);
       },
     );

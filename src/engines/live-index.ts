@@ -1,0 +1,566 @@
+/**
+ * An index that is written to while it is served.
+ *
+ * A write is numbered, joins the group that is collected while the group before is being committed, and goes to the
+ * update log and to the shards' writers at once: the commit, one fsync for the whole group, runs beside the insertions.
+ * It is acknowledged when it is both durable and visible, and it is visible only when it is durable (apply.ts,
+ * live-pins.ts). So what a search has shown outlives a crash, and so does what was acknowledged.
+ *
+ * What an index holds is always its generation and every update after the generation's seq. Opening, falling back to an
+ * older generation, publishing another one and rolling back are the same: load, replay, serve.
+ */
+import { join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { AttributeTypes, IndexConfig } from '../index/config.ts';
+import { encodeManifest, GENERATION_NAME, type Manifest } from '../index/manifest.ts';
+import { NearpinError } from '../lib/errors.ts';
+import { Checkpoint } from '../shards/checkpoint.ts';
+import type { IndexLog } from '../shards/log-thread.ts';
+import { monotonicMs } from '../shards/protocol.ts';
+import {
+  abandonStaging,
+  currentGeneration,
+  listGenerations,
+  publishGeneration,
+  readManifest,
+  removeGeneration,
+  setCurrentGeneration,
+  setGenerationAside,
+  stageGeneration,
+} from '../storage/generation.ts';
+import { lockIndex } from '../storage/index-lock.ts';
+import type { Operation } from '../storage/update-record.ts';
+import type {
+  DeleteAnswer,
+  GenerationDescription,
+  LiveDescription,
+  LiveEngine,
+  PinDelete,
+  PinWrite,
+  UpsertAnswer,
+  Warning,
+} from './engine.ts';
+import type { EngineHost } from './engine-host.ts';
+import { type Attach, LoadedGeneration } from './loaded-generation.ts';
+import { WriteQueue } from './write-queue.ts';
+
+/** Generations that a checkpoint leaves, the one it wrote among them; the log goes back to the oldest. */
+const GENERATIONS_KEPT = 3;
+/** A checkpoint is made by itself when the log since the last one is longer than this, and than half the segments. */
+const CHECKPOINT_BYTES_MIN = 64 * 1024 * 1024;
+const CHECKPOINT_SHARE = 0.5;
+/** Publishing replays with writes going on until so few updates are left that they can wait for the rest. */
+const CATCH_UP_UPDATES = 64;
+const CATCH_UP_ROUNDS = 8;
+/** A shard that is fuller than this is warned of. */
+const FILL_WARNING = 0.8;
+
+export interface LiveIndexOptions<Extra> {
+  readonly attach: Attach<Extra>;
+  /** Leaves the files as they are, and refuses writes. */
+  readonly readOnly?: boolean;
+  /** Most bytes of one shard's memory. */
+  readonly limitBytes?: number;
+  /** Bytes of log after which a checkpoint is made by itself; by the size of the index when absent. */
+  readonly checkpointBytes?: number;
+  /** Hears what those who run the index should know, once each. */
+  readonly onWarning?: (warning: Warning) => void;
+}
+
+/** What opening found out. */
+interface Opened<Extra> {
+  readonly indexDir: string;
+  readonly host: EngineHost;
+  readonly options: LiveIndexOptions<Extra>;
+  readonly loaded: LoadedGeneration<Extra>;
+  readonly log: IndexLog;
+  readonly base: number;
+  readonly last: number;
+  readonly replayedBytes: number;
+  readonly warnings: Warning[];
+  /** Why writes are refused. */
+  readonly refusal: NearpinError | undefined;
+  readonly unlock: () => void;
+}
+
+const readOnlyCodes: readonly string[] = ['index_locked', 'io_error'];
+
+export class LiveIndex<Extra> implements LiveEngine {
+  readonly #indexDir: string;
+  readonly #host: EngineHost;
+  readonly #options: LiveIndexOptions<Extra>;
+  readonly #log: IndexLog;
+  readonly #queue: WriteQueue | undefined;
+  readonly #refusal: NearpinError | undefined;
+  readonly #warnings: Warning[];
+  readonly #unlock: () => void;
+  #loaded: LoadedGeneration<Extra>;
+  /** Updates after this one are in the log. */
+  #logBase: number;
+  /** Bytes of updates since the generation that is served. */
+  #loggedBytes: number;
+  /** Generations that are being let go of. */
+  readonly #closing = new Set<Promise<void>>();
+  /** Checkpoints and publishings, one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  #isCheckpointing = false;
+  #closed: Promise<void> | undefined;
+
+  private constructor(opened: Opened<Extra>) {
+    this.#indexDir = opened.indexDir;
+    this.#host = opened.host;
+    this.#options = opened.options;
+    this.#loaded = opened.loaded;
+    this.#log = opened.log;
+    this.#logBase = opened.base;
+    this.#loggedBytes = opened.replayedBytes;
+    this.#warnings = opened.warnings;
+    this.#refusal = opened.refusal;
+    this.#unlock = opened.unlock;
+    if (!opened.refusal) {
+      this.#queue = new WriteQueue(opened.log, opened.last, opened.loaded, {
+        onFault: (error) => this.#heal(error),
+        onVisible: (bytes) => this.#onVisible(bytes),
+      });
+    }
+  }
+
+  /**
+   * Opens the index in a directory: its current generation, or the newest good one before it, and the updates since.
+   * Rejects with unknown_index, missing_file, corrupt_file, unsupported_version, shard_full, not_enough_memory,
+   * model_mismatch or bad_attribute; nothing stays open then.
+   */
+  static async open<Extra>(
+    indexDir: string,
+    host: EngineHost,
+    options: LiveIndexOptions<Extra>,
+  ): Promise<LiveIndex<Extra>> {
+    const dir = resolve(indexDir);
+    await listGenerations(dir);
+    const warnings: Warning[] = [];
+    const warn = (warning: Warning) => {
+      warnings.push(warning);
+      options.onWarning?.(warning);
+    };
+    let refusal: NearpinError | undefined;
+    let unlock = () => {};
+    if (options.readOnly) {
+      refusal = new NearpinError('index_locked', `${dir} is open for reading only`);
+    } else {
+      try {
+        unlock = lockIndex(dir);
+      } catch (error) {
+        if (!(error instanceof NearpinError) || !readOnlyCodes.includes(error.code)) throw error;
+        refusal = error;
+      }
+    }
+    const log = host.logs.logOf(dir, refusal !== undefined);
+    try {
+      const extent = await openLog(log, refusal !== undefined, warn);
+      const { base, last } = extent ?? { base: 0, last: 0 };
+      const loaded = await loadNewestGood(dir, host, options, refusal !== undefined, base, warn);
+      const { seq } = loaded.manifest;
+      let replayedBytes = 0;
+      try {
+        if (last > seq) {
+          const { bytes, damaged } = await loaded.replay(log, last, await typesOfLog(dir, loaded.manifest));
+          replayedBytes = bytes;
+          if (damaged.length > 0) {
+            const message = `updates ${damaged.join(', ')} of the log are damaged and were left out`;
+            warn({ code: 'corrupt_file', message });
+          }
+        }
+        // The first updates of an index that came with a generation from elsewhere
+        if (extent && refusal === undefined && last < seq) await log.startAfter(seq);
+      } catch (error) {
+        await loaded.close();
+        throw error;
+      }
+      return new LiveIndex({
+        indexDir: dir,
+        host,
+        options,
+        loaded,
+        log,
+        base: last < seq ? seq : base,
+        last: Math.max(last, seq),
+        replayedBytes,
+        warnings,
+        refusal,
+        unlock,
+      });
+    } catch (error) {
+      await log.close();
+      unlock();
+      throw error;
+    }
+  }
+
+  /** Runs something with the generation that is served now, which stays open until it has ended. */
+  async use<Result>(run: (loaded: LoadedGeneration<Extra>) => Promise<Result>): Promise<Result> {
+    if (this.#closed) throw new NearpinError('closed', 'the index is closed');
+    const loaded = this.#loaded;
+    const release = loaded.hold();
+    try {
+      return await run(loaded);
+    } finally {
+      release();
+    }
+  }
+
+  /** The generation that is served now. */
+  get loaded(): LoadedGeneration<Extra> {
+    return this.#loaded;
+  }
+
+  describeLive(): LiveDescription {
+    const stats = this.#loaded.shards.stats();
+    const fullest = stats.reduce<{ bytes: number; limitBytes: number }>(
+      (most, shard) => (shard.bytes / shard.limitBytes > most.bytes / most.limitBytes ? shard : most),
+      { bytes: 0, limitBytes: 1 },
+    );
+    const fill = fullest.bytes / fullest.limitBytes;
+    const oldest = this.#queue?.oldestMs;
+    const nearlyFull: Warning = {
+      code: 'shard_full',
+      message: `a shard holds ${fullest.bytes} of at most ${fullest.limitBytes} bytes`,
+    };
+    return {
+      readOnly: this.#writeRefusal()?.code ?? null,
+      seqWritten: this.#queue?.durableSeq ?? this.#loaded.pins.seq,
+      seqSearchable: this.#loaded.pins.seq,
+      lagMs: oldest === undefined ? 0 : Math.max(0, monotonicMs() - oldest),
+      waitingPins: this.#queue?.waitingPins ?? 0,
+      logBase: this.#logBase,
+      fill,
+      limitBytes: fullest.limitBytes,
+      warnings: fill >= FILL_WARNING ? [...this.#warnings, nearlyFull] : this.#warnings,
+    };
+  }
+
+  /** Why a write would be refused. */
+  #writeRefusal(): NearpinError | undefined {
+    if (this.#host.name === 'hnswlib') {
+      return new NearpinError(
+        'read_only_engine',
+        'the hnswlib engine builds its graphs once and takes no writes',
+      );
+    }
+    return this.#refusal;
+  }
+
+  #writable(): WriteQueue {
+    const refusal = this.#closed ? new NearpinError('closed', 'the index is closed') : this.#writeRefusal();
+    if (refusal) throw refusal;
+    return this.#queue!;
+  }
+
+  async upsert(pins: readonly PinWrite[], checkedBy: IndexConfig): Promise<UpsertAnswer> {
+    const { config } = this.#loaded.manifest;
+    if (checkedBy !== config && !isDeepStrictEqual(checkedBy, config)) {
+      throw new NearpinError('overloaded', 'the index was swapped while the pins were checked; try again');
+    }
+    const operations = pins.map(({ id, vector, text = null, attributes, payload }): Operation => {
+      if (vector === undefined) return { kind: 'change', id, attributes: attributes ?? null, payload };
+      return { kind: 'upsert', id, vector, text, attributes: attributes ?? {}, payload };
+    });
+    const { seq } = await this.#writable().write(operations, pins, 'pins');
+    return { seq, upserted: pins.length };
+  }
+
+  async delete(pins: readonly PinDelete[]): Promise<DeleteAnswer> {
+    const operations = pins.map(({ id }): Operation => ({ kind: 'delete', id }));
+    const { seq, existed } = await this.#writable().write(operations, pins, 'ids');
+    return { seq, deleted: existed };
+  }
+
+  #onVisible(bytes: number): void {
+    this.#loggedBytes += bytes;
+    const { manifest } = this.#loaded;
+    const segments = manifest.shards.reduce((sum, shard) => sum + shard.bytes, 0);
+    const limit =
+      this.#options.checkpointBytes ?? Math.max(CHECKPOINT_BYTES_MIN, segments * CHECKPOINT_SHARE);
+    if (this.#loggedBytes < limit || this.#isCheckpointing || this.#closed) return;
+    this.checkpoint().catch((error: Error) => {
+      // Not again before as much has come once more
+      this.#loggedBytes = 0;
+      const code = error instanceof NearpinError ? error.code : 'internal';
+      this.#warn({ code, message: `a checkpoint failed: ${error.message}` });
+    });
+  }
+
+  #warn(warning: Warning): void {
+    this.#warnings.push(warning);
+    this.#options.onWarning?.(warning);
+  }
+
+  /** One after the other. */
+  #exclusively<Result>(run: () => Promise<Result>): Promise<Result> {
+    if (this.#closed) return Promise.reject(new NearpinError('closed', 'the index is closed'));
+    const done = this.#last.then(run);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  async checkpoint(): Promise<GenerationDescription> {
+    if (this.#refusal) throw this.#refusal;
+    return this.#exclusively(async () => {
+      this.#isCheckpointing = true;
+      try {
+        return await this.#checkpoint();
+      } finally {
+        this.#isCheckpointing = false;
+      }
+    });
+  }
+
+  async #checkpoint(): Promise<GenerationDescription> {
+    const queue = this.#queue!;
+    const { manifest: base, dir: baseDir, pins, shards } = this.#loaded;
+    const staging = await stageGeneration(this.#indexDir);
+    const checkpoint = new Checkpoint(this.#host.module);
+    let generation: string | undefined;
+    try {
+      await checkpoint.start();
+      await queue.pause();
+      let seq: number;
+      let bytesBefore: number;
+      let keywords: ReturnType<typeof pins.newKeywords>;
+      try {
+        seq = pins.seq;
+        bytesBefore = this.#loggedBytes;
+        keywords = pins.newKeywords();
+        await checkpoint.copy(shards.writers.map(({ memory }) => memory));
+      } finally {
+        queue.resume();
+      }
+      const call = { indexDir: this.#indexDir, staging, base, baseDir, seq, keywords };
+      const files = await checkpoint.write(call);
+      // Whoever published another generation meanwhile, by a build perhaps, wants that one to be current
+      const isCurrent = (await currentGeneration(this.#indexDir)) === base.generation;
+      const manifestOf = (name: string): Manifest => ({
+        generation: name,
+        seq,
+        count: files.pins.count,
+        config: base.config,
+        model: base.model,
+        ...files,
+      });
+      generation = await publishGeneration(staging, (name) => encodeManifest(manifestOf(name)), isCurrent);
+      await this.#loaded.become(join(this.#indexDir, generation), manifestOf(generation));
+      this.#loggedBytes -= bytesBefore;
+      await this.#prune();
+      return await this.#describeGeneration(generation);
+    } finally {
+      await checkpoint.close();
+      if (generation === undefined) await abandonStaging(staging);
+    }
+  }
+
+  /** Removes generations beyond those that are kept, and the updates that all of those hold. */
+  async #prune(): Promise<void> {
+    const names = await listGenerations(this.#indexDir);
+    const current = await currentGeneration(this.#indexDir);
+    const served = this.#loaded.manifest.generation;
+    const kept = new Set([...names.slice(-GENERATIONS_KEPT), current, served]);
+    for (const name of names) if (!kept.has(name)) await removeGeneration(this.#indexDir, name);
+    const seqs = await Promise.all(
+      [...kept].map(async (name) => {
+        const manifest = await readManifest(join(this.#indexDir, name)).catch(() => undefined);
+        return manifest?.seq ?? Number.POSITIVE_INFINITY;
+      }),
+    );
+    const oldest = Math.min(this.#loaded.manifest.seq, ...seqs);
+    await this.#log.trim(oldest);
+    this.#logBase = Math.max(this.#logBase, oldest);
+  }
+
+  async generations(): Promise<GenerationDescription[]> {
+    const names = await listGenerations(this.#indexDir);
+    return Promise.all(names.map((name) => this.#describeGeneration(name)));
+  }
+
+  async #describeGeneration(name: string): Promise<GenerationDescription> {
+    const isCurrent = name === this.#loaded.manifest.generation;
+    try {
+      const { seq, count, config, shards, pins } = await readManifest(join(this.#indexDir, name));
+      const bytes = shards.reduce((sum, shard) => sum + shard.bytes, pins.bytes);
+      return {
+        generation: name,
+        isCurrent,
+        seq,
+        count,
+        model: config.model,
+        bytes,
+        canPublish: seq >= this.#logBase,
+      };
+    } catch (error) {
+      if (!(error instanceof NearpinError)) throw error;
+      return { generation: name, isCurrent, seq: 0, count: 0, model: null, bytes: 0, canPublish: false };
+    }
+  }
+
+  async publish(generation: string): Promise<GenerationDescription> {
+    if (this.#refusal) throw this.#refusal;
+    return this.#exclusively(async () => {
+      await this.#publish(generation, true);
+      return this.#describeGeneration(generation);
+    });
+  }
+
+  async #publish(generation: string, isCurrent: boolean): Promise<void> {
+    if (!GENERATION_NAME.test(generation) || !(await listGenerations(this.#indexDir)).includes(generation)) {
+      throw new NearpinError('unknown_generation', `there is no generation ${JSON.stringify(generation)}`);
+    }
+    const queue = this.#queue!;
+    const { attach, limitBytes } = this.#options;
+    const dir = join(this.#indexDir, generation);
+    const { seq } = await readManifest(dir);
+    if (seq < this.#logBase) {
+      const message = `generation ${generation} holds updates up to ${seq}, and those up to ${this.#logBase} are kept no more`;
+      throw new NearpinError('log_trimmed', message);
+    }
+    const next = await LoadedGeneration.load(dir, this.#host, attach, limitBytes);
+    try {
+      const types = this.#loaded.manifest.config.attributes;
+      let bytes = 0;
+      const catchUp = async () => {
+        bytes += (await next.replay(this.#log, queue.durableSeq, types)).bytes;
+      };
+      for (let round = 0; round < CATCH_UP_ROUNDS; round++) {
+        await catchUp();
+        if (queue.durableSeq - next.pins.seq <= CATCH_UP_UPDATES) break;
+      }
+      await queue.pause();
+      try {
+        await catchUp();
+        if (isCurrent) await setCurrentGeneration(this.#indexDir, generation);
+        this.#letGo(this.#loaded);
+        this.#loaded = next;
+        this.#loggedBytes = bytes;
+        queue.retarget(next);
+      } finally {
+        queue.resume();
+      }
+    } catch (error) {
+      await next.close();
+      throw error;
+    }
+  }
+
+  #letGo(loaded: LoadedGeneration<Extra>): void {
+    const closing = loaded.close();
+    this.#closing.add(closing);
+    void closing.finally(() => this.#closing.delete(closing));
+  }
+
+  /** A writer has failed within a graph: the generation is loaded anew, with every update that was acknowledged. */
+  #heal(error: NearpinError): void {
+    if (this.#closed) return;
+    this.#warn({
+      code: error.code,
+      message: `a writer failed and the index was loaded anew: ${error.message}`,
+    });
+    this.#exclusively(() => this.#publish(this.#loaded.manifest.generation, false)).catch((again: Error) => {
+      this.#warn({ code: 'internal', message: `the index could not be loaded anew: ${again.message}` });
+    });
+  }
+
+  /** Ends the writes and searches under way, then gives everything back. Closing twice is fine. */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    await this.#last;
+    await this.#queue?.close(new NearpinError('closed', 'the index is closed'));
+    await this.#loaded.close();
+    await Promise.all([...this.#closing]);
+    await this.#log.close();
+    this.#unlock();
+  }
+}
+
+/** Opens the log; a damaged one is put aside where the index may be written. */
+async function openLog(log: IndexLog, readOnly: boolean, warn: (warning: Warning) => void) {
+  try {
+    return await log.extent();
+  } catch (error) {
+    if (!(error instanceof NearpinError) || error.code !== 'corrupt_file') throw error;
+    const where = readOnly ? 'is not read' : `now lies in ${await log.setAside()}`;
+    warn({ code: 'corrupt_file', message: `the update log ${where}: ${error.message}` });
+    return undefined;
+  }
+}
+
+/** Attribute types that the updates of the log were checked against: those of the newest generation that took updates. */
+async function typesOfLog(dir: string, manifest: Manifest): Promise<AttributeTypes | undefined> {
+  for (const name of (await listGenerations(dir)).reverse()) {
+    if (name === manifest.generation) continue;
+    const other = await readManifest(join(dir, name)).catch(() => undefined);
+    if (other) return other.config.attributes;
+  }
+  return undefined;
+}
+
+/** Faults for which an older generation is better than none. */
+const DAMAGE: readonly string[] = ['corrupt_file', 'missing_file', 'unsupported_version'];
+
+/** Loads the current generation, or when that is damaged the newest good one before from which the log goes on. */
+async function loadNewestGood<Extra>(
+  dir: string,
+  host: EngineHost,
+  { attach, limitBytes }: LiveIndexOptions<Extra>,
+  readOnly: boolean,
+  logBase: number,
+  warn: (warning: Warning) => void,
+): Promise<LoadedGeneration<Extra>> {
+  const names = await listGenerations(dir);
+  let current: string | undefined;
+  let fault: unknown;
+  try {
+    current = await currentGeneration(dir);
+  } catch (error) {
+    fault = error;
+  }
+  const older = names.filter((name) => current === undefined || Number(name) < Number(current)).reverse();
+  const bad: { readonly name: string; readonly message: string }[] = [];
+  for (const name of current === undefined ? older : [current, ...older]) {
+    try {
+      // Updates between the generation and the start of the log would be missing
+      if (name !== current && (await readManifest(join(dir, name))).seq < logBase) continue;
+      const loaded = await LoadedGeneration.load(join(dir, name), host, attach, limitBytes);
+      if (name === current) return loaded;
+      await fallBack(dir, name, bad, readOnly, warn, fault);
+      return loaded;
+    } catch (error) {
+      if (!(error instanceof NearpinError) || !DAMAGE.includes(error.code)) throw error;
+      fault ??= error;
+      if (error.code !== 'unsupported_version') bad.push({ name, message: error.message });
+    }
+  }
+  throw fault;
+}
+
+async function fallBack(
+  dir: string,
+  name: string,
+  bad: readonly { readonly name: string; readonly message: string }[],
+  readOnly: boolean,
+  warn: (warning: Warning) => void,
+  fault: unknown,
+): Promise<void> {
+  const because = bad.length > 0 ? bad.map(({ message }) => message).join('; ') : (fault as Error).message;
+  warn({ code: 'corrupt_file', message: `generation ${name} is served in place of a newer one: ${because}` });
+  if (readOnly) return;
+  try {
+    await setCurrentGeneration(dir, name);
+    for (const each of bad) await setGenerationAside(dir, each.name);
+  } catch (error) {
+    warn({
+      code: 'io_error',
+      message: `what is damaged could not be put aside: ${(error as Error).message}`,
+    });
+  }
+}

@@ -1,0 +1,189 @@
+/** The routes that change an index: its pins, its generations, and the index itself. */
+import type { FastifyInstance } from 'fastify';
+import Type from 'typebox';
+import type { DeleteRequest, UpsertRequest } from '../../retrieval/contract.ts';
+import { describeIndex } from '../../retrieval/describe.ts';
+import { runDelete, runUpsert, writable } from '../../retrieval/write.ts';
+import { documented, sendAnswer } from '../api.ts';
+import { adminOf, type Catalog, openIndex } from '../catalog.ts';
+
+const INDEX_PARAMS = Type.Object({ index: Type.String() });
+const ALIAS_PARAMS = Type.Object({ alias: Type.String() });
+
+interface OfIndex {
+  Params: { index: string };
+}
+
+export function writeRoutes(app: FastifyInstance, catalog: Catalog): void {
+  app.put<OfIndex & { Body: UpsertRequest }>(
+    '/v1/indexes/:index/pins',
+    {
+      schema: documented({
+        tags: ['writing'],
+        summary: 'Write pins',
+        description:
+          'All or none. Answered when they are on the disk and can be found. Refused with too_many_writes and ' +
+          'Retry-After when more wait than are taken, with disk_full or shard_full when there is no room.',
+        body: 'UpsertRequest',
+        answer: 'UpsertAnswer',
+        params: INDEX_PARAMS,
+      }),
+    },
+    async (request, reply) =>
+      sendAnswer(request, reply, await runUpsert(openIndex(catalog, request.params.index), request.body)),
+  );
+
+  app.delete<OfIndex & { Body: DeleteRequest }>(
+    '/v1/indexes/:index/pins',
+    {
+      schema: documented({
+        tags: ['writing'],
+        summary: 'Delete pins',
+        body: 'DeleteRequest',
+        answer: 'DeleteAnswer',
+        params: INDEX_PARAMS,
+      }),
+    },
+    async (request, reply) =>
+      sendAnswer(request, reply, await runDelete(openIndex(catalog, request.params.index), request.body)),
+  );
+
+  app.post<OfIndex>(
+    '/v1/indexes/:index/checkpoint',
+    {
+      schema: documented({
+        tags: ['generations'],
+        summary: 'Write a generation that holds every update so far',
+        body: 'CheckpointRequest',
+        answer: 'GenerationDescription',
+        params: INDEX_PARAMS,
+      }),
+      preValidation: async (request) => {
+        request.body ??= {};
+      },
+    },
+    async (request, reply) =>
+      sendAnswer(request, reply, await writable(openIndex(catalog, request.params.index)).checkpoint()),
+  );
+
+  app.get<OfIndex>(
+    '/v1/indexes/:index/generations',
+    {
+      schema: documented({
+        tags: ['generations'],
+        summary: 'All generations, oldest first',
+        answer: 'GenerationList',
+        params: INDEX_PARAMS,
+      }),
+    },
+    async (request, reply) => {
+      const generations = await writable(openIndex(catalog, request.params.index)).generations();
+      return sendAnswer(request, reply, { generations });
+    },
+  );
+
+  app.put<OfIndex & { Body: { generation: string } }>(
+    '/v1/indexes/:index/generation',
+    {
+      schema: documented({
+        tags: ['generations'],
+        summary: 'Publish a generation, or roll back to one',
+        description:
+          'It is loaded, brought up to date with the updates after its seq, and takes over at once; requests under ' +
+          'way end on the one before.',
+        body: 'PublishRequest',
+        answer: 'GenerationDescription',
+        params: INDEX_PARAMS,
+      }),
+    },
+    async (request, reply) => {
+      const live = writable(openIndex(catalog, request.params.index));
+      return sendAnswer(request, reply, await live.publish(request.body.generation));
+    },
+  );
+
+  app.put<OfIndex>(
+    '/v1/indexes/:index',
+    {
+      schema: documented({
+        tags: ['indexes'],
+        summary: 'Make an empty index',
+        description: 'An index that has this config already is left as it is.',
+        body: 'CreateRequest',
+        answer: 'IndexDescription',
+        params: INDEX_PARAMS,
+      }),
+    },
+    async (request, reply) =>
+      sendAnswer(
+        request,
+        reply,
+        describeIndex(await adminOf(catalog).create(request.params.index, request.body)),
+      ),
+  );
+
+  app.delete<OfIndex>(
+    '/v1/indexes/:index',
+    {
+      schema: documented({
+        tags: ['indexes'],
+        summary: 'Remove an index with all its files',
+        answer: 'Removed',
+        params: INDEX_PARAMS,
+      }),
+    },
+    async (request, reply) => {
+      const { index } = request.params;
+      await adminOf(catalog).remove(index);
+      return sendAnswer(request, reply, { removed: index });
+    },
+  );
+}
+
+/** The routes of aliases: a name that stands for an index, and for another one from one request to the next. */
+export function aliasRoutes(app: FastifyInstance, catalog: Catalog): void {
+  app.get(
+    '/v1/aliases',
+    { schema: documented({ tags: ['indexes'], summary: 'All aliases', answer: 'AliasList' }) },
+    async (request, reply) => {
+      const aliases = [...adminOf(catalog).aliases()].map(([alias, index]) => ({ alias, index }));
+      return sendAnswer(request, reply, { aliases });
+    },
+  );
+
+  app.put<{ Params: { alias: string }; Body: { index: string } }>(
+    '/v1/aliases/:alias',
+    {
+      schema: documented({
+        tags: ['indexes'],
+        summary: 'Let an alias stand for an index',
+        body: 'AliasRequest',
+        answer: 'Alias',
+        params: ALIAS_PARAMS,
+      }),
+    },
+    async (request, reply) => {
+      const { alias } = request.params;
+      const { index } = request.body;
+      await adminOf(catalog).setAlias(alias, index);
+      return sendAnswer(request, reply, { alias, index });
+    },
+  );
+
+  app.delete<{ Params: { alias: string } }>(
+    '/v1/aliases/:alias',
+    {
+      schema: documented({
+        tags: ['indexes'],
+        summary: 'Remove an alias',
+        answer: 'Removed',
+        params: ALIAS_PARAMS,
+      }),
+    },
+    async (request, reply) => {
+      const { alias } = request.params;
+      await adminOf(catalog).removeAlias(alias);
+      return sendAnswer(request, reply, { removed: alias });
+    },
+  );
+}

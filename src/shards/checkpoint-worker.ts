@@ -1,0 +1,118 @@
+/**
+ * The thread of a checkpoint. It copies the shards' memories while their writers rest, which takes as long as copying
+ * memory does; then, while they go on, it writes the copies as segments, and the pin store from the one before and the
+ * updates since. It ends with its checkpoint, and all it has taken with it.
+ */
+import { join } from 'node:path';
+import { workerData } from 'node:worker_threads';
+import { copyShard, Shard, shardStats } from '../core/shard.ts';
+import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
+import type { Attributes } from '../index/pin.ts';
+import { NearpinError } from '../lib/errors.ts';
+import { failpoint } from '../lib/failpoints.ts';
+import { createPinStore, type KeywordEntry, openPinStore, type PinStore } from '../storage/pin-store.ts';
+import { UpdateLog } from '../storage/update-log.ts';
+import { decodeUpdate } from '../storage/update-record.ts';
+import type { CheckpointCall, CheckpointResult, WriteCall } from './checkpoint.ts';
+import { saveShard } from './shard-file.ts';
+import { serveCalls } from './thread.ts';
+
+/** Updates that are read from the log at once. */
+const READ_BYTES = 4 * 1024 * 1024;
+
+/** What the updates have made of a pin; null when it is deleted. */
+type Changed = { readonly seq: number; readonly attributes: Attributes; readonly payload: unknown } | null;
+
+const { module } = workerData as { module: WasmModule };
+let copies: readonly WasmMemory[] = [];
+
+serveCalls<CheckpointCall>(async (call) => {
+  switch (call.do) {
+    case 'start':
+      return {};
+    case 'copy':
+      copies = call.memories.map((memory) => copyShard(memory));
+      return {};
+    case 'write':
+      return { value: await write(call) };
+  }
+});
+
+async function write(call: WriteCall): Promise<CheckpointResult> {
+  const shards = copies.map((memory) => new Shard(module, memory, 0));
+  for (const [s, shard] of shards.entries()) {
+    const finding = shard.validate();
+    if (!finding) continue;
+    throw new NearpinError('internal', `shard ${s}, ordinal ${finding.ordinal}: ${finding.invariant}`);
+  }
+  const entries = shards.map(({ memory }, s) => {
+    const file = `shard-${String(s).padStart(3, '0')}.seg`;
+    return { file, ...saveShard(join(call.staging, file), memory), count: shardStats(memory).live };
+  });
+  failpoint('segment.written');
+  const before = await openPinStore(join(call.baseDir, call.base.pins.dir), call.base.pins);
+  try {
+    const dir = 'pins';
+    const seal = await writePins(join(call.staging, dir), call, before, shards);
+    failpoint('pin-store.written');
+    return { shards: entries, pins: { dir, ...seal } };
+  } finally {
+    await before.close();
+  }
+}
+
+async function writePins(dir: string, call: WriteCall, before: PinStore, shards: readonly Shard[]) {
+  const changed = await changesSince(call, before);
+  const pins = await createPinStore(dir);
+  try {
+    for (const [id, bytes] of before.entries()) if (!changed.has(id)) pins.copy(id, bytes);
+    for (const [s, shard] of shards.entries()) {
+      for (let ordinal = 0; ordinal < shard.count; ordinal++) {
+        if (!shard.isLive(ordinal)) continue;
+        const id = shard.id(ordinal);
+        const now = changed.get(id);
+        if (now) pins.put(id, { shard: s, ordinal, ...now });
+      }
+    }
+    return await pins.finish(keywords(before, call.keywords));
+  } catch (error) {
+    await pins.abandon();
+    throw error;
+  }
+}
+
+function* keywords(before: PinStore, more: readonly KeywordEntry[]): Generator<KeywordEntry> {
+  yield* before.keywords();
+  yield* more;
+}
+
+/** Every pin that updates after the base generation have changed, as they leave it. */
+async function changesSince(call: WriteCall, before: PinStore): Promise<Map<string, Changed>> {
+  const changed = new Map<string, Changed>();
+  const log = UpdateLog.open(call.indexDir, false);
+  try {
+    for (let seq = call.base.seq; log && seq < call.seq; ) {
+      const { updates, through } = log.read(seq, call.seq, READ_BYTES);
+      for (const { seq, bytes } of updates) {
+        for (const operation of decodeUpdate(bytes).operations) {
+          const { id } = operation;
+          if (operation.kind === 'delete') {
+            changed.set(id, null);
+          } else if (operation.kind === 'upsert') {
+            changed.set(id, { seq, attributes: operation.attributes, payload: operation.payload });
+          } else {
+            const was = changed.has(id) ? changed.get(id) : before.get(id);
+            if (!was) continue;
+            const attributes = operation.attributes ?? was.attributes;
+            const payload = operation.payload === undefined ? was.payload : operation.payload;
+            changed.set(id, { seq, attributes, payload });
+          }
+        }
+      }
+      seq = through;
+    }
+  } finally {
+    await log?.close();
+  }
+  return changed;
+}

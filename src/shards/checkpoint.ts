@@ -1,0 +1,57 @@
+/** A checkpoint seen from the thread that serves: the calls of checkpoint-worker.ts, in their order. */
+import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
+import type { Manifest, PinsEntry, ShardEntry } from '../index/manifest.ts';
+import type { KeywordEntry } from '../storage/pin-store.ts';
+import { Thread } from './thread.ts';
+
+export interface WriteCall {
+  readonly do: 'write';
+  readonly indexDir: string;
+  /** Where the generation is written. */
+  readonly staging: string;
+  /** The generation that the shards were loaded from, and where it lies. */
+  readonly base: Manifest;
+  readonly baseDir: string;
+  /** The last update that the copies hold. */
+  readonly seq: number;
+  /** Keywords that the base generation does not have. */
+  readonly keywords: readonly KeywordEntry[];
+}
+
+export type CheckpointCall =
+  | { readonly do: 'start' }
+  | { readonly do: 'copy'; readonly memories: readonly WasmMemory[] }
+  | WriteCall;
+
+/** What the manifest states of the files that were written. */
+export interface CheckpointResult {
+  readonly shards: readonly ShardEntry[];
+  readonly pins: PinsEntry;
+}
+
+export class Checkpoint {
+  readonly #thread: Thread;
+
+  constructor(module: WasmModule) {
+    this.#thread = new Thread(new URL('./checkpoint-worker.js', import.meta.url), { module });
+  }
+
+  /** Resolves when the thread is ready to copy. */
+  async start(): Promise<void> {
+    await this.#thread.call({ do: 'start' } satisfies CheckpointCall);
+  }
+
+  /** Copies memories on which no writer is at work. Rejects with shard_full when there is no memory for the copies. */
+  async copy(memories: readonly WasmMemory[]): Promise<void> {
+    await this.#thread.call({ do: 'copy', memories } satisfies CheckpointCall);
+  }
+
+  /** Writes the copies and their pin store. Rejects with io_error, corrupt_file, or internal when a graph is damaged. */
+  write(call: Omit<WriteCall, 'do'>): Promise<CheckpointResult> {
+    return this.#thread.call({ do: 'write', ...call } satisfies CheckpointCall);
+  }
+
+  close(): Promise<void> {
+    return this.#thread.close();
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * A thread that keeps state and answers calls one after the other, in the order in which they were made. (Piscina's
+ * threads are for work that any of them can do.) The thread keeps the process alive only while a call is unanswered.
+ */
+import { parentPort, type Transferable, Worker } from 'node:worker_threads';
+import { type ErrorRecord, fromErrorRecord, NearpinError, toErrorRecord } from '../lib/errors.ts';
+
+interface Call {
+  readonly id: number;
+  readonly message: unknown;
+}
+
+interface Reply {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: ErrorRecord;
+}
+
+interface Waiting {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: NearpinError) => void;
+}
+
+export class Thread {
+  readonly #file: URL;
+  readonly #workerData: unknown;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #calls = 0;
+  #closed = false;
+
+  /** @param file of a worker that calls `serveCalls` @param workerData for it */
+  constructor(file: URL, workerData: unknown) {
+    this.#file = file;
+    this.#workerData = workerData;
+  }
+
+  /** Rejects with what the call threw; with `closed` when the thread was closed or has died. Starts it when needed. */
+  call<Answer>(message: unknown, transfer: readonly Transferable[] = []): Promise<Answer> {
+    if (this.#closed) return Promise.reject(new NearpinError('closed', 'the thread is closed'));
+    this.#worker ??= this.#start();
+    const id = this.#calls++;
+    if (this.#waiting.size === 0) this.#worker.ref();
+    return new Promise<Answer>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker!.postMessage({ id, message } satisfies Call, transfer);
+    });
+  }
+
+  #start(): Worker {
+    const worker = new Worker(this.#file, { workerData: this.#workerData });
+    worker.on('message', ({ id, value, error }: Reply) => {
+      const call = this.#waiting.get(id)!;
+      this.#waiting.delete(id);
+      if (this.#waiting.size === 0) worker.unref();
+      if (error) call.reject(fromErrorRecord(error));
+      else call.resolve(value as never);
+    });
+    let cause: unknown;
+    worker.on('error', (error) => {
+      cause = error;
+    });
+    worker.on('exit', () => {
+      this.#closed = true;
+      for (const { reject } of this.#waiting.values()) {
+        reject(new NearpinError('closed', 'the thread has ended', [], { cause }));
+      }
+      this.#waiting.clear();
+    });
+    return worker;
+  }
+
+  /** Ends the thread where it is; calls that are unanswered reject with `closed`. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#worker?.terminate();
+  }
+}
+
+/** What a call answers, and which of its buffers go along without being copied. */
+export interface Answered {
+  readonly value?: unknown;
+  readonly transfer?: readonly Transferable[];
+}
+
+/** Serves the calls of this thread; call once at start. */
+export function serveCalls<Message>(handle: (message: Message) => Answered | Promise<Answered>): void {
+  const port = parentPort!;
+  let last: Promise<void> = Promise.resolve();
+  const answer = async ({ id, message }: Call) => {
+    try {
+      const { value, transfer = [] } = await handle(message as Message);
+      port.postMessage({ id, value } satisfies Reply, transfer);
+    } catch (error) {
+      port.postMessage({ id, error: toErrorRecord(error) } satisfies Reply);
+    }
+  };
+  port.on('message', (call: Call) => {
+    last = last.then(() => answer(call));
+  });
+}

@@ -1,0 +1,247 @@
+/**
+ * The update log of an index: sequence number to update, in an LMDB environment of its own, durable when `append`
+ * returns. LMDB commits by writing new pages beside the old ones and then one of two meta pages, so that a process that
+ * is killed at any instant leaves the state before or after the commit.
+ *
+ * Everything here blocks until the disk has answered: it runs in the log's thread. (lmdb's own asynchronous writes
+ * report a full disk by rejecting promises that nobody can hold.)
+ *
+ * Keys are bytes: `u` and the sequence number as a big-endian u64, or `b`, under which lies the sequence number before
+ * the first that the log can still give. Values are the bytes of update-record.ts, which carry a checksum.
+ */
+import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { NearpinError } from '../lib/errors.ts';
+import { failpoint } from '../lib/failpoints.ts';
+import { corruptFile, fileError } from './file-error.ts';
+import { isWhole } from './update-record.ts';
+
+/** Name of the log's directory in the index's. */
+export const LOG_DIR = 'updates';
+const DATA_FILE = 'data.mdb';
+const PAGE_BYTES = 4096;
+const META_MAGIC = 0xbeefc0de;
+/** Offsets in a meta page, behind the header of the page. */
+const MAGIC_AT = 24;
+const PAGE_SIZE_AT = 48;
+const LAST_PAGE_AT = 144;
+const META_BYTES = 176;
+
+const BASE_KEY = Buffer.from('b');
+const UPDATE_PREFIX = 0x75;
+/** Updates that one transaction removes, so that no writer waits long for it. */
+const TRIM_BATCH = 1000;
+
+export interface LoggedUpdate {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+}
+
+/** From and to where a log can give updates. */
+export interface LogExtent {
+  /** Updates after this one are there. */
+  readonly base: number;
+  /** The last one; `base` when there is none. */
+  readonly last: number;
+}
+
+function updateKey(seq: number): Buffer {
+  const key = Buffer.alloc(9);
+  key[0] = UPDATE_PREFIX;
+  key.writeBigUInt64BE(BigInt(seq), 1);
+  return key;
+}
+
+function seqBytes(seq: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(seq));
+  return bytes;
+}
+
+const seqOf = (key: Buffer): number => Number(key.readBigUInt64BE(1));
+
+/**
+ * LMDB trusts the file that it maps: one that was cut would end the process. So its meta pages are held against its
+ * size first. Throws corrupt_file.
+ */
+function checkFile(file: string): void {
+  const { size } = statSync(file);
+  const fd = openSync(file, 'r');
+  try {
+    const meta = Buffer.alloc(META_BYTES);
+    let pages = 0;
+    for (const page of [0, 1]) {
+      const isThere = readSync(fd, meta, 0, META_BYTES, page * PAGE_BYTES) === META_BYTES;
+      if (
+        !isThere ||
+        meta.readUInt32LE(MAGIC_AT) !== META_MAGIC ||
+        meta.readUInt32LE(PAGE_SIZE_AT) !== PAGE_BYTES
+      ) {
+        throw corruptFile(file, 'has no meta pages of an update log');
+      }
+      pages = Math.max(pages, Number(meta.readBigUInt64LE(LAST_PAGE_AT)) + 1);
+    }
+    // The two pages after a fresh environment's meta pages need not have been written yet
+    if (size < pages * PAGE_BYTES) throw corruptFile(file, `has ${size} bytes of ${pages * PAGE_BYTES}`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The disk's refusal of a write. LMDB reports a write that was cut short as an I/O error. */
+function refusal(error: unknown, dir: string): NearpinError {
+  if (error instanceof NearpinError) return error;
+  const { message } = error as Error;
+  return new NearpinError('disk_full', `${dir} takes no more updates: ${message}`, [{ path: dir, message }], {
+    cause: error,
+  });
+}
+
+export class UpdateLog {
+  readonly dir: string;
+  readonly #database: RootDatabase<Uint8Array, Buffer>;
+
+  private constructor(dir: string, database: RootDatabase<Uint8Array, Buffer>) {
+    this.dir = dir;
+    this.#database = database;
+  }
+
+  /**
+   * Opens the log in an index's directory, making it when there is none and it may be written.
+   * @returns undefined when there is none and it is only read. Throws corrupt_file or io_error.
+   */
+  static open(indexDir: string, readOnly: boolean): UpdateLog | undefined {
+    const dir = join(indexDir, LOG_DIR);
+    const file = join(dir, DATA_FILE);
+    const isThere = existsSync(file) && statSync(file).size > 0;
+    if (!isThere && readOnly) return undefined;
+    if (isThere) checkFile(file);
+    try {
+      if (!readOnly) mkdirSync(dir, { recursive: true });
+      const database = open<Uint8Array, Buffer>({
+        path: dir,
+        encoding: 'binary',
+        keyEncoding: 'binary',
+        pageSize: PAGE_BYTES,
+        // A commit returns when it is on the disk
+        overlappingSync: false,
+        readOnly,
+      });
+      return new UpdateLog(dir, database);
+    } catch (error) {
+      if (isThere) throw corruptFile(file, `cannot be opened: ${(error as Error).message}`, error);
+      throw fileError(error, dir, null);
+    }
+  }
+
+  extent(): LogExtent {
+    const base = this.#base();
+    for (const key of this.#database.getKeys({ reverse: true, limit: 1 })) {
+      if (key[0] === UPDATE_PREFIX) return { base, last: Math.max(base, seqOf(key)) };
+    }
+    return { base, last: base };
+  }
+
+  #base(): number {
+    const bytes = this.#database.getBinary(BASE_KEY);
+    return bytes === undefined ? 0 : Number(bytes.readBigUInt64BE());
+  }
+
+  /** Says that updates up to `seq` are held by a generation and were never in this log. Throws disk_full. */
+  startAfter(seq: number): void {
+    this.#commit(() => this.#database.putSync(BASE_KEY, seqBytes(seq)));
+  }
+
+  /** Writes updates in one transaction. Throws disk_full; none of them is in the log then. */
+  append(updates: readonly LoggedUpdate[]): void {
+    failpoint('log.before-commit');
+    const isNew = this.#database.getBinary(BASE_KEY) === undefined;
+    this.#commit(() => {
+      if (isNew) this.#database.putSync(BASE_KEY, seqBytes(updates[0]!.seq - 1));
+      for (const { seq, bytes } of updates) this.#database.putSync(updateKey(seq), bytes, { append: true });
+    });
+    failpoint('log.after-commit');
+  }
+
+  /** Takes updates back that could not be applied. Throws disk_full. */
+  takeBack(seqs: readonly number[]): void {
+    this.#commit(() => {
+      for (const seq of seqs) this.#database.removeSync(updateKey(seq));
+    });
+  }
+
+  /**
+   * Updates after `seq` up to `last`, at most about `bytesMax` of them and one at least, if there are any; the numbers
+   * of those that are damaged; and up to where this looked.
+   */
+  read(
+    seq: number,
+    last: number,
+    bytesMax: number,
+  ): { updates: LoggedUpdate[]; damaged: number[]; through: number } {
+    const updates: LoggedUpdate[] = [];
+    const damaged: number[] = [];
+    let bytes = 0;
+    let through = last;
+    for (const { key, value } of this.#database.getRange({
+      start: updateKey(seq + 1),
+      end: updateKey(last + 1),
+    })) {
+      if (isWhole(value)) updates.push({ seq: seqOf(key), bytes: Uint8Array.from(value) });
+      else damaged.push(seqOf(key));
+      bytes += value.length;
+      if (bytes < bytesMax) continue;
+      through = seqOf(key);
+      break;
+    }
+    return { updates, damaged, through };
+  }
+
+  /** Forgets updates up to `seq`: the generations that are kept hold them. Throws disk_full. */
+  trim(seq: number): void {
+    if (seq <= this.#base()) return;
+    failpoint('log.before-trim');
+    this.startAfter(seq);
+    for (;;) {
+      const keys = [
+        ...this.#database.getKeys({ start: updateKey(0), end: updateKey(seq + 1), limit: TRIM_BATCH }),
+      ];
+      if (keys.length === 0) return;
+      this.#commit(() => {
+        for (const key of keys) this.#database.removeSync(key);
+      });
+    }
+  }
+
+  #commit(action: () => void): void {
+    try {
+      this.#database.transactionSync(action);
+    } catch (error) {
+      throw refusal(error, this.dir);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+  }
+}
+
+/** Whether an index has a log. */
+export function hasLog(indexDir: string): boolean {
+  return existsSync(join(indexDir, LOG_DIR, DATA_FILE));
+}
+
+/** Puts a damaged log out of the way, where it can be looked into; returns its new name. Throws io_error. */
+export function setLogAside(indexDir: string): string {
+  for (let n = 1; ; n++) {
+    const name = `damaged-${LOG_DIR}-${n}`;
+    if (existsSync(join(indexDir, name))) continue;
+    try {
+      renameSync(join(indexDir, LOG_DIR), join(indexDir, name));
+      return name;
+    } catch (error) {
+      throw fileError(error, join(indexDir, LOG_DIR));
+    }
+  }
+}
