@@ -9,10 +9,19 @@
 /* Computes the derived words of the header from config, reader count and limit. */
 void EXPORT(np_layout)(void) {
   u32 dim = H(H_DIM), slots = 1u << H(H_BLOCK_SHIFT);
-  u32 f32_bytes = round_up(dim, 4) * 4;
-  H(H_PADDED) = H(H_CODE) == NP_CODE_F32 ? round_up(dim, 4) : round_up(dim, 16);
-  H(H_CODE_STRIDE) = H(H_CODE) == NP_CODE_F32 ? f32_bytes : round_up(H(H_PADDED) + CODE_TAIL_BYTES, 16);
-  H(H_FINE_STRIDE) = H(H_FINE) == NP_FINE_F32 ? f32_bytes : 0;
+  u32 f32_bytes = round_up(dim, 4) * 4, code_dim = H(H_LEAD) ? H(H_LEAD) : dim;
+  H(H_CODE_DIM) = code_dim;
+  if (H(H_CODE) == NP_CODE_F32) {
+    H(H_PADDED) = round_up(dim, 4);
+    H(H_CODE_TAIL) = 0;
+    H(H_CODE_STRIDE) = f32_bytes;
+  } else {
+    /* the kernel passes over whole vectors of 16; where that reaches the tail, the query is zero */
+    H(H_PADDED) = round_up(code_dim, 16);
+    H(H_CODE_TAIL) = round_up(code_dim, 4);
+    H(H_CODE_STRIDE) = round_up(max_u32(H(H_PADDED), H(H_CODE_TAIL) + CODE_TAIL_BYTES), 16);
+  }
+  H(H_FINE_STRIDE) = H(H_FINE) == NP_FINE_F32 ? f32_bytes : H(H_FINE) == NP_FINE_I10 ? I10_BYTES(dim) : 0;
   H(H_OFF_LINKS) = round_up(slots * H(H_CODE_STRIDE), 64);
   H(H_OFF_NODES) = round_up(H(H_OFF_LINKS) + slots * H(H_M0) * 4, 64);
   H(H_OFF_ROWS) = round_up(H(H_OFF_NODES) + slots * NP_NODE_BYTES, 64);
@@ -27,7 +36,7 @@ void EXPORT(np_layout)(void) {
   H(H_S_VECTOR) = at;
   at += round_up(dim, 16) * 4;
   H(H_S_WORK) = at;
-  at += 2 * round_up(dim, 16) * 2;
+  at += WORK_BYTES(dim);
   H(H_S_QUEUE) = at = round_up(at, 64);
   at += (NP_EF_MAX + 1) * 8;
   H(H_S_HITS) = at = round_up(at, 64);
@@ -40,6 +49,8 @@ void EXPORT(np_layout)(void) {
   at += bitmap;
   H(H_SCRATCH_STRIDE) = round_up(at, 4096);
   u64 base = NP_SCRATCH_BASE + (u64)H(H_READERS) * H(H_SCRATCH_STRIDE);
+  H(H_BASIS) = (u32)base;
+  if (H(H_LEAD)) base += round_up((1 + H(H_LEAD)) * f32_bytes, 4096);
   H(H_BLOCKS_BASE) = base < limit ? (u32)base : 0;
   H(H_BLOCKS_MAX) = base < limit ? (u32)((limit - base) / H(H_BLOCK_BYTES)) : 0;
   if (H(H_EPOCH) == 0) H(H_EPOCH) = 1;
@@ -81,17 +92,20 @@ i32 EXPORT(np_search)(u32 reader, u32 k, u32 ef, u32 exact, u32 filtered, i32 bu
   S(reader, S_PHASE) = PHASE_FILTER;
   if (!filtered && exact) {
     start_scan(reader);
-  } else if (!filtered) {
-    Shape s = shape_of_shard();
-    Query q = query_from_vector(&s, QUERY_VECTOR(reader), QUERY_VALUES(reader));
-    start_graph(&s, &q, reader, S(reader, S_EF));
   } else if (exact) {
     S(reader, S_EF) = 0;
   }
-  return run_search(reader, budget);
+  Shape s = shape_of_shard();
+  Query q = query_from_vector(&s, reader);
+  if (!filtered && !exact) start_graph(&s, &q, reader, S(reader, S_EF));
+  return run_search(&s, &q, reader, budget);
 }
 
-i32 EXPORT(np_resume)(u32 reader, i32 budget) { return run_search(reader, budget); }
+i32 EXPORT(np_resume)(u32 reader, i32 budget) {
+  Shape s = shape_of_shard();
+  Query q = query_from_vector(&s, reader);
+  return run_search(&s, &q, reader, budget);
+}
 
 /* Writes the hits of a finished or interrupted search and returns their number. Until np_leave no slot that they name
  * is used again. */
@@ -116,5 +130,19 @@ f32 EXPORT(np_dot_f32_i8)(u32 q, u32 c, u32 n) { return dot_f32_i8(AT(f32, q), A
 f32 EXPORT(np_encode_i8)(u32 x, u32 dim, u32 values, u32 squared_norm) {
   return encode_i8(AT(f32, x), dim, AT(i8, values), AT(f32, squared_norm));
 }
-f32 EXPORT(np_encode_query)(u32 x, u32 dim, u32 values) { return encode_query(AT(f32, x), dim, AT(i16, values)); }
+f32 EXPORT(np_encode_query)(u32 x, u32 dim, u32 code_max, u32 values, u32 squared_norm) {
+  return encode_query(AT(f32, x), dim, code_max, AT(i16, values), AT(f32, squared_norm));
+}
+f32 EXPORT(np_encode_i10)(u32 x, u32 dim, u32 upper, u32 lower) {
+  return encode_i10(AT(f32, x), dim, AT(i8, upper), AT(u8, lower));
+}
+i32 EXPORT(np_dot_i10)(u32 q, u32 upper, u32 lower, u32 n) {
+  return dot_i10(AT(i16, q), AT(i8, upper), AT(u8, lower), n);
+}
+void EXPORT(np_project)(u32 directions, u32 x, u32 lead, u32 n, u32 out) {
+  project(AT(f32, directions), AT(f32, x), lead, n, AT(f32, out));
+}
+void EXPORT(np_expand)(u32 directions, u32 values, f32 scale, u32 lead, u32 n, u32 out) {
+  expand(AT(f32, directions), AT(i8, values), scale, lead, n, AT(f32, out));
+}
 u32 EXPORT(np_filter)(u32 program, u32 row) { return filter_accepts(AT(u32, program), row); }

@@ -1,6 +1,6 @@
 /*
  * Records of varying length beside the ordinals: pin ids, keyword lists, links of the upper levels. Each block brings
- * H_HEAP_BYTES of heap. Records are handed out in order and, once freed, reused by size (classes of 16 bytes), so
+ * H_HEAP_BYTES of heap. Records are handed out in order and, once freed, reused by size (classes of 8 bytes), so
  * memory stays flat under churn. A reference counts bytes from the first block; 0 is none.
  */
 #ifndef NP_HEAP_H
@@ -8,7 +8,7 @@
 
 #include "memory.h"
 
-#define HEAP_GRAIN 16
+#define HEAP_GRAIN 8
 #define HEAP_RECORD_MAX ((NP_HEAP_CLASSES - 1) * HEAP_GRAIN)
 
 INLINE u32 heap_address(u32 reference) { return H(H_BLOCKS_BASE) + reference; }

@@ -51,11 +51,44 @@ static const u32 *write_row(u32 ordinal, const u32 *input) {
   return input;
 }
 
+INLINE void write_tail(u32 at, f32 scale, f32 squared_norm) {
+  *AT(f32, at + CODE_SCALE) = scale;
+  *AT(f32, at + CODE_BIAS) = norm_term(H(H_METRIC), squared_norm);
+}
+
+/* The residual that the code of a centred vector leaves; its bias is that of both levels together. */
+static void write_residual(u32 reader, u32 ordinal, const f32 *x) {
+  u32 dim = H(H_DIM), padded = round_up(dim, 4), code = code_of(ordinal), upper = fine_of(ordinal);
+  u32 lower = upper + I10_UPPER_BYTES(dim);
+  f32 scale = *AT(f32, code + H(H_CODE_TAIL) + CODE_SCALE), *coarse = LEAD(reader), *rest = RESIDUAL(reader);
+  if (H(H_LEAD)) expand(AT(f32, H(H_BASIS)) + padded, AT(i8, code), scale, H(H_LEAD), padded, coarse);
+  else for (u32 i = 0; i < dim; i++) coarse[i] = scale * (f32)AT(i8, code)[i];
+  for (u32 i = 0; i < dim; i++) rest[i] = x[i] - coarse[i];
+  f32 unit = encode_i10(rest, dim, AT(i8, upper), AT(u8, lower));
+  for (u32 i = 0; i < dim; i++) rest[i] = coarse[i] + unit * (f32)i10_at(AT(i8, upper), AT(u8, lower), i);
+  write_tail(lower + I10_LOWER_BYTES(dim), unit, dot_f32(rest, rest, padded));
+}
+
+/* Code and fine level, from the scratch's vector. */
+static void write_vector(u32 reader, u32 ordinal) {
+  const f32 *vector = QUERY_VECTOR(reader), *x = centred(reader, vector);
+  u32 code = code_of(ordinal);
+  if (H(H_CODE) == NP_CODE_F32) {
+    for (u32 i = 0; i < H(H_PADDED); i++) AT(f32, code)[i] = vector[i];
+  } else {
+    f32 squared_norm, scale = encode_i8(lead_of(reader, x), H(H_CODE_DIM), AT(i8, code), &squared_norm);
+    write_tail(code + H(H_CODE_TAIL), scale, squared_norm);
+  }
+  if (H(H_FINE) == NP_FINE_I10) write_residual(reader, ordinal, x);
+  if (H(H_FINE) == NP_FINE_F32)
+    for (u32 i = 0; i < H(H_FINE_STRIDE) / 4; i++) AT(f32, fine_of(ordinal))[i] = vector[i];
+}
+
 /* Everything of a node but its links: from the scratch's vector and input. 0 when the shard is full. */
 static u32 write_node(u32 reader, u32 ordinal, u32 level) {
   const u32 *input = write_row(ordinal, SCRATCH(u32, reader, H_S_INPUT));
   if (!input) return 0;
-  u32 id_bytes = *input, dim = H(H_DIM);
+  u32 id_bytes = *input;
   u32 id = heap_allocate(id_bytes + 1);
   if (!id) return 0;
   NODE_WORD(ordinal, NODE_ID) = id;
@@ -70,17 +103,7 @@ static u32 write_node(u32 reader, u32 ordinal, u32 level) {
   }
   NODE_BYTE(ordinal, NODE_LEVEL) = (u8)level;
 
-  const f32 *vector = QUERY_VECTOR(reader);
-  u32 code = code_of(ordinal), padded = H(H_PADDED);
-  if (H(H_CODE) == NP_CODE_F32) {
-    for (u32 i = 0; i < padded; i++) AT(f32, code)[i] = vector[i];
-  } else {
-    f32 squared_norm, *tail = AT(f32, code + padded);
-    tail[0] = encode_i8(vector, dim, AT(i8, code), &squared_norm);
-    tail[1] = H(H_METRIC) == NP_METRIC_L2 ? squared_norm : 0;
-  }
-  if (H(H_FINE) == NP_FINE_F32)
-    for (u32 i = 0; i < H(H_FINE_STRIDE) / 4; i++) AT(f32, fine_of(ordinal))[i] = vector[i];
+  write_vector(reader, ordinal);
   return 1;
 }
 
@@ -89,8 +112,8 @@ static u32 write_node(u32 reader, u32 ordinal, u32 level) {
 static u32 link_level(const Shape *s, const Query *q, u32 reader, u32 ordinal, u32 level, u32 start) {
   u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
   u32 found = search_level(s, q, reader, start, level, H(H_EF_CONSTRUCTION), queue);
-  u32 nearest = key_ordinal(queue[0]), chosen[NP_M_MAX];
-  u32 size = select_neighbours(s, reader, NP_NONE, queue, found, H(H_M), chosen);
+  u32 nearest = key_ordinal(queue[0]), chosen[2 * NP_M_MAX];
+  u32 size = select_neighbours(s, reader, NP_NONE, queue, found, list_first(level), chosen);
   write_list(list_of(ordinal, level), list_max(level), chosen, size);
   if (level == 0) {
     u32 parent = nearest, i = 0;

@@ -11,6 +11,16 @@
 
 #include "simd.h"
 
+#define I8_MAX 127
+#define I10_MAX 511
+/* Value i of a vector has its lower bits in this byte of their plane, at this shift: 16 values side by side as those of
+ * the upper plane are, so that one vector of 16 bytes serves 64 values. */
+#define I10_LOWER(i) ((i) / 64 * 16 + (i) % 16)
+#define I10_SHIFT(i) ((i) % 64 / 16 * 2)
+#define I10_UPPER_BYTES(dim) round_up(dim, 16)
+#define I10_LOWER_BYTES(dim) (round_up(dim, 64) / 4)
+#define I10_BYTES(dim) (I10_UPPER_BYTES(dim) + I10_LOWER_BYTES(dim) + CODE_TAIL_BYTES)
+
 INLINE f32 sum_lanes(vec a0, vec a1, vec a2, vec a3) {
   vec v = f32x4_add(f32x4_add(a0, a1), f32x4_add(a2, a3));
   return (f32x4_lane(v, 0) + f32x4_lane(v, 1)) + (f32x4_lane(v, 2) + f32x4_lane(v, 3));
@@ -120,11 +130,11 @@ INLINE f32 quantise_unit(const f32 *x, u32 dim, f32 limit, f32 *inverse) {
 /* vector -> i8 code: values; returns their unit, the code's scale, and its squared norm, the code's bias under l2 */
 static f32 encode_i8(const f32 *x, u32 dim, i8 *values, f32 *squared_norm) {
   f32 inverse;
-  f32 scale = quantise_unit(x, dim, 127, &inverse);
+  f32 scale = quantise_unit(x, dim, I8_MAX, &inverse);
   i32 squares = 0;
   for (u32 i = 0; i < dim; i++) {
     i32 v = (i32)__builtin_rintf(x[i] * inverse);
-    v = v > 127 ? 127 : v < -127 ? -127 : v;
+    v = v > I8_MAX ? I8_MAX : v < -I8_MAX ? -I8_MAX : v;
     values[i] = (i8)v;
     squares += v * v;
   }
@@ -132,22 +142,72 @@ static f32 encode_i8(const f32 *x, u32 dim, i8 *values, f32 *squared_norm) {
   return scale;
 }
 
-/* The largest whole number that a quantised query may hold: with codes up to 127 no sum over dim passes 2^31. */
-INLINE i32 query_limit(u32 dim) {
-  u32 limit = 2147483647u / (127 * dim);
+/* vector -> 10-bit values in two planes, upper 8 bits and lower 2 (layout.h); returns their unit */
+static f32 encode_i10(const f32 *x, u32 dim, i8 *upper, u8 *lower) {
+  f32 inverse;
+  f32 scale = quantise_unit(x, dim, I10_MAX, &inverse);
+  for (u32 i = 0; i < round_up(dim, 64) / 4; i++) lower[i] = 0;
+  for (u32 i = 0; i < dim; i++) {
+    i32 v = (i32)__builtin_rintf(x[i] * inverse);
+    v = v > I10_MAX ? I10_MAX : v < -I10_MAX ? -I10_MAX : v;
+    upper[i] = (i8)(v >> 2);
+    lower[I10_LOWER(i)] |= (u8)((v & 3) << I10_SHIFT(i));
+  }
+  return scale;
+}
+
+/* The 10-bit value i of two planes. */
+INLINE i32 i10_at(const i8 *upper, const u8 *lower, u32 i) {
+  return upper[i] * 4 + (lower[I10_LOWER(i)] >> I10_SHIFT(i) & 3);
+}
+
+/* dot product of i16[n] and 10-bit values, n a multiple of 16; exact, as dot_i8 is */
+INLINE i32 dot_i10(const i16 *q, const i8 *upper, const u8 *lower, u32 n) {
+  vec s = i32x4_zero(), t = s, bits = s;
+  for (u32 i = 0; i < n; i += 16) {
+    bits = i % 64 == 0 ? vec_load(lower + i / 4) : u8x16_shift_2(bits);
+    vec u = vec_load(upper + i), l = u8x16_low_bits(bits);
+    s = i32x4_add(s, i32x4_dot_i16x8(vec_load(q + i), i16x8_quadruple_add(i16x8_low_i8x16(u), i16x8_low_i8x16(l))));
+    t = i32x4_add(t, i32x4_dot_i16x8(vec_load(q + i + 8), i16x8_quadruple_add(i16x8_high_i8x16(u), i16x8_high_i8x16(l))));
+  }
+  return sum_i32(i32x4_add(s, t));
+}
+
+/* The largest whole number that a quantised query may hold: with codes up to `code_max` no sum over dim passes 2^31. */
+INLINE i32 query_limit(u32 dim, u32 code_max) {
+  u32 limit = 2147483647u / (code_max * dim);
   return limit > 32767 ? 32767 : (i32)limit;
 }
 
-/* query -> i16 values, returns the unit */
-static f32 encode_query(const f32 *x, u32 dim, i16 *values) {
-  i32 limit = query_limit(dim);
+/* query -> i16 values for codes up to `code_max`; returns the unit, and the squared norm of the quantised query */
+static f32 encode_query(const f32 *x, u32 dim, u32 code_max, i16 *values, f32 *squared_norm) {
+  i32 limit = query_limit(dim, code_max);
   f32 inverse;
   f32 unit = quantise_unit(x, dim, (f32)limit, &inverse);
+  i64 squares = 0;
   for (u32 i = 0; i < dim; i++) {
     i32 v = (i32)__builtin_rintf(x[i] * inverse);
-    values[i] = (i16)(v > limit ? limit : v < -limit ? -limit : v);
+    v = v > limit ? limit : v < -limit ? -limit : v;
+    values[i] = (i16)v;
+    squares += v * v;
   }
+  *squared_norm = (f32)squares * (unit * unit);
   return unit;
+}
+
+/* The lead of a vector: out[l] = direction l . x, for `lead` directions f32[n], n a multiple of 4 */
+static void project(const f32 *directions, const f32 *x, u32 lead, u32 n, f32 *out) {
+  for (u32 l = 0; l < lead; l++) out[l] = dot_f32(directions + l * n, x, n);
+}
+
+/* What a lead's code stands for, f32[n]: the sum of scale * values[l] * direction l, in the order of l. */
+static void expand(const f32 *directions, const i8 *values, f32 scale, u32 lead, u32 n, f32 *out) {
+  for (u32 i = 0; i < n; i++) out[i] = 0;
+  for (u32 l = 0; l < lead; l++) {
+    vec y = f32x4_splat(scale * (f32)values[l]);
+    for (u32 i = 0; i < n; i += 4)
+      vec_store(out + i, f32x4_add(vec_load(out + i), f32x4_mul(y, vec_load(directions + l * n + i))));
+  }
 }
 
 #endif

@@ -6,16 +6,17 @@
  *   HEADER               the header: u32 words, named H_... below
  *   READER_EPOCHS        one cache line per reader slot, holding the epoch that the reader searches in (0: idle)
  *   SCRATCH (computed)   per reader slot: stack, query, queue, results, filter program, bitmaps
+ *   BASIS (computed)     with lead codes: the mean f32[padded dim], then the directions f32[lead][padded dim]
  *   BLOCKS (computed)    blocks of 2^blockShift ordinals: codes | links | nodes | rows | fine vectors | heap
  *
- * Everything below BLOCKS belongs to the running process; a segment file holds the config words, the state words
- * and the blocks. Nothing in a block is an absolute address: ordinals count from 0, links from 1 (0 ends a list, so
+ * Everything below BASIS belongs to the running process; a segment file holds the config words, the state words, the
+ * basis and the blocks. Nothing in a block is an absolute address: ordinals count from 0, links from 1 (0 ends a list, so
  * a fresh page is an empty list), heap references count bytes from BLOCKS.
  */
 #ifndef NP_LAYOUT_H
 #define NP_LAYOUT_H
 
-#define NP_LAYOUT_VERSION 1
+#define NP_LAYOUT_VERSION 2
 #define NP_PAGE 65536
 #define NP_HEADER 1024
 #define NP_HEADER_BYTES 4096
@@ -34,6 +35,7 @@
 #define NP_CODE_I8 1
 #define NP_FINE_NONE 0
 #define NP_FINE_F32 1
+#define NP_FINE_I10 2
 
 /* header words: config, written by the host before np_create or np_open; kept in the segment */
 #define H_LAYOUT_VERSION 0
@@ -51,6 +53,7 @@
 #define H_ROW_STRIDE 12
 #define H_LISTS_OFFSET 13
 #define H_LISTS 14
+#define H_LEAD 15
 #define H_CONFIG_WORDS 16
 
 /* header words: set by the host for this process */
@@ -77,6 +80,9 @@
 #define H_S_MATCHES 34
 #define H_S_WORK 35
 #define H_PADDED 36
+#define H_CODE_TAIL 37
+#define H_CODE_DIM 38
+#define H_BASIS 39
 
 /* header words: state of the graph, kept in the segment */
 #define H_STATE 40
@@ -94,12 +100,12 @@
 #define H_HEAP_BLOCK 52
 #define H_HEAP_USED 53
 #define H_HEAP_FREE 64
-#define NP_HEAP_CLASSES 260
-#define H_STATE_END 324
+#define NP_HEAP_CLASSES 520
+#define H_STATE_END 584
 
 /* header words: of this process again */
-#define H_EPOCH 330
-#define H_PENDING_EPOCH 331
+#define H_EPOCH 590
+#define H_PENDING_EPOCH 591
 
 /* a node: 16 bytes an ordinal */
 #define NP_NODE_BYTES 16
@@ -113,7 +119,9 @@
 #define NODE_LIVE 1
 #define NODE_LIMBO 2
 
-/* an i8 code: the values, padded to a multiple of 16; then two f32, scale and bias. An f32 code: the values. */
+/* an i8 code: the values, padded to a multiple of 4; then two f32, scale and bias. An f32 code: the values.
+ * An i10 residual: the values' upper 8 bits, padded to a multiple of 16; their lower 2 bits, padded to a multiple of 64
+ * values, four in a byte; then the same two f32. */
 #define CODE_SCALE 0
 #define CODE_BIAS 4
 #define CODE_TAIL_BYTES 8

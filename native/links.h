@@ -36,13 +36,19 @@ INLINE u32 list_has(const u32 *list, u32 n, u32 ordinal) {
 
 /* Sorts n ordinals by their distance to `owner` into keys. */
 static void keys_from(const Shape *s, u32 reader, u32 owner, const u32 *ordinals, u32 n, u64 *keys) {
-  i16 *values = QUERY_VALUES(reader) + round_up(H(H_DIM), 16);
+  i16 *values = NODE_VALUES(reader);
   f32 distances[4 * NP_M_MAX + 2];
   Query q = query_from_node(s, owner, values);
   distances_to(s, &q, ordinals, n, distances);
   u32 size = 0;
   for (u32 i = 0; i < n; i++) queue_insert(keys, &size, n, key_of(distances[i], ordinals[i]));
 }
+
+/* How many links of its own a new node gets, and how many a full list keeps when it is chosen anew. More than M on level
+ * 0, since a search of fewer steps over longer lists waits less often for memory; and some room is left, since choosing
+ * costs what a hundred distances cost and a list that stays full would be chosen anew with each link. */
+INLINE u32 list_first(u32 level) { return level == 0 ? H(H_M0) * 3 / 4 : H(H_M); }
+INLINE u32 list_kept(u32 level) { return level == 0 ? H(H_M0) - H(H_M0) / 5 : H(H_M); }
 
 /* Adds owner -> target on `level`; a full list is chosen anew. */
 static void add_link(const Shape *s, u32 reader, u32 owner, u32 target, u32 level) {
@@ -60,7 +66,7 @@ static void add_link(const Shape *s, u32 reader, u32 owner, u32 target, u32 leve
   ordinals[live++] = target;
   keys_from(s, reader, owner, ordinals, live, keys);
   u32 keeper = level == 0 ? owner : NP_NONE;
-  write_list(list, room, chosen, select_neighbours(s, reader, keeper, keys, live, room, chosen));
+  write_list(list, room, chosen, select_neighbours(s, reader, keeper, keys, live, list_kept(level), chosen));
 }
 
 /* Makes `parent` the parent of `child` in the tree, with both links. The parent must have room for a child. */

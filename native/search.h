@@ -13,9 +13,6 @@
 
 enum { PHASE_FILTER, PHASE_GRAPH, PHASE_SCAN, PHASE_DONE };
 
-#define QUERY_VALUES(reader) SCRATCH(i16, reader, H_S_WORK)
-#define QUERY_VECTOR(reader) SCRATCH(f32, reader, H_S_VECTOR)
-
 /* Greedy descent with one candidate over the levels above `level`: the start for a search of that level. It does not
  * step on nodes in limbo: the live ones around them are linked, and below one there may be no way on. */
 static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u32 level, u32 limit) {
@@ -47,7 +44,7 @@ static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u3
 
 /* How many of the nearest candidates the beam expands together: their lists, and then the codes of all their
  * neighbours, are fetched from memory at once, so a step waits for memory twice and not twice for each. */
-#define BEAM 2
+#define BEAM 4
 #define FOUND_MAX (BEAM * 2 * NP_M_MAX)
 
 /* Appends what a list links to and was not visited to found[n..], marking it; only live nodes when `live_only`. The
@@ -67,6 +64,10 @@ INLINE u32 gather(const u32 *list, u32 room, u32 limit, u32 *visited, u32 live_o
   return n;
 }
 
+/* Whether links may lead to nodes in limbo. Where none may, no node's status needs to be fetched: what the search came by
+ * was live when it began. */
+INLINE u32 any_limbo(void) { return load(&H(H_LIMBO_SWEPT)) != NP_NONE || load(&H(H_LIMBO_NEW)) != NP_NONE; }
+
 /* The beam over one level, from what stands in the queue until no candidate is left to expand or the budget of
  * distances is used up. `limit` is the count of ordinals at the start: later ones are not this search's.
  *
@@ -75,7 +76,7 @@ INLINE u32 gather(const u32 *list, u32 room, u32 limit, u32 *visited, u32 live_o
 static void beam(const Shape *s, const Query *q, u32 level, u32 ef, u64 *queue, u32 *queue_size, u32 *queue_cursor,
                  u32 *visited, u32 limit, i32 *budget, u32 *hops) {
   u32 size = *queue_size, cursor = *queue_cursor, room = list_max(level);
-  u32 limbo = load(&H(H_LIMBO_SWEPT)) != NP_NONE || load(&H(H_LIMBO_NEW)) != NP_NONE;
+  u32 limbo = any_limbo();
   while (cursor < size && *budget > 0) {
     u32 found[FOUND_MAX + 1], n = 0, expanded = 0, dead = 0, next = cursor;
     u32 nodes[BEAM];
@@ -107,12 +108,18 @@ static void beam(const Shape *s, const Query *q, u32 level, u32 ef, u64 *queue, 
     u32 first = next;
     u64 fresh[FOUND_MAX], worst = size == ef ? queue[ef - 1] : ~0ull;
     u32 m = 0;
-    for (u32 i = 0; i < n; i++) {
-      u64 key = key_of(distances[i], found[i]);
-      if (key >= worst) continue;
-      u32 at = m++;
-      for (; at > 0 && fresh[at - 1] > key; at--) fresh[at] = fresh[at - 1];
-      fresh[at] = key;
+    /* few are near enough for a full queue: four are looked at together, and only the keys of those are made */
+    vec last = f32x4_splat(size == ef ? key_distance(worst) : __builtin_inff());
+    for (u32 i = 0; i < n; i += 4) {
+      for (u32 near = f32x4_not_above(vec_load(distances + i), last); near; near &= near - 1) {
+        u32 j = i + (u32)__builtin_ctz(near);
+        if (j >= n) break;
+        u64 key = key_of(distances[j], found[j]);
+        if (key >= worst) continue;
+        u32 at = m++;
+        for (; at > 0 && fresh[at - 1] > key; at--) fresh[at] = fresh[at - 1];
+        fresh[at] = key;
+      }
     }
     if (m > 0) first = min_u32(first, queue_merge(queue, &size, ef, fresh, m));
     cursor = first;
@@ -136,8 +143,8 @@ static u32 search_level(const Shape *s, const Query *q, u32 reader, u32 start, u
   return size;
 }
 
-INLINE u32 accepts(u32 reader, u32 ordinal) {
-  return (!S(reader, S_FILTERED) || bit_get(SCRATCH(u32, reader, H_S_MATCHES), ordinal)) && is_live(ordinal);
+INLINE u32 passes(u32 reader, u32 ordinal) {
+  return !S(reader, S_FILTERED) || bit_get(SCRATCH(u32, reader, H_S_MATCHES), ordinal);
 }
 
 /* Evaluates the filter on every row, into the bitmap of matches. */
@@ -200,7 +207,7 @@ static void run_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
   u32 ordinal = S(reader, S_CURSOR), count = S(reader, S_COUNT), size = S(reader, S_HITS), k = S(reader, S_K);
   i32 before = *budget;
   for (; ordinal < count && *budget > 0; ordinal++) {
-    if (!accepts(reader, ordinal)) continue;
+    if (!passes(reader, ordinal) || !is_live(ordinal)) continue;
     queue_insert(hits, &size, k, key_of(distance_fine(s, q, ordinal), ordinal));
     --*budget;
   }
@@ -209,19 +216,42 @@ static void run_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
   S(reader, S_HITS) = size;
 }
 
-/* Rescores the nearest accepted candidates by the finest level. Codes order candidates almost rightly, so a margin of
- * as many again as k is enough. */
+/* Candidates that are rescored: some more than k, to learn what codes leave out, and no more than so many. */
+#define RESCORED_MIN 6
+#define RESCORED_MAX 32
+/* They are fetched from memory so many at a time: a load that misses blocks those after it as soon as the processor has
+ * looked a few hundred instructions ahead, so the loads must stand close together. */
+#define RESCORED_TOGETHER 16
+
+/* Rescores the nearest accepted candidates by the finest level. A code leaves a part of the distance out, and it is much
+ * the same part for all that are near; so once the next candidate would be too far even with a part as far below the
+ * average as twice the least that was seen, the rest is not looked at. */
 static u32 rescore(const Shape *s, const Query *q, u32 reader) {
   const u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
   u64 *hits = SCRATCH(u64, reader, H_S_HITS);
-  u32 k = S(reader, S_K), size = 0, accepted = 0, margin = 2 * k + 16;
-  for (u32 i = 0; i < S(reader, S_SIZE) && accepted < margin; i++) {
-    u32 ordinal = key_ordinal(queue[i]);
-    if (!accepts(reader, ordinal)) continue;
-    accepted++;
-    queue_insert(hits, &size, k, key_of(distance_fine(s, q, ordinal), ordinal));
+  u32 k = S(reader, S_K), queued = S(reader, S_SIZE), size = 0, rescored = 0, wanted = 2 * k + RESCORED_MAX;
+  u32 limbo = any_limbo(), far = 0;
+  f32 unit = coarse_unit(s), least = __builtin_inff(), sum = 0;
+  for (u32 next = 0; next < queued && rescored < wanted && !far;) {
+    u32 candidates[RESCORED_TOGETHER], n = 0;
+    f32 coarse[RESCORED_TOGETHER];
+    for (; next < queued && n < min_u32(RESCORED_TOGETHER, wanted - rescored); next++) {
+      candidates[n] = key_ordinal(queue[next]);
+      coarse[n] = key_distance(queue[next]) * unit;
+      n += passes(reader, candidates[n]) && !(limbo && !is_live(candidates[n]));
+    }
+    for (u32 i = 0; i < n; i++) touch_fine(s, candidates[i]);
+    for (u32 i = 0; i < n; i++) {
+      far = rescored >= k + RESCORED_MIN && coarse[i] + 2 * least - sum / (f32)rescored > key_distance(hits[k - 1]);
+      if (far) break;
+      f32 distance = distance_fine(s, q, candidates[i]);
+      if (distance - coarse[i] < least) least = distance - coarse[i];
+      sum += distance - coarse[i];
+      queue_insert(hits, &size, k, key_of(distance, candidates[i]));
+      rescored++;
+    }
   }
-  S(reader, S_DISTANCES) += accepted;
+  S(reader, S_DISTANCES) += rescored;
   return S(reader, S_HITS) = size;
 }
 
@@ -230,29 +260,27 @@ static i32 finished(u32 reader) {
   return NP_DONE;
 }
 
-static i32 run_search(u32 reader, i32 budget) {
-  Shape s = shape_of_shard();
-  Query q = query_from_vector(&s, QUERY_VECTOR(reader), QUERY_VALUES(reader));
+static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
   u32 count = S(reader, S_COUNT);
   while (budget > 0) {
     if (S(reader, S_PHASE) == PHASE_FILTER) {
       run_filter(reader, &budget);
-      if (S(reader, S_CURSOR) >= count) choose_plan(&s, &q, reader);
+      if (S(reader, S_CURSOR) >= count) choose_plan(s, q, reader);
     } else if (S(reader, S_PHASE) == PHASE_SCAN) {
-      run_scan(&s, &q, reader, &budget);
+      run_scan(s, q, reader, &budget);
       if (S(reader, S_CURSOR) >= count) return finished(reader);
     } else {
       i32 before = budget;
       u32 ef = S(reader, S_EF);
-      beam(&s, &q, 0, ef, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR),
+      beam(s, q, 0, ef, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR),
            SCRATCH(u32, reader, H_S_VISITED), count, &budget, &S(reader, S_HOPS));
       S(reader, S_DISTANCES) += (u32)(before - budget);
       if (S(reader, S_CURSOR) < S(reader, S_SIZE)) continue;
-      u32 hits = rescore(&s, &q, reader), matching = S(reader, S_MATCHING);
+      u32 hits = rescore(s, q, reader), matching = S(reader, S_MATCHING);
       if (hits >= min_u32(S(reader, S_K), matching)) return finished(reader);
       /* too many of the candidates do not match or are deleted: look wider, or at everything when that is cheaper */
       if (ef * 4 > NP_EF_MAX || ef * 4 > matching) start_scan(reader);
-      else start_graph(&s, &q, reader, ef * 4);
+      else start_graph(s, q, reader, ef * 4);
     }
   }
   return NP_RUNNING;
@@ -262,7 +290,7 @@ static i32 run_search(u32 reader, i32 budget) {
 static void write_hits(u32 reader) {
   if (S(reader, S_PHASE) == PHASE_GRAPH) {
     Shape s = shape_of_shard();
-    Query q = query_from_vector(&s, QUERY_VECTOR(reader), QUERY_VALUES(reader));
+    Query q = query_from_vector(&s, reader);
     rescore(&s, &q, reader);
   }
   const u64 *keys = SCRATCH(u64, reader, H_S_HITS);

@@ -18,7 +18,7 @@ INLINE u32 is_tree_link(u32 a, u32 b) { return NODE_WORD(a, NODE_PARENT) == b ||
  * `owner` is that node where it has tree links to keep, NP_NONE where it has none: a new one, or on an upper level. */
 static u32 select_neighbours(const Shape *s, u32 reader, u32 owner, const u64 *candidates, u32 n, u32 max,
                              u32 *chosen) {
-  i16 *values = QUERY_VALUES(reader) + round_up(H(H_DIM), 16);
+  i16 *values = NODE_VALUES(reader);
   f32 alpha = HF(H_ALPHA), distances[2 * NP_M_MAX + 1];
   u32 size = 0, reserved = 0;
   if (owner != NP_NONE)

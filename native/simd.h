@@ -16,6 +16,7 @@ typedef v128_t vec;
 #define f32x4_sub(a, b) wasm_f32x4_sub(a, b)
 #define f32x4_mul(a, b) wasm_f32x4_mul(a, b)
 #define f32x4_lane(a, i) wasm_f32x4_extract_lane(a, i)
+#define f32x4_not_above(a, b) wasm_i32x4_bitmask(wasm_f32x4_le(a, b))
 #define f32x4_from_i32x4(a) wasm_f32x4_convert_i32x4(a)
 #define i32x4_zero() wasm_i32x4_const_splat(0)
 #define i32x4_add(a, b) wasm_i32x4_add(a, b)
@@ -34,6 +35,9 @@ typedef v128_t vec;
 #define vec_load64(p) wasm_v128_load64_zero(p)
 #define i16x8_low_i8x16(a) wasm_i16x8_extend_low_i8x16(a)
 #define i16x8_high_i8x16(a) wasm_i16x8_extend_high_i8x16(a)
+#define i16x8_quadruple_add(a, b) wasm_i16x8_add(wasm_i16x8_shl(a, 2), b)
+#define u8x16_low_bits(a) wasm_v128_and(a, wasm_i8x16_const_splat(3))
+#define u8x16_shift_2(a) wasm_u16x8_shr(a, 2)
 #else
 typedef union { f32 f[4]; i32 i[4]; i16 h[8]; i8 b[16]; } vec;
 static inline vec vec_load(const void *p) { vec v; __builtin_memcpy(&v, p, 16); return v; }
@@ -46,6 +50,11 @@ NP_LANES(f32x4_mul, f, 4, a.f[k] * b.f[k])
 NP_LANES(i32x4_add, i, 4, (i32)((u32)a.i[k] + (u32)b.i[k]))
 NP_LANES(i32x4_dot_i16x8, i, 4, a.h[2 * k] * b.h[2 * k] + a.h[2 * k + 1] * b.h[2 * k + 1])
 static inline f32 f32x4_lane(vec a, int k) { return a.f[k]; }
+static inline u32 f32x4_not_above(vec a, vec b) {
+  u32 mask = 0;
+  for (int k = 0; k < 4; k++) mask |= (u32)(a.f[k] <= b.f[k]) << k;
+  return mask;
+}
 static inline i32 i32x4_lane(vec a, int k) { return a.i[k]; }
 static inline vec i32x4_zero(void) { vec v; for (int k = 0; k < 4; k++) v.i[k] = 0; return v; }
 static inline vec i32x4_zip_low(vec a, vec b) { vec v = {.i = {a.i[0], b.i[0], a.i[1], b.i[1]}}; return v; }
@@ -62,6 +71,10 @@ static inline vec i32x4_low_i16x8(vec a) { vec v; for (int k = 0; k < 4; k++) v.
 static inline vec i32x4_high_i16x8(vec a) { vec v; for (int k = 0; k < 4; k++) v.i[k] = a.h[k + 4]; return v; }
 static inline vec i16x8_low_i8x16(vec a) { vec v; for (int k = 0; k < 8; k++) v.h[k] = a.b[k]; return v; }
 static inline vec i16x8_high_i8x16(vec a) { vec v; for (int k = 0; k < 8; k++) v.h[k] = a.b[k + 8]; return v; }
+NP_LANES(i16x8_quadruple_add, h, 8, (i16)(a.h[k] * 4 + b.h[k]))
+static inline vec u8x16_low_bits(vec a) { for (int k = 0; k < 16; k++) a.b[k] &= 3; return a; }
+/* the bits that a byte receives from its neighbour are beyond the two low ones, until it has given all of its own */
+static inline vec u8x16_shift_2(vec a) { for (int k = 0; k < 8; k++) a.h[k] = (i16)((u16)a.h[k] >> 2); return a; }
 #endif
 
 #endif

@@ -57,7 +57,7 @@ async function* vectorsOfIndex(indexDir: string): AsyncGenerator<Float32Array> {
   for (const entry of shards) {
     const memory = loadShard(join(dir, entry.file), entry, config, module, { readers: 0 });
     const shard = new Shard(module, memory, 0);
-    if (shard.isQuantisedOnly) {
+    if (shard.finest === 'i8') {
       throw new NearpinError('not_supported', `${indexDir} holds codes only, which are not its vectors`);
     }
     for (let ordinal = 0; ordinal < shard.count; ordinal++) {

@@ -52,6 +52,9 @@ export interface BenchIndex {
   share?(folder: string): unknown;
 }
 
+/** Gives so many of the rows that will be added, drawn evenly: f32[rows * dim]. */
+export type DrawSample = (rows: number) => Float32Array;
+
 export interface BenchEngine {
   /** Version of the package, and how it was built where that matters. */
   readonly version: string;
@@ -59,7 +62,8 @@ export interface BenchEngine {
   readonly takesEf: boolean;
   /** Changes whenever indexes of before may not be read again. */
   readonly build: string;
-  create(spec: IndexSpec): BenchIndex | Promise<BenchIndex>;
+  /** Begins an index; an engine that learns from the data first may draw a sample. It counts as time of the build. */
+  create(spec: IndexSpec, draw: DrawSample): BenchIndex | Promise<BenchIndex>;
   /** Reads what `save` wrote. */
   load?(spec: IndexSpec, path: string, saved: unknown): BenchIndex | Promise<BenchIndex>;
   /** Takes what `share` gave, in thread `thread` of `spec.threads`, from 0. */

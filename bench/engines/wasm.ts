@@ -1,13 +1,14 @@
 /** nearpin's own core, called as its search threads call it. */
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
+import { trainBasis } from '../../src/core/basis.ts';
 import { createShard, Shard, shardStats } from '../../src/core/shard.ts';
 import { type WasmMemory, type WasmModule, wasm } from '../../src/core/webassembly.ts';
 import { encodeRow, type RowLayout, rowLayout } from '../../src/index/attributes.ts';
 import { type IndexConfig, type Precision, resolveConfig } from '../../src/index/config.ts';
 import { parseFilter } from '../../src/index/filter.ts';
 import { compileFilter } from '../../src/index/filter-program.ts';
-import { blockShapeFor, heapRecordBytes, shardConfigOf } from '../../src/shards/shard-config.ts';
+import { basisRows, blockShapeFor, heapRecordBytes, shardConfigOf } from '../../src/shards/shard-config.ts';
 import { loadShard, saveShard } from '../../src/shards/shard-file.ts';
 import { readCoreBinary } from '../../src/storage/core-binary.ts';
 import type { SegmentSeal } from '../../src/storage/segment.ts';
@@ -110,11 +111,14 @@ export function openWasm(precision: Precision | null): BenchEngine {
     version: precision === null ? version : `${version} ${precision}`,
     takesEf: true,
     build: createHash('sha256').update(binary).digest('hex'),
-    create(spec) {
+    create(spec, draw) {
       const config = configFor(spec);
       const idBytes = heapRecordBytes(1 + String(spec.count).length);
       const shape = blockShapeFor(config, spec.count, spec.count * idBytes);
-      const memory = createShard(module, shardConfigOf(config, shape), optionsFor(spec));
+      const shardConfig = shardConfigOf(config, shape);
+      const sampled = basisRows(shardConfig, spec.count);
+      const basis = sampled > 0 ? trainBasis(draw(sampled), spec.dim, spec.metric, spec.seed) : null;
+      const memory = createShard(module, shardConfig, { ...optionsFor(spec), basis });
       return new WasmIndex(module, memory, config, spec);
     },
     load(spec, path, saved) {

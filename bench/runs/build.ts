@@ -62,8 +62,7 @@ export async function buildIndexes(
       context.note(`${contender.name}: the index of ${set.name} was built by an earlier run`);
       continue;
     }
-    await contender.process.ask('create', task);
-    building.push({ contender, wallS: 0, cpuS: 0 });
+    building.push({ contender, ...(await contender.process.ask('create', task)) });
   }
   const { rows } = set.base;
   const step = Math.max(CHUNK_ROWS_MIN, Math.ceil(rows / CHUNKS));

@@ -39,6 +39,15 @@ function specOf({ spec, attributes, base }: IndexTask): IndexSpec {
   };
 }
 
+function drawSample(count: number): Float32Array {
+  const { dim, rows: total } = task.base;
+  const sample = new Float32Array(count * dim);
+  for (let i = 0; i < count; i++) {
+    reader.read(Math.floor((i * total) / count), 1, sample.subarray(i * dim, (i + 1) * dim));
+  }
+  return sample;
+}
+
 /** Threads on the index as it is now; undefined when the engine cannot. */
 async function threadsFor(count: number): Promise<SearchThreads | undefined> {
   if (threads?.count === count) return threads;
@@ -67,9 +76,11 @@ const handlers: { [R in RequestName]: (request: Requests[R]) => Promise<AnswerOf
     const queries = readMatrix(task.queries);
     const spec = specOf(task);
     rssBefore = settledRss();
-    index = await engine.create(spec);
+    const timing = await timed(async () => {
+      index = await engine.create(spec, drawSample);
+    });
     index.prepare(queries);
-    return {};
+    return timing;
   },
 
   async add(request) {

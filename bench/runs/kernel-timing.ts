@@ -39,6 +39,12 @@ const KERNELS: readonly Kernel[] = [
     vectors: 4,
     call: (f, q, v, n, stride, out) => f(q, v, stride, padded(n), out),
   },
+  {
+    name: 'np_dot_i10',
+    vectorBytes: (dim) => padded(dim) + Math.ceil(dim / 64) * 16,
+    vectors: 1,
+    call: (f, q, v, n) => f(q, v, v + padded(n), padded(n)),
+  },
 ];
 
 export function timeKernels({ dim, regionBytes, calls }: KernelTask): KernelTime[] {

@@ -98,7 +98,7 @@ export interface KernelTime {
 /** Which answer a request gets. */
 export interface AnswerOf {
   open: Opened;
-  create: Record<never, never>;
+  create: Timing;
   add: Timing;
   finish: Finished;
   /** Null when the engine cannot save. */

@@ -37,7 +37,7 @@ export function distanceF32(metric: Metric, a: Float32Array, b: Float32Array): n
 }
 
 /** Exact dot product of whole numbers. */
-export function dotI8(query: Int16Array, values: Int8Array): number {
+export function dotI8(query: Int16Array, values: Int8Array | Int16Array): number {
   let sum = 0;
   for (let i = 0; i < query.length; i++) sum += query[i]! * values[i]!;
   return sum;
@@ -62,6 +62,10 @@ function quantise(x: Float32Array, limit: number, out: Int8Array | Int16Array): 
   return tiny ? 0 : f(max / limit);
 }
 
+/** The largest values that i8 codes and 10-bit residuals hold. */
+export const I8_MAX = 127;
+export const I10_MAX = 511;
+
 /** An i8 code: `values` times `scale` is nearly the vector; `squaredNorm` is that of the code's vector. */
 export interface CodeI8 {
   readonly values: Int8Array;
@@ -71,28 +75,117 @@ export interface CodeI8 {
 
 export function encodeI8(x: Float32Array): CodeI8 {
   const values = new Int8Array(x.length);
-  const scale = quantise(x, 127, values);
+  const scale = quantise(x, I8_MAX, values);
   let squares = 0;
   for (const value of values) squares += value * value;
   return { values, scale, squaredNorm: f(f(squares) * f(scale * scale)) };
 }
 
-/** The largest value of a quantised query: sums over dim products with codes up to 127 stay below 2^31. */
-export function queryLimit(dim: number): number {
-  return Math.min(32767, Math.floor(2147483647 / (127 * dim)));
+/** A residual in 10-bit values, -511 to 511. */
+export interface CodeI10 {
+  readonly values: Int16Array;
+  readonly scale: number;
 }
 
-export function encodeQuery(x: Float32Array): { values: Int16Array; unit: number } {
+export function encodeI10(x: Float32Array): CodeI10 {
   const values = new Int16Array(x.length);
-  return { unit: quantise(x, queryLimit(x.length), values), values };
+  return { scale: quantise(x, I10_MAX, values), values };
 }
+
+/** The largest value of a quantised query: sums over dim products with values up to `codeMax` stay below 2^31. */
+export function queryLimit(dim: number, codeMax: number): number {
+  return Math.min(32767, Math.floor(2147483647 / (codeMax * dim)));
+}
+
+export interface QuantisedQuery {
+  readonly values: Int16Array;
+  readonly unit: number;
+  readonly squaredNorm: number;
+}
+
+export function encodeQuery(x: Float32Array, codeMax: number): QuantisedQuery {
+  const values = new Int16Array(x.length);
+  const unit = quantise(x, queryLimit(x.length, codeMax), values);
+  let squares = 0;
+  for (const value of values) squares += value * value;
+  return { unit, values, squaredNorm: f(f(squares) * f(unit * unit)) };
+}
+
+/** Half of the squared distance is the distance of unit vectors under cosine. */
+const halfOf = (metric: Metric, distance: number) => (metric === 'cosine' ? f(distance / 2) : distance);
 
 /** Distance of an f32 query to an i8 code, as the core rescores where no finer level is stored. */
 export function distanceToCodeI8(metric: Metric, query: Float32Array, code: CodeI8): number {
   const dot = f(dotF32(query, code.values) * code.scale);
-  if (metric === 'cosine') return f(1 - dot);
   if (metric === 'dot') return f(0 - dot);
-  return f(f(dotF32(query, query) + code.squaredNorm) - f(2 * dot));
+  return halfOf(metric, f(f(dotF32(query, query) + code.squaredNorm) - f(2 * dot)));
+}
+
+/** The vector less the mean of a basis. */
+export function centre(x: Float32Array, mean: Float32Array): Float32Array {
+  return x.map((value, i) => f(value - mean[i]!));
+}
+
+/** The lead of a centred vector: its products with the directions, f32[dim] each. */
+export function project(x: Float32Array, directions: readonly Float32Array[]): Float32Array {
+  return Float32Array.from(directions, (direction) => dotF32(direction, x));
+}
+
+/** What the code of a lead stands for: the sum of the directions by their components. Without any, the code itself. */
+export function expand(code: CodeI8, directions: readonly Float32Array[], dim: number): Float32Array {
+  if (directions.length === 0) return Float32Array.from(code.values, (value) => f(value * code.scale));
+  const out = new Float32Array(dim);
+  for (const [l, direction] of directions.entries()) {
+    const y = f(code.scale * code.values[l]!);
+    for (let i = 0; i < dim; i++) out[i] = out[i]! + f(y * direction[i]!);
+  }
+  return out;
+}
+
+/** A vector in two levels: the i8 code of its lead, and what that leaves. */
+export interface TwoLevels {
+  readonly code: CodeI8;
+  readonly residual: CodeI10;
+  /** Squared norm of what both levels stand for. */
+  readonly squaredNorm: number;
+}
+
+/** @param x less the mean @param directions of the basis; none where the lead is the vector itself */
+export function encodeTwoLevels(x: Float32Array, directions: readonly Float32Array[]): TwoLevels {
+  const code = encodeI8(directions.length === 0 ? x : project(x, directions));
+  const coarse = expand(code, directions, x.length);
+  const residual = encodeI10(x.map((value, i) => f(value - coarse[i]!)));
+  const both = addLevels(coarse, residual);
+  return { code, residual, squaredNorm: dotF32(both, both) };
+}
+
+/** What both levels stand for. */
+export function addLevels(coarse: Float32Array, residual: CodeI10): Float32Array {
+  return coarse.map((value, i) => f(value + f(residual.scale * residual.values[i]!)));
+}
+
+/** A query in the two levels that vectors are held in. */
+export interface TwoLevelQuery {
+  readonly lead: QuantisedQuery;
+  readonly fine: QuantisedQuery;
+}
+
+/** @param x the query less the mean */
+export function encodeTwoLevelQuery(x: Float32Array, directions: readonly Float32Array[]): TwoLevelQuery {
+  const lead = directions.length === 0 ? x : project(x, directions);
+  return { lead: encodeQuery(lead, I8_MAX), fine: encodeQuery(x, I10_MAX) };
+}
+
+/** Distance of a query to a vector, both in two levels. */
+export function distanceToTwoLevels(metric: Metric, query: TwoLevelQuery, vector: TwoLevels): number {
+  const { code, residual } = vector;
+  const factor = metric === 'dot' ? -1 : -2;
+  const term = (unit: number, scale: number, dot: number) => f(f(f(factor * unit) * scale) * f(dot));
+  const norms = metric === 'dot' ? 0 : f(query.fine.squaredNorm + vector.squaredNorm);
+  const lead = term(query.lead.unit, code.scale, dotI8(query.lead.values, code.values));
+  const rest = term(query.fine.unit, residual.scale, dotI8(query.fine.values, residual.values));
+  const distance = f(f(norms + rest) + lead);
+  return halfOf(metric, metric === 'dot' ? distance : Math.max(0, distance));
 }
 
 /** The k nearest of `count` ordinals by a distance function; ties by ordinal. `skip` leaves ordinals out. */

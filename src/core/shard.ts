@@ -5,8 +5,10 @@
  * Slot 0 of the scratch is the writer's; readers take 1 and up. A slot belongs to one instance at a time.
  */
 import { NearpinError } from '../lib/errors.ts';
+import type { Basis } from './basis.ts';
 import { LAYOUT as L } from './layout.ts';
 import type { Metric } from './metric.ts';
+import { addLevels, type CodeI8, expand, type TwoLevels } from './oracle.ts';
 import { type WasmMemory, type WasmModule, wasm } from './webassembly.ts';
 
 /** Everything that shapes a shard's memory; the segment holds exactly this beside the state and the blocks. */
@@ -14,7 +16,7 @@ export interface ShardConfig {
   readonly dim: number;
   readonly metric: Metric;
   readonly code: 'f32' | 'i8';
-  readonly fine: 'f32' | null;
+  readonly fine: 'f32' | 'i10' | null;
   readonly m: number;
   readonly efConstruction: number;
   readonly seed: number;
@@ -29,8 +31,9 @@ export interface ShardConfig {
 }
 
 /** The factor of DiskANN's pruning rule. Dot products have no triangle inequality to relax, so 1 there. */
-const ALPHA = { cosine: 1, l2: 1, dot: 1 } as const;
+const ALPHA = { cosine: 1.1, l2: 1.1, dot: 1 } as const;
 const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2'];
+const FINE = { f32: L.NP_FINE_F32, i10: L.NP_FINE_I10 } as const;
 
 /** The largest memory: one page less than 4 GiB, so that the end of the last block is still a u32. */
 export const LIMIT_PAGES_MAX = 65535;
@@ -55,7 +58,11 @@ interface CoreExports {
   np_dot4_i8(q: number, c: number, stride: number, n: number, out: number): void;
   np_dot_f32_i8(q: number, c: number, n: number): number;
   np_encode_i8(x: number, dim: number, values: number, squaredNorm: number): number;
-  np_encode_query(x: number, dim: number, values: number): number;
+  np_encode_query(x: number, dim: number, codeMax: number, values: number, squaredNorm: number): number;
+  np_encode_i10(x: number, dim: number, upper: number, lower: number): number;
+  np_dot_i10(q: number, upper: number, lower: number, n: number): number;
+  np_project(directions: number, x: number, lead: number, n: number, out: number): void;
+  np_expand(directions: number, values: number, scale: number, lead: number, n: number, out: number): void;
 }
 
 function instantiate(module: WasmModule, memory: WasmMemory): CoreExports {
@@ -66,12 +73,12 @@ function header(memory: WasmMemory): Uint32Array {
   return new Uint32Array(memory.buffer, L.NP_HEADER, L.NP_HEADER_BYTES / 4);
 }
 
-function writeConfig(words: Uint32Array, config: ShardConfig): void {
+function writeConfig(words: Uint32Array, config: ShardConfig, lead: number): void {
   words[L.H_LAYOUT_VERSION] = L.NP_LAYOUT_VERSION;
   words[L.H_DIM] = config.dim;
   words[L.H_METRIC] = METRICS.indexOf(config.metric);
   words[L.H_CODE] = config.code === 'f32' ? L.NP_CODE_F32 : L.NP_CODE_I8;
-  words[L.H_FINE] = config.fine === 'f32' ? L.NP_FINE_F32 : L.NP_FINE_NONE;
+  words[L.H_FINE] = config.fine === null ? L.NP_FINE_NONE : FINE[config.fine];
   words[L.H_M] = config.m;
   words[L.H_M0] = 2 * config.m;
   words[L.H_EF_CONSTRUCTION] = config.efConstruction;
@@ -82,6 +89,7 @@ function writeConfig(words: Uint32Array, config: ShardConfig): void {
   words[L.H_ROW_STRIDE] = config.rowStride;
   words[L.H_LISTS_OFFSET] = config.listsOffset;
   words[L.H_LISTS] = config.lists;
+  words[L.H_LEAD] = lead;
 }
 
 export interface MemoryOptions {
@@ -89,6 +97,8 @@ export interface MemoryOptions {
   readonly readers: number;
   /** The memory never grows beyond this many bytes; at most 4 GiB less a page. */
   readonly limitBytes?: number;
+  /** What codes are made by; null where they are of the whole vector. Only with i8 codes and a fine level. */
+  readonly basis?: Basis | null;
 }
 
 /** Makes a memory with room for the scratch and `blocks` blocks; the header holds config and derived words. */
@@ -108,7 +118,7 @@ function makeMemory(
     });
   }
   const words = header(memory);
-  writeConfig(words, config);
+  writeConfig(words, config, options.basis?.lead ?? 0);
   words[L.H_READERS] = options.readers + 1;
   words[L.H_LIMIT_PAGES] = limit;
   instantiate(module, memory).np_layout();
@@ -125,6 +135,7 @@ function makeMemory(
   } catch (cause) {
     throw new NearpinError('shard_full', `the memory could not grow to ${needed} bytes`, [], { cause });
   }
+  if (options.basis) basisValues(memory).set(options.basis.values);
   return memory;
 }
 
@@ -174,7 +185,7 @@ export function reopenShard(
   options: MemoryOptions,
 ): WasmMemory {
   const blocks = state[L.H_BLOCKS - L.H_STATE]!;
-  const bytesPerBlock = blockBytesOf(module, config);
+  const bytesPerBlock = blockBytesOf(module, config, options.basis?.lead ?? 0);
   if (blocks * bytesPerBlock !== bytes) {
     throw new NearpinError(
       'corrupt_file',
@@ -214,10 +225,10 @@ function faultOfState(state: ShardState, config: ShardConfig, bytes: number): st
 }
 
 /** Bytes of one block of a shard of this config, as the core lays it out. */
-function blockBytesOf(module: WasmModule, config: ShardConfig): number {
+function blockBytesOf(module: WasmModule, config: ShardConfig, lead: number): number {
   const memory = new wasm.Memory({ initial: 1, maximum: 1, shared: true });
   const words = header(memory);
-  writeConfig(words, config);
+  writeConfig(words, config, lead);
   instantiate(module, memory).np_layout();
   return words[L.H_BLOCK_BYTES]!;
 }
@@ -225,6 +236,25 @@ function blockBytesOf(module: WasmModule, config: ShardConfig): number {
 /** A copy of the words of the config, for the segment. */
 export function configWords(memory: WasmMemory): Uint32Array {
   return header(memory).slice(0, L.H_CONFIG_WORDS);
+}
+
+/** The values of the basis, as a view of the memory; empty where there is none. */
+export function basisValues(memory: WasmMemory): Float32Array {
+  const words = header(memory);
+  const lead = words[L.H_LEAD]!;
+  const length = lead === 0 ? 0 : (1 + lead) * Math.ceil(words[L.H_DIM]! / 4) * 4;
+  return new Float32Array(memory.buffer, words[L.H_BASIS]!, length);
+}
+
+/** The mean and the directions of the basis, f32[dim] each: where there is none, zero and no directions. */
+export function basisParts(memory: WasmMemory): { mean: Float32Array; directions: Float32Array[] } {
+  const dim = header(memory)[L.H_DIM]!;
+  const padded = Math.ceil(dim / 4) * 4;
+  const values = basisValues(memory);
+  const rows = Array.from({ length: values.length / padded }, (_, r) =>
+    values.subarray(r * padded, r * padded + dim),
+  );
+  return { mean: rows[0] ?? new Float32Array(dim), directions: rows.slice(1) };
 }
 
 /** A copy of the words of the state, for the segment. */
@@ -241,8 +271,8 @@ export function blockBytes(memory: WasmMemory): Uint8Array {
 /** Bytes of memory that a shard of `count` ordinals will take, before there is one. */
 export function estimateBytes(config: ShardConfig, count: number): number {
   const slots = 2 ** config.blockShift;
-  const codes = config.code === 'f32' ? config.dim * 4 : Math.ceil(config.dim / 16) * 16 + L.CODE_TAIL_BYTES;
-  const fine = config.fine === 'f32' ? config.dim * 4 : 0;
+  const codes = config.code === 'f32' ? config.dim * 4 : config.dim + L.CODE_TAIL_BYTES;
+  const fine = config.fine === 'f32' ? config.dim * 4 : config.fine === 'i10' ? config.dim * 1.25 + 64 : 0;
   const perNode = codes + 16 + config.m * 8 + L.NP_NODE_BYTES + config.rowStride + fine + 16;
   return Math.ceil(count / slots) * (slots * perNode + config.heapBytes + 4096);
 }
@@ -367,9 +397,10 @@ export class Shard {
     return this.word(L.H_COUNT);
   }
 
-  /** Whether codes are all that is stored of a vector. */
-  get isQuantisedOnly(): boolean {
-    return this.word(L.H_CODE) === L.NP_CODE_I8 && this.word(L.H_FINE) === L.NP_FINE_NONE;
+  /** What the finest level is that is stored of a vector. */
+  get finest(): 'f32' | 'i8' | 'i10' {
+    if (this.word(L.H_FINE) === L.NP_FINE_I10) return 'i10';
+    return this.word(L.H_FINE) === L.NP_FINE_NONE && this.word(L.H_CODE) === L.NP_CODE_I8 ? 'i8' : 'f32';
   }
 
   /** The core's exports, for the tests of the kernels. */
@@ -525,17 +556,42 @@ export class Shard {
     if (this.word(L.H_FINE) === L.NP_FINE_F32) {
       return this.#floats(this.#partOf(ordinal, this.word(L.H_OFF_FINE), this.word(L.H_FINE_STRIDE)), dim);
     }
+    if (this.finest === 'i10') {
+      const { mean, directions } = basisParts(this.memory);
+      const { code, residual } = this.twoLevels(ordinal);
+      return addLevels(expand(code, directions, dim), residual).map((value, i) => value + mean[i]!);
+    }
     const code = this.#partOf(ordinal, 0, this.word(L.H_CODE_STRIDE));
     if (this.word(L.H_CODE) === L.NP_CODE_F32) return this.#floats(code, dim);
     const { scale, values } = this.codeI8(ordinal);
     return Float32Array.from(values, (value) => value * scale);
   }
 
-  /** The i8 code of an ordinal; the shard's codes must be i8. */
-  codeI8(ordinal: number): { values: Int8Array; scale: number; squaredNorm: number } {
+  /** The i8 code of an ordinal; the shard's codes must be i8. `squaredNorm` is 0 under dot. */
+  codeI8(ordinal: number): CodeI8 {
     const code = this.#partOf(ordinal, 0, this.word(L.H_CODE_STRIDE));
-    const [scale, squaredNorm] = this.#floats(code + this.word(L.H_PADDED), 2) as unknown as [number, number];
-    return { values: new Int8Array(this.memory.buffer, code, this.dim).slice(), scale, squaredNorm };
+    const [scale, squaredNorm] = this.#floats(code + this.word(L.H_CODE_TAIL), 2) as unknown as [
+      number,
+      number,
+    ];
+    const values = new Int8Array(this.memory.buffer, code, this.word(L.H_CODE_DIM)).slice();
+    return { values, scale, squaredNorm };
+  }
+
+  /** Code and residual of an ordinal; the shard's finest level must be i10. `squaredNorm` is 0 under dot. */
+  twoLevels(ordinal: number): TwoLevels {
+    const { dim } = this;
+    const at = this.#partOf(ordinal, this.word(L.H_OFF_FINE), this.word(L.H_FINE_STRIDE));
+    const upper = new Int8Array(this.memory.buffer, at, dim);
+    const lowerAt = at + Math.ceil(dim / 16) * 16;
+    const lowerBytes = Math.ceil(dim / 64) * 16;
+    const lower = new Uint8Array(this.memory.buffer, lowerAt, lowerBytes);
+    const [scale, squaredNorm] = this.#floats(lowerAt + lowerBytes, 2) as unknown as [number, number];
+    const values = Int16Array.from({ length: dim }, (_, i) => {
+      const byte = lower[Math.floor(i / 64) * 16 + (i % 16)]!;
+      return upper[i]! * 4 + ((byte >> (Math.floor((i % 64) / 16) * 2)) & 3);
+    });
+    return { code: this.codeI8(ordinal), residual: { values, scale }, squaredNorm };
   }
 
   #floats(at: number, n: number): Float32Array {

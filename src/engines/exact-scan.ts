@@ -3,8 +3,15 @@
  * exact engine is nothing else, and the hnswlib engine uses it where hnswlib has no answer.
  */
 import type { Metric } from '../core/metric.ts';
-import { distanceF32, distanceToCodeI8, nearest } from '../core/oracle.ts';
-import type { Shard } from '../core/shard.ts';
+import {
+  centre,
+  distanceF32,
+  distanceToCodeI8,
+  distanceToTwoLevels,
+  encodeTwoLevelQuery,
+  nearest,
+} from '../core/oracle.ts';
+import { basisParts, type Shard } from '../core/shard.ts';
 import { runProgram } from '../index/filter-program.ts';
 import type { ShardQuery } from '../shards/protocol.ts';
 import type { Found } from '../shards/serve.ts';
@@ -22,7 +29,12 @@ export function acceptor(shard: Shard, query: ShardQuery): (ordinal: number) => 
 
 /** Distance of the query to an ordinal by the finest level that the shard holds, bit for bit as the core's. */
 export function distanceTo(shard: Shard, metric: Metric, query: Float32Array): (ordinal: number) => number {
-  if (shard.isQuantisedOnly) return (ordinal) => distanceToCodeI8(metric, query, shard.codeI8(ordinal));
+  if (shard.finest === 'i8') return (ordinal) => distanceToCodeI8(metric, query, shard.codeI8(ordinal));
+  if (shard.finest === 'i10') {
+    const { mean, directions } = basisParts(shard.memory);
+    const levels = encodeTwoLevelQuery(centre(query, mean), directions);
+    return (ordinal) => distanceToTwoLevels(metric, levels, shard.twoLevels(ordinal));
+  }
   return (ordinal) => distanceF32(metric, query, shard.vector(ordinal));
 }
 

@@ -11,11 +11,14 @@ export type AttributeType = 'keyword' | 'keyword[]' | 'number' | 'bool' | 'time'
 
 export type AttributeTypes = Readonly<Record<string, AttributeType>>;
 
+/** The precisions: `i10` is what the code leaves of a vector, in 10 bits a component. */
+export const PRECISIONS = ['f32', 'i8', 'i8+f32', 'i8+i10'] as const;
+
 /**
  * How vectors are held: the code that the graph is traversed by, and, after the plus, the finer level that the
  * candidates are rescored with. Without a plus the code itself is the finest level.
  */
-export type Precision = 'f32' | 'i8' | 'i8+f32';
+export type Precision = (typeof PRECISIONS)[number];
 
 /** What a user declares; only `dim` and `metric` are needed. */
 export interface IndexConfigInput {
@@ -50,12 +53,11 @@ export const DEFAULTS = {
   shards: 1,
   m: 16,
   efConstruction: 200,
-  precision: 'i8+f32',
+  precision: 'i8+i10',
   seed: 1,
 } as const satisfies Partial<IndexConfig>;
 
 const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2'];
-const PRECISIONS: readonly Precision[] = ['f32', 'i8', 'i8+f32'];
 const ATTRIBUTE_TYPES: readonly AttributeType[] = ['keyword', 'keyword[]', 'number', 'bool', 'time'];
 const FIELDS: readonly (keyof IndexConfig)[] = [
   'dim',

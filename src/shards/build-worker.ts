@@ -3,13 +3,14 @@
  * one thread, so the same input gives the same bytes; parallelism is across shards.
  */
 import { workerData } from 'node:worker_threads';
-import { createShard, Shard, type ShardStats, shardStats } from '../core/shard.ts';
+import { type Basis, trainBasis } from '../core/basis.ts';
+import { createShard, Shard, type ShardConfig, type ShardStats, shardStats } from '../core/shard.ts';
 import type { WasmModule } from '../core/webassembly.ts';
 import type { IndexConfig } from '../index/config.ts';
 import { type ErrorRecord, NearpinError, toErrorRecord } from '../lib/errors.ts';
 import type { SegmentSeal } from '../storage/segment.ts';
 import { readSpool } from '../storage/spool.ts';
-import { blockShapeFor, shardConfigOf } from './shard-config.ts';
+import { basisRows, blockShapeFor, shardConfigOf } from './shard-config.ts';
 import { saveShard } from './shard-file.ts';
 
 export interface BuildStart {
@@ -49,9 +50,25 @@ export default function run(task: BuildTask): BuildOutcome {
   }
 }
 
+/** The basis of the shard's vectors, trained on some of them; null where codes are of whole vectors. */
+function basisFor({ spool, count }: BuildTask, config: ShardConfig): Basis | null {
+  const rows = basisRows(config, count);
+  if (rows === 0) return null;
+  const sample = new Float32Array(rows * config.dim);
+  let at = 0;
+  let drawn = 0;
+  for (const { vector } of readSpool(spool, config)) {
+    if (at++ !== Math.floor((drawn * count) / rows)) continue;
+    sample.set(vector, drawn++ * config.dim);
+    if (drawn === rows) break;
+  }
+  return trainBasis(sample, config.dim, config.metric, config.seed);
+}
+
 function buildShard(task: BuildTask): BuildResult {
   const config = shardConfigOf(task.config, blockShapeFor(task.config, task.count, task.recordBytes));
-  const memory = createShard(module, config, { readers: 0, limitBytes: task.limitBytes });
+  const basis = basisFor(task, config);
+  const memory = createShard(module, config, { readers: 0, limitBytes: task.limitBytes, basis });
   const shard = new Shard(module, memory, 0);
   for (const { vector, id, row, lists } of readSpool(task.spool, config)) {
     shard.insert(vector, id, row, lists);

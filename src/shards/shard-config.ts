@@ -1,4 +1,5 @@
 /** From an index's config to the config of each of its shards. */
+import { sampleRows } from '../core/basis.ts';
 import type { ShardConfig } from '../core/shard.ts';
 import { rowLayout } from '../index/attributes.ts';
 import type { IndexConfig, Precision } from '../index/config.ts';
@@ -7,6 +8,7 @@ const LEVELS: Readonly<Record<Precision, Pick<ShardConfig, 'code' | 'fine'>>> = 
   f32: { code: 'f32', fine: null },
   i8: { code: 'i8', fine: null },
   'i8+f32': { code: 'i8', fine: 'f32' },
+  'i8+i10': { code: 'i8', fine: 'i10' },
 };
 
 /** How a shard's memory is cut into blocks; the same for all ordinals of a shard, and kept in its segment. */
@@ -38,7 +40,12 @@ export function blockShapeFor(config: IndexConfig, count: number, recordBytes: n
 
 /** Heap bytes that a record takes. */
 export function heapRecordBytes(bytes: number): number {
-  return Math.ceil(bytes / 16) * 16;
+  return Math.ceil(bytes / 8) * 8;
+}
+
+/** Vectors from which a basis is trained for a shard of `count` pins; 0 where its codes are of whole vectors. */
+export function basisRows({ code, fine, dim }: ShardConfig, count: number): number {
+  return code === 'i8' && fine !== null ? sampleRows(dim, count) : 0;
 }
 
 export function shardConfigOf(config: IndexConfig, shape: BlockShape): ShardConfig {

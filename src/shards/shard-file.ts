@@ -1,41 +1,66 @@
 /**
- * A shard's memory as a segment: three sections, read straight to where they will live. indexes/README.md gives the
+ * A shard's memory as a segment: four sections, read straight to where they will live. indexes/README.md gives the
  * bytes. Nothing of the file is believed: its config must be the one that the manifest's config makes, and its sizes
  * are held against the file's before memory is taken.
  */
+import type { Basis } from '../core/basis.ts';
 import { LAYOUT as L } from '../core/layout.ts';
 import {
+  basisValues,
   blockBytes,
   configWords,
   exportState,
   type MemoryOptions,
   reopenShard,
+  type ShardConfig,
   shardStats,
 } from '../core/shard.ts';
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import type { IndexConfig } from '../index/config.ts';
 import { NearpinError } from '../lib/errors.ts';
 import { corruptFile } from '../storage/file-error.ts';
-import { openSegment, type SegmentSeal, writeSegment } from '../storage/segment.ts';
+import { openSegment, type Segment, type SegmentSeal, writeSegment } from '../storage/segment.ts';
 import { shardConfigOf } from './shard-config.ts';
 
 const CONFIG = 1;
 const STATE = 2;
 const BLOCKS = 3;
-export const SECTION_NAMES = { [CONFIG]: 'config', [STATE]: 'state', [BLOCKS]: 'blocks' } as const;
+const BASIS = 4;
+export const SECTION_NAMES = {
+  [CONFIG]: 'config',
+  [STATE]: 'state',
+  [BLOCKS]: 'blocks',
+  [BASIS]: 'basis',
+} as const;
 
-const bytesOf = (words: Uint32Array) => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+const bytesOf = (view: ArrayBufferView) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
 /** Writes a shard to a new file. No writer may be at work on the memory. */
 export function saveShard(path: string, memory: WasmMemory): SegmentSeal {
   const config = bytesOf(configWords(memory));
   const state = bytesOf(exportState(memory));
   const blocks = blockBytes(memory);
+  const basis = bytesOf(basisValues(memory));
   return writeSegment(path, [
     { kind: CONFIG, bytes: config.length, chunks: [config] },
     { kind: STATE, bytes: state.length, chunks: [state] },
+    { kind: BASIS, bytes: basis.length, chunks: [basis] },
     { kind: BLOCKS, bytes: blocks.length, chunks: [blocks] },
   ]);
+}
+
+/** The basis of a shard whose config says that its codes are of a lead. Throws corrupt_file. */
+function readBasis(segment: Segment, config: ShardConfig, lead: number): Basis | null {
+  const padded = Math.ceil(config.dim / 4) * 4;
+  if (lead >= config.dim || (lead > 0 && (config.code !== 'i8' || config.fine === null))) {
+    throw corruptFile(segment.path, 'has a config of impossible codes');
+  }
+  const values = new Float32Array(lead === 0 ? 0 : (1 + lead) * padded);
+  segment.readInto(BASIS, bytesOf(values));
+  if (values.some((value) => !Number.isFinite(value))) {
+    throw corruptFile(segment.path, 'has a basis that is not finite');
+  }
+  return lead === 0 ? null : { lead, values };
 }
 
 /**
@@ -63,7 +88,8 @@ export function loadShard(
     const shardConfig = shardConfigOf(config, shape);
     const state = new Uint32Array(L.H_STATE_END - L.H_STATE);
     segment.readInto(STATE, bytesOf(state));
-    const memory = reopenShard(module, shardConfig, state, segment.lengthOf(BLOCKS), options);
+    const basis = readBasis(segment, shardConfig, stored[L.H_LEAD]!);
+    const memory = reopenShard(module, shardConfig, state, segment.lengthOf(BLOCKS), { ...options, basis });
     if (configWords(memory).some((word, i) => word !== stored[i])) {
       throw corruptFile(path, 'has another config than its manifest');
     }

@@ -164,7 +164,9 @@ describe('a build', () => {
     const files = ['a.jsonl', 'b.ndjson.gz', 'c.fvecs'].map((name) => join(dir, name));
     const stdin = Readable.from([Buffer.from(input.map((v, i) => line(`s${i}`, v)).join(''))]);
     const report = await buildIndex(
-      buildOptions([...files, '-'], join(dir, 'demo'), { stdin, shards: 'auto' }),
+      buildOptions([...files, '-'], join(dir, 'demo'), {
+        ...{ stdin, shards: 'auto', config: { metric: 'cosine', precision: 'i8+f32' } },
+      }),
     );
     assert.equal(report.count, 14);
     const engine = await open(t, join(dir, 'demo'));
@@ -189,7 +191,8 @@ describe('a build', () => {
     const values = Float32Array.from({ length: 24 }, (_, i) => i + 1);
     const file = join(dir, 'pins.npy');
     await writeFile(file, Buffer.concat([head, Buffer.from(`${header}\n`), Buffer.from(values.buffer)]));
-    const options = buildOptions([file], join(dir, 'demo'), { config: { metric: 'l2' } });
+    const config = { metric: 'l2', precision: 'i8+f32' } as const;
+    const options = buildOptions([file], join(dir, 'demo'), { config });
     assert.equal((await buildIndex(options)).count, 6);
     const engine = await open(t, join(dir, 'demo'));
     const [pin] = await engine.pins(['5'], { vector: true });

@@ -191,7 +191,7 @@ describe('an abort', () => {
 describe('a build that fails', () => {
   test('in one shard ends the others, and leaves no trace', async (t) => {
     const { indexDir, checkUntouched, vectors } = await published(t);
-    const limitBytes = 4 * 2 ** 20;
+    const limitBytes = 3 * 2 ** 20;
     const build = buildIndex(buildOptions([await vectors(4000, 512)], indexDir, { shards: 2, limitBytes }));
     await rejects(build, 'shard_full');
     await checkUntouched();

@@ -20,8 +20,8 @@ describe('the number of shards', () => {
   test('is as small as the pins allow', () => {
     assert.equal(shardsFor(config(128), 0, LIMIT), 1);
     assert.equal(shardsFor(config(128), 1_000_000, LIMIT), 1);
-    assert.equal(shardsFor(config(128), 10_000_000, LIMIT), 3);
-    assert.equal(shardsFor(config(768), 1_000_000, LIMIT), 2);
+    assert.equal(shardsFor(config(128), 10_000_000, LIMIT), 2);
+    assert.equal(shardsFor(config(768), 3_000_000, LIMIT), 2);
     let before = 1;
     for (let count = 0; count < 30_000_000; count += 1_000_000) {
       const shards = shardsFor(config(128), count, LIMIT);
@@ -87,7 +87,7 @@ describe('the number of shards', () => {
     const build = buildIndex(
       buildOptions([file], join(dir, 'demo'), {
         shards: 1,
-        limitBytes: 4 * 2 ** 20,
+        limitBytes: 2 * 2 ** 20,
         config: { metric: 'l2', attributes: TYPES },
       }),
     );

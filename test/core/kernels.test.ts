@@ -107,10 +107,14 @@ describe('a kernel gives the bits of its naive twin', () => {
   test('the quantised query', () => {
     for (const [what, , x] of pairs()) {
       const offset = OFFSETS[x.length % OFFSETS.length]!;
-      const unit = exports.np_encode_query(put(A + offset, x), x.length, put(B, new Int16Array(x.length)));
-      const twin = oracle.encodeQuery(x);
-      same(unit, twin.unit, `unit, ${what}`);
-      assert.deepEqual(get(Int16Array, B, x.length * 2), twin.values, what);
+      for (const codeMax of [oracle.I8_MAX, oracle.I10_MAX]) {
+        const values = put(B, new Int16Array(x.length));
+        const unit = exports.np_encode_query(put(A + offset, x), x.length, codeMax, values, OUT);
+        const twin = oracle.encodeQuery(x, codeMax);
+        same(unit, twin.unit, `unit, ${what}`);
+        same(get(Float32Array, OUT, 4)[0]!, twin.squaredNorm, `squared norm, ${what}`);
+        assert.deepEqual(get(Int16Array, B, x.length * 2), twin.values, what);
+      }
     }
   });
 
@@ -118,7 +122,7 @@ describe('a kernel gives the bits of its naive twin', () => {
     for (const [what, a, b] of pairs()) {
       const n = up(a.length, 16);
       const offset = OFFSETS[a.length % OFFSETS.length]!;
-      const { values: query } = oracle.encodeQuery(a);
+      const { values: query } = oracle.encodeQuery(a, oracle.I8_MAX);
       const codes = [b, a, b.map((x) => -x), a.toReversed()].map((x) => oracle.encodeI8(x).values);
       const q = put(A + offset, query);
       const stride = n + 3;
@@ -129,6 +133,47 @@ describe('a kernel gives the bits of its naive twin', () => {
       }
       exports.np_dot4_i8(q, B + offset, stride, n, OUT);
       assert.deepEqual([...get(Int32Array, OUT, 16)], products, what);
+    }
+  });
+
+  test('the 10-bit code of a residual, and its products with a quantised query', () => {
+    for (const [what, a, b] of pairs()) {
+      const dim = b.length;
+      const offset = OFFSETS[dim % OFFSETS.length]!;
+      const [upper, lower] = [put(B + offset, new Int8Array(up(dim, 16))), B + 0x8000 + offset];
+      const twin = oracle.encodeI10(b);
+      same(exports.np_encode_i10(put(A, b), dim, upper, lower), twin.scale, `scale, ${what}`);
+      const [high, low] = [get(Int8Array, upper, dim), get(Uint8Array, lower, up(dim, 64) / 4)];
+      const values = Array.from(high, (value, i) => {
+        return (
+          value * 4 + ((low[Math.floor(i / 64) * 16 + (i % 16)]! >> (Math.floor((i % 64) / 16) * 2)) & 3)
+        );
+      });
+      assert.deepEqual(values, [...twin.values], what);
+      const { values: query } = oracle.encodeQuery(a, oracle.I10_MAX);
+      const product = exports.np_dot_i10(put(A + offset, query), upper, lower, up(dim, 16));
+      same(product, oracle.dotI8(query, twin.values), what);
+    }
+  });
+
+  test('the lead of a vector, and what the code of a lead stands for', () => {
+    const random = new Prng(5);
+    for (const dim of [5, 16, 57, 64, 100, 257]) {
+      const n = up(dim, 4);
+      for (const lead of [1, 4, 7, 56]) {
+        const directions = Array.from({ length: lead }, () =>
+          Float32Array.from({ length: dim }, () => random.normal()),
+        );
+        const matrix = new Float32Array(lead * n);
+        for (const [l, direction] of directions.entries()) matrix.set(direction, l * n);
+        const x = Float32Array.from({ length: dim }, () => random.normal());
+        exports.np_project(put(A, matrix), put(B, x), lead, n, OUT);
+        const y = oracle.project(x, directions);
+        assert.deepEqual(get(Float32Array, OUT, lead * 4), y);
+        const code = oracle.encodeI8(y);
+        exports.np_expand(A, put(B, code.values), code.scale, lead, n, OUT);
+        assert.deepEqual(get(Float32Array, OUT, dim * 4), oracle.expand(code, directions, dim));
+      }
     }
   });
 
@@ -149,11 +194,14 @@ describe('a kernel gives the bits of its naive twin', () => {
 describe('whole-number products', () => {
   test('stay below 2^31 at every dim, however large the values', () => {
     for (const dim of [2, 15, 16, 17, 515, 516, 517, 1000, 2048, 4095, 4096]) {
-      const { values } = oracle.encodeQuery(new Float32Array(dim).fill(3e8));
-      const limit = oracle.queryLimit(dim);
+      for (const codeMax of [oracle.I8_MAX, oracle.I10_MAX]) {
+        const most = oracle.queryLimit(dim, codeMax);
+        assert.ok(most * codeMax * dim < 2 ** 31);
+        assert.ok(most === 32767 || (most + 1) * codeMax * dim >= 2 ** 31);
+      }
+      const { values } = oracle.encodeQuery(new Float32Array(dim).fill(3e8), oracle.I8_MAX);
+      const limit = oracle.queryLimit(dim, oracle.I8_MAX);
       assert.ok(values.every((value) => value === limit));
-      assert.ok(limit * 127 * dim < 2 ** 31);
-      assert.ok(limit === 32767 || (limit + 1) * 127 * dim >= 2 ** 31);
       for (const sign of [1, -1]) {
         const code = new Int8Array(dim).fill(127 * sign);
         const [q, c] = [put(A, values), put(B, code)];

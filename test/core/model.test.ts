@@ -18,7 +18,7 @@ import {
   fill,
   type Opened,
   openShard,
-  oracleDistance,
+  oracleOf,
   PRECISIONS,
   reachable,
   recallOf,
@@ -114,13 +114,8 @@ class Model {
   #exact(query: Float32Array, k: number) {
     const { writer } = this.#opened;
     const count = shardStats(writer.memory).count;
-    const distance = (i: number) =>
-      oracleDistance(
-        this.#config,
-        query,
-        this.#pins.get(i)!.vector,
-        this.#config.code === 'i8' ? writer.codeI8(i) : { values: new Int8Array(), scale: 0, squaredNorm: 0 },
-      );
+    const oracle = oracleOf(this.#config);
+    const distance = (i: number) => oracle(query, this.#pins.get(i)!.vector);
     return nearest(count, k, distance, (i) => this.#pins.has(i));
   }
 
@@ -160,6 +155,10 @@ describe('random work', () => {
     'cosine i8+f32, clustered': [
       configOf({ dim: 5, metric: 'cosine', m: 4, efConstruction: 16 }),
       (random) => clusteredData(random, 'cosine', 5, 4, 0.1),
+    ],
+    'cosine i8+i10': [
+      configOf({ dim: 70, metric: 'cosine', ...PRECISIONS['i8+i10'], m: 4, efConstruction: 16 }),
+      (random) => uniformData(random, 'cosine', 70),
     ],
     'dot i8': [
       configOf({ dim: 17, metric: 'dot', ...PRECISIONS.i8, m: 4, efConstruction: 16 }),

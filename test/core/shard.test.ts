@@ -25,7 +25,7 @@ import {
   fill,
   hitsOf,
   openShard,
-  oracleDistance,
+  oracleOf,
   PRECISIONS,
   reachable,
   recallOf,
@@ -58,12 +58,12 @@ describe('an exact scan', () => {
       const { writer, reader } = openShard(config);
       fill(writer, vectors);
       for (let i = 0; i < vectors.length; i += 7) writer.remove(i);
-      const codes = vectors.map((_, i) => (config.code === 'i8' ? writer.codeI8(i) : undefined));
+      const distance = oracleOf(config);
       for (const query of [draw(), draw(), vectors[3]!, vectors[7]!]) {
         const expected = nearest(
           vectors.length,
           12,
-          (i) => oracleDistance(config, query, vectors[i]!, codes[i]!),
+          (i) => distance(query, vectors[i]!),
           (i) => i % 7 !== 0,
         );
         assert.deepEqual(search(reader, query, 12, 0, { exact: true }), expected, name);
@@ -485,10 +485,11 @@ describe('addresses above 2 GiB', () => {
     }
     assert.ok(writer.row(199).byteOffset > 3 * 2 ** 30);
     const query = draw();
+    const oracle = oracleOf(config);
     const exact = search(reader, query, 50, 0, { exact: true });
     assert.deepEqual(
       exact,
-      nearest(200, 50, (i) => oracleDistance(config, query, vectors[i]!, writer.codeI8(i))),
+      nearest(200, 50, (i) => oracle(query, vectors[i]!)),
     );
     assert.deepEqual(search(reader, query, 50, 200), exact);
     for (const [i, vector] of vectors.entries()) {
@@ -591,11 +592,12 @@ describe('a filtered search', () => {
 
   function check(program: Uint32Array, accepts: (i: number) => boolean, what: string): string {
     const queries = drawMany(20, () => draw());
+    const oracle = oracleOf(config);
     let found = 0;
     let wanted = 0;
     let plan = '';
     for (const query of queries) {
-      const distance = (i: number) => oracleDistance(config, query, vectors[i]!, writer.codeI8(i));
+      const distance = (i: number) => oracle(query, vectors[i]!);
       const expected = nearest(COUNT, 10, distance, (i) => accepts(i) && !removed(i));
       assert.deepEqual(search(reader, query, 10, 0, { exact: true, program }), expected, what);
       const hits = search(reader, query, 10, 64, { program });
@@ -692,7 +694,7 @@ describe('a slot', () => {
       }
       for (const { ordinal, distance } of hitsOf(reader)) {
         assert.equal(reader.isLive(ordinal), true);
-        assert.equal(distance, oracleDistance(config, query, reader.vector(ordinal), reader.codeI8(ordinal)));
+        assert.equal(distance, oracleOf(config)(query, reader.vector(ordinal)));
       }
       reader.leave();
       const names = search(reader, query, 200, 200).map(({ ordinal }) => reader.id(ordinal));

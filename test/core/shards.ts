@@ -1,9 +1,18 @@
 /** Shards, data and searches for the tests of the core. */
 import { readFileSync } from 'node:fs';
+import type { Basis } from '../../src/core/basis.ts';
 import { LAYOUT as L } from '../../src/core/layout.ts';
 import type { Metric } from '../../src/core/metric.ts';
 import { unitVector } from '../../src/core/metric.ts';
-import { type CodeI8, distanceF32, distanceToCodeI8 } from '../../src/core/oracle.ts';
+import {
+  centre,
+  distanceF32,
+  distanceToCodeI8,
+  distanceToTwoLevels,
+  encodeI8,
+  encodeTwoLevelQuery,
+  encodeTwoLevels,
+} from '../../src/core/oracle.ts';
 import { createShard, Shard, type ShardConfig } from '../../src/core/shard.ts';
 import { type WasmMemory, type WasmModule, wasm } from '../../src/core/webassembly.ts';
 import type { Prng } from '../../src/lib/prng.ts';
@@ -20,6 +29,7 @@ export const PRECISIONS = {
   f32: { code: 'f32', fine: null },
   i8: { code: 'i8', fine: null },
   'i8+f32': { code: 'i8', fine: 'f32' },
+  'i8+i10': { code: 'i8', fine: 'i10' },
 } as const;
 
 /** A small config; blocks of 2^4 ordinals, so that a few hundred pins cross many blocks. */
@@ -46,8 +56,13 @@ export interface Opened {
 }
 
 /** An empty shard with its writer and one reader. */
-export function openShard(config: ShardConfig, limitBytes = 2 ** 28, readers = 2): Opened {
-  const memory = createShard(CORE, config, { readers, limitBytes });
+export function openShard(
+  config: ShardConfig,
+  limitBytes = 2 ** 28,
+  readers = 2,
+  basis: Basis | null = null,
+): Opened {
+  const memory = createShard(CORE, config, { readers, limitBytes, basis });
   return { memory, writer: new Shard(CORE, memory, 0), reader: new Shard(CORE, memory, 1) };
 }
 
@@ -89,15 +104,44 @@ export function search(
   return hits;
 }
 
-/** The distance that the finest level of a shard must give from a query to a stored pin. */
-export function oracleDistance(
+/** The mean and the directions of a basis, as its twins take them. */
+export function basisRows(
+  basis: Basis | null,
+  dim: number,
+): { mean: Float32Array; directions: Float32Array[] } {
+  const padded = Math.ceil(dim / 4) * 4;
+  const row = (r: number) => basis!.values.slice(r * padded, r * padded + dim);
+  if (basis === null) return { mean: new Float32Array(dim), directions: [] };
+  return { mean: row(0), directions: Array.from({ length: basis.lead }, (_, l) => row(1 + l)) };
+}
+
+/**
+ * The distance that the finest level of a shard must give from each query to each stored vector. What a vector is
+ * stored as is worked out once.
+ */
+export function oracleOf(
   config: ShardConfig,
-  query: Float32Array,
-  vector: Float32Array,
-  code: CodeI8,
-): number {
-  if (config.code === 'i8' && config.fine === null) return distanceToCodeI8(config.metric, query, code);
-  return distanceF32(config.metric, query, vector);
+  basis: Basis | null = null,
+): (query: Float32Array, vector: Float32Array) => number {
+  const { metric } = config;
+  const { mean, directions } = basisRows(basis, config.dim);
+  const stored = new WeakMap<Float32Array, (query: Float32Array) => number>();
+  const storeAs = (vector: Float32Array): ((query: Float32Array) => number) => {
+    if (config.code === 'f32' || config.fine === 'f32') return (query) => distanceF32(metric, query, vector);
+    if (config.fine === null) {
+      const code = encodeI8(vector);
+      return (query) => distanceToCodeI8(metric, query, code);
+    }
+    const levels = encodeTwoLevels(centre(vector, mean), directions);
+    return (query) => {
+      return distanceToTwoLevels(metric, encodeTwoLevelQuery(centre(query, mean), directions), levels);
+    };
+  };
+  return (query, vector) => {
+    const distance = stored.get(vector) ?? storeAs(vector);
+    stored.set(vector, distance);
+    return distance(query);
+  };
 }
 
 export type Draw = () => Float32Array;

@@ -245,7 +245,7 @@ describe('a manifest that lies, under a right checksum,', () => {
 });
 
 describe('a segment that lies, under right checksums,', () => {
-  const [CONFIG, STATE, BLOCKS] = [1, 2, 3];
+  const [CONFIG, STATE, BASIS, BLOCKS] = [1, 2, 4, 3];
 
   /** Opens the index with words of the first shard's config and state changed, and the manifest to match. */
   async function withWords<T>(
@@ -256,7 +256,7 @@ describe('a segment that lies, under right checksums,', () => {
   ): Promise<T> {
     const path = join(generation, 'shard-000.seg');
     const segment = openSegment(path, SECTION_NAMES);
-    const sections = [CONFIG, STATE, BLOCKS].map((kind) => {
+    const sections = [CONFIG, STATE, BASIS, BLOCKS].map((kind) => {
       const bytes = new Uint8Array(segment.lengthOf(kind!));
       segment.readInto(kind!, bytes);
       return { kind: kind!, bytes };
@@ -265,7 +265,7 @@ describe('a segment that lies, under right checksums,', () => {
     const words = (bytes: Uint8Array) => new Uint32Array(bytes.buffer);
     for (const [w, value] of Object.entries(config)) words(sections[0]!.bytes)[Number(w)] = value;
     for (const [w, value] of Object.entries(state)) words(sections[1]!.bytes)[Number(w) - L.H_STATE] = value;
-    if (blockBytes) sections[2]!.bytes = blockBytes(sections[2]!.bytes);
+    if (blockBytes) sections[3]!.bytes = blockBytes(sections[3]!.bytes);
     const copy = join(dir, 'lying.seg');
     await rm(copy, { force: true });
     const seal = writeSegment(
@@ -306,6 +306,9 @@ describe('a segment that lies, under right checksums,', () => {
     [L.H_ROW_STRIDE, 0],
     [L.H_LISTS_OFFSET, 0],
     [L.H_LISTS, 1000],
+    [L.H_LEAD, 1],
+    [L.H_LEAD, 56],
+    [L.H_LEAD, 0xffffffff],
   ];
   test('about its config, is refused', async () => {
     for (const [word, value] of CONFIG_LIES) {

@@ -21,7 +21,7 @@ let copies = 0;
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'nearpin-live-'));
   const pins = clusteredPins({ dim: DIM, seed: 3, count: 300 });
-  ({ indexDir } = await buildPins(dir, 'built', pins, { metric: 'l2' }, 2));
+  ({ indexDir } = await buildPins(dir, 'built', pins, { metric: 'l2', precision: 'i8+f32' }, 2));
 });
 after(async () => {
   await host.close();

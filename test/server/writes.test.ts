@@ -53,6 +53,7 @@ async function newIndex(config: object = {}): Promise<string> {
   const { status, body } = await json('PUT', `/v1/indexes/${name}`, {
     dim: DIM,
     metric: 'l2',
+    precision: 'i8+f32',
     attributes: { category: 'keyword', price: 'number', tags: 'keyword[]' },
     ...config,
   });
@@ -101,6 +102,7 @@ describe('an index', () => {
     const same = {
       dim: DIM,
       metric: 'l2',
+      precision: 'i8+f32',
       attributes: { category: 'keyword', price: 'number', tags: 'keyword[]' },
     };
     assert.equal((await json('PUT', `/v1/indexes/${name}`, same)).status, 200);

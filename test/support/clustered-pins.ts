@@ -1,7 +1,14 @@
 /** Seeded pins as an index of pictures holds them: vectors in clusters, attributes of every type, some missing. */
 
 import { scoreOf, unitVector } from '../../src/core/metric.ts';
-import { distanceF32, distanceToCodeI8, encodeI8 } from '../../src/core/oracle.ts';
+import {
+  distanceF32,
+  distanceToCodeI8,
+  distanceToTwoLevels,
+  encodeI8,
+  encodeTwoLevelQuery,
+  encodeTwoLevels,
+} from '../../src/core/oracle.ts';
 import { type AttributeTypes, type Metric, type Precision, resolveConfig } from '../../src/index/config.ts';
 import { matches, parseFilter } from '../../src/index/filter.ts';
 import { type ParsedPin, parsePin } from '../../src/index/pin.ts';
@@ -95,10 +102,15 @@ export class Oracle {
       const parsed = parsePin(pin, config, pin.id);
       const vector = metric === 'cosine' ? unitVector(parsed.vector!) : parsed.vector!;
       const code = encodeI8(vector);
+      // The shards of the tests are too small for a basis
+      const levels = encodeTwoLevels(vector, []);
       this.pins.set(pin.id, { ...parsed, vector });
-      this.#distances.set(pin.id, (query) =>
-        precision === 'i8' ? distanceToCodeI8(metric, query, code) : distanceF32(metric, query, vector),
-      );
+      this.#distances.set(pin.id, (query) => {
+        if (precision === 'i8') return distanceToCodeI8(metric, query, code);
+        if (precision === 'i8+i10')
+          return distanceToTwoLevels(metric, encodeTwoLevelQuery(query, []), levels);
+        return distanceF32(metric, query, vector);
+      });
     }
   }
 

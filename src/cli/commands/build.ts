@@ -8,7 +8,12 @@ import { wasm } from '../../core/webassembly.ts';
 import type { Embedder } from '../../embed/embedder.ts';
 import { HASHED_NAME } from '../../embed/hashed.ts';
 import { openEmbedder } from '../../embed/models.ts';
-import type { AttributeTypes, IndexConfigInput, Precision } from '../../index/config.ts';
+import {
+  type AttributeTypes,
+  type IndexConfigInput,
+  PRECISIONS,
+  type Precision,
+} from '../../index/config.ts';
 import { NearpinError } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { readCoreBinary } from '../../storage/core-binary.ts';
@@ -73,7 +78,7 @@ export function buildCommand(terminal: Terminal): Command {
         whole(1, LIMITS.efConstructionMax),
       ),
     )
-    .addOption(option('--precision <name>', 'how vectors are held').choices(['f32', 'i8', 'i8+f32']))
+    .addOption(option('--precision <name>', 'how vectors are held').choices(PRECISIONS))
     .addOption(option('--seed <n>', 'seed of the levels').argParser(whole(0, 0xffffffff)))
     .addOption(
       option('--threads <n>', 'shards built at once')

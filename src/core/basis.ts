@@ -1,0 +1,205 @@
+/**
+ * The basis of a shard: the mean of its vectors and the directions in which they vary most. Codes are of a vector's
+ * components along them, its lead, because embeddings fill far fewer directions than they have dimensions, and one line
+ * of 64 bytes per candidate is what a search can afford. After LeanVec (Tepper et al., TMLR 2024, section 2); the
+ * directions are found by subspace iteration (Golub and Van Loan, section 8.2.4) on the covariance of a sample.
+ *
+ * Whether a lead is enough is not believed but measured, on the sample itself: the true nearest must be among the first
+ * few by lead codes. Where no lead is, codes are of the whole vector.
+ */
+import { Prng } from '../lib/prng.ts';
+import type { Metric } from './metric.ts';
+import { encodeI8 } from './oracle.ts';
+
+/** As it lies in a shard's memory and segment. */
+export interface Basis {
+  /** Number of directions. */
+  readonly lead: number;
+  /** f32[1 + lead][dim rounded up to 4]: the mean, zero under dot, then the directions, orthonormal. */
+  readonly values: Float32Array;
+}
+
+/** Leads whose codes, with 8 bytes of scale and bias, fill whole lines of 64 bytes. */
+const LEADS = [56, 120, 184, 248, 312, 376];
+/** Rows below which a sample says little. */
+const SAMPLE_MIN = 1024;
+const SAMPLE_MAX = 16384;
+/** Bounds the work on the covariance, which grows with the square of the dimensions. */
+const SAMPLE_PRODUCTS = 2 ** 31;
+const ITERATIONS = 12;
+const QUERIES = 128;
+const NEAREST = 10;
+/** The core rescores more candidates than these; the rest is for shards denser than the sample. */
+const AMONG = 32;
+const SHARE_MIN = 0.998;
+
+/** Rows of a sample that is worth its work, of `count` vectors; 0 when a basis is not to be had. */
+export function sampleRows(dim: number, count: number): number {
+  if (dim <= LEADS[0]! || count < SAMPLE_MIN) return 0;
+  const affordable = Math.max(SAMPLE_MIN, 2 * dim, Math.floor(SAMPLE_PRODUCTS / (dim * dim)));
+  return Math.min(count, SAMPLE_MAX, affordable);
+}
+
+/**
+ * The smallest basis that keeps the order of the nearest, or null. @param sample f32[rows][dim], rows by `sampleRows`,
+ * drawn evenly; unit vectors under cosine. The same sample and seed give the same bits.
+ */
+export function trainBasis(sample: Float32Array, dim: number, metric: Metric, seed: number): Basis | null {
+  const mean = metric === 'dot' ? new Float32Array(dim) : meanOf(sample, dim);
+  const centred = new Float32Array(sample.length);
+  for (let i = 0; i < sample.length; i++) centred[i] = sample[i]! - mean[i % dim]!;
+  const covariance = covarianceOf(centred, dim);
+  const truth = nearestOf(centred, dim, metric);
+  for (const lead of LEADS) {
+    if (lead >= dim) break;
+    const directions = leadingDirections(covariance, dim, lead, seed);
+    if (shareKept(centred, dim, metric, directions, truth) < SHARE_MIN) continue;
+    const padded = Math.ceil(dim / 4) * 4;
+    const values = new Float32Array((1 + lead) * padded);
+    values.set(mean);
+    for (const [l, direction] of directions.entries()) values.set(direction, (1 + l) * padded);
+    return { lead, values };
+  }
+  return null;
+}
+
+/** Rows of the sample that serve as queries. */
+function queryRows(rows: number): number[] {
+  const n = Math.min(QUERIES, rows);
+  return Array.from({ length: n }, (_, i) => Math.floor((i * rows) / n));
+}
+
+/** The nearest rows of each query. */
+function nearestOf(x: Float32Array, dim: number, metric: Metric): Set<number>[] {
+  const rows = x.length / dim;
+  return queryRows(rows).map((q) => new Set(rank(q, rows, distanceBetween(x, dim, metric), NEAREST)));
+}
+
+/** Share of the nearest that are among the first few by the codes of a lead. */
+function shareKept(
+  x: Float32Array,
+  dim: number,
+  metric: Metric,
+  directions: readonly Float32Array[],
+  nearest: readonly Set<number>[],
+): number {
+  const rows = x.length / dim;
+  const lead = directions.length;
+  const codes = new Float32Array(rows * lead);
+  const y = new Float32Array(lead);
+  for (let r = 0; r < rows; r++) {
+    for (let l = 0; l < lead; l++) y[l] = product(directions[l]!, 0, x, r * dim, dim);
+    const { values, scale } = encodeI8(y);
+    for (let l = 0; l < lead; l++) codes[r * lead + l] = values[l]! * scale;
+  }
+  let kept = 0;
+  let wanted = 0;
+  for (const [i, q] of queryRows(rows).entries()) {
+    const among = rank(q, rows, distanceBetween(codes, lead, metric), AMONG);
+    wanted += nearest[i]!.size;
+    kept += among.filter((row) => nearest[i]!.has(row)).length;
+  }
+  return kept / wanted;
+}
+
+function product(a: Float32Array, at: number, b: Float32Array, bt: number, n: number): number {
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += a[at + i]! * b[bt + i]!;
+  return sum;
+}
+
+/** A distance between two rows of x that ranks as the metric does. */
+function distanceBetween(x: Float32Array, n: number, metric: Metric): (a: number, b: number) => number {
+  if (metric === 'dot') return (a, b) => -product(x, a * n, x, b * n, n);
+  return (a, b) => {
+    let sum = 0;
+    for (let i = 0; i < n; i++) {
+      const difference = x[a * n + i]! - x[b * n + i]!;
+      sum += difference * difference;
+    }
+    return sum;
+  };
+}
+
+/** The k rows nearest to row q, itself left out. */
+function rank(q: number, rows: number, distance: (a: number, b: number) => number, k: number): number[] {
+  const nearest: { row: number; d: number }[] = [];
+  for (let row = 0; row < rows; row++) {
+    if (row === q) continue;
+    const d = distance(q, row);
+    if (nearest.length === k && d >= nearest[k - 1]!.d) continue;
+    let i = nearest.length;
+    while (i > 0 && nearest[i - 1]!.d > d) i--;
+    nearest.splice(i, 0, { row, d });
+    if (nearest.length > k) nearest.pop();
+  }
+  return nearest.map(({ row }) => row);
+}
+
+function meanOf(sample: Float32Array, dim: number): Float32Array {
+  const sums = new Float64Array(dim);
+  for (let i = 0; i < sample.length; i++) sums[i % dim] = sums[i % dim]! + sample[i]!;
+  return Float32Array.from(sums, (sum) => sum / (sample.length / dim));
+}
+
+/** The sums of products of each two components: f64[dim][dim]. */
+function covarianceOf(x: Float32Array, dim: number): Float64Array {
+  const sums = new Float64Array(dim * dim);
+  for (let r = 0; r < x.length; r += dim) {
+    for (let i = 0; i < dim; i++) {
+      const value = x[r + i]!;
+      if (value === 0) continue;
+      for (let j = i; j < dim; j++) sums[i * dim + j] = sums[i * dim + j]! + value * x[r + j]!;
+    }
+  }
+  for (let i = 0; i < dim; i++) for (let j = 0; j < i; j++) sums[i * dim + j] = sums[j * dim + i]!;
+  return sums;
+}
+
+/** `lead` orthonormal directions that span nearly the most of the covariance. */
+function leadingDirections(
+  covariance: Float64Array,
+  dim: number,
+  lead: number,
+  seed: number,
+): Float32Array[] {
+  const random = new Prng(seed);
+  let directions: Float64Array[] = Array.from({ length: lead }, () =>
+    Float64Array.from({ length: dim }, () => random.normal()),
+  );
+  orthonormalise(directions);
+  for (let iteration = 0; iteration < ITERATIONS; iteration++) {
+    directions = directions.map((direction) => times(covariance, direction));
+    orthonormalise(directions);
+  }
+  return directions.map((direction) => Float32Array.from(direction));
+}
+
+function times(matrix: Float64Array, x: Float64Array): Float64Array {
+  const n = x.length;
+  const out = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    let sum = 0;
+    for (let j = 0; j < n; j++) sum += matrix[i * n + j]! * x[j]!;
+    out[i] = sum;
+  }
+  return out;
+}
+
+/** Gram-Schmidt, twice, so that rounding leaves nothing; a direction that vanishes becomes zero. */
+function orthonormalise(directions: readonly Float64Array[]): void {
+  for (const [l, direction] of directions.entries()) {
+    for (let pass = 0; pass < 2; pass++) {
+      for (let m = 0; m < l; m++) {
+        const other = directions[m]!;
+        let dot = 0;
+        for (let i = 0; i < direction.length; i++) dot += direction[i]! * other[i]!;
+        for (let i = 0; i < direction.length; i++) direction[i] = direction[i]! - dot * other[i]!;
+      }
+    }
+    let sum = 0;
+    for (const value of direction) sum += value * value;
+    const inverse = sum > 1e-300 ? 1 / Math.sqrt(sum) : 0;
+    for (let i = 0; i < direction.length; i++) direction[i] = direction[i]! * inverse;
+  }
+}

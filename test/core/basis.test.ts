@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import test, { describe } from 'node:test';
+import { type Basis, sampleRows, trainBasis } from '../../src/core/basis.ts';
+import { type Metric, unitVector } from '../../src/core/metric.ts';
+import { dotF32, nearest } from '../../src/core/oracle.ts';
+import { blockBytes, exportState, reopenShard, Shard } from '../../src/core/shard.ts';
+import { Prng } from '../../src/lib/prng.ts';
+import {
+  basisRows,
+  CORE,
+  configOf,
+  fill,
+  openShard,
+  oracleOf,
+  PRECISIONS,
+  recallOf,
+  search,
+} from './shards.ts';
+
+const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2'];
+
+/** Vectors of `dim` that vary in `latent` directions and, by `noise`, in all; far from the origin. */
+function latentData(random: Prng, metric: Metric, dim: number, latent: number, noise: number) {
+  const matrix = Array.from({ length: latent }, () =>
+    Float32Array.from({ length: dim }, () => random.normal() / Math.sqrt(latent)),
+  );
+  const offset = Float32Array.from({ length: dim }, () => random.normal());
+  return (): Float32Array => {
+    const vector = offset.map((value) => value + noise * random.normal());
+    for (const direction of matrix) {
+      const z = random.normal();
+      for (let i = 0; i < dim; i++) vector[i] = vector[i]! + z * direction[i]!;
+    }
+    return metric === 'cosine' ? unitVector(vector) : vector;
+  };
+}
+
+function sampleOf(vectors: readonly Float32Array[]): Float32Array {
+  const dim = vectors[0]!.length;
+  const sample = new Float32Array(vectors.length * dim);
+  for (const [i, vector] of vectors.entries()) sample.set(vector, i * dim);
+  return sample;
+}
+
+/** A basis of any directions: what is stored must be right with every one. */
+function anyBasis(random: Prng, metric: Metric, dim: number, lead: number): Basis {
+  // Products know no mean
+  const mean = metric === 'dot' ? 0 : 0.1;
+  const padded = Math.ceil(dim / 4) * 4;
+  const values = new Float32Array((1 + lead) * padded);
+  for (let r = 0; r <= lead; r++) {
+    for (let i = 0; i < dim; i++)
+      values[r * padded + i] = (random.normal() * (r > 0 ? 1 : mean)) / Math.sqrt(dim);
+  }
+  return { lead, values };
+}
+
+describe('a trained basis', () => {
+  const random = new Prng(1);
+
+  test('keeps the few directions of data that have no more, orthonormal', () => {
+    for (const metric of METRICS) {
+      const draw = latentData(random, metric, 96, 20, 0.01);
+      const vectors = Array.from({ length: 2000 }, draw);
+      const basis = trainBasis(sampleOf(vectors), 96, metric, 1);
+      assert.equal(basis?.lead, 56);
+      const { mean, directions } = basisRows(basis, 96);
+      for (const [l, a] of directions.entries()) {
+        for (const [m, b] of directions.entries()) {
+          assert.ok(Math.abs(dotF32(a, b) - (l === m ? 1 : 0)) < 1e-5, `${l} ${m}`);
+        }
+      }
+      for (let i = 0; i < 96; i++) {
+        const average = vectors.reduce((sum, vector) => sum + vector[i]!, 0) / vectors.length;
+        assert.ok(Math.abs(mean[i]! - (metric === 'dot' ? 0 : average)) < 1e-5);
+      }
+    }
+  });
+
+  test('is wider, or none, where few directions are not enough', () => {
+    const wide = Array.from({ length: 2000 }, latentData(random, 'l2', 160, 110, 0.01));
+    assert.equal(trainBasis(sampleOf(wide), 160, 'l2', 1)?.lead, 120);
+    const full = Array.from({ length: 2000 }, latentData(random, 'l2', 96, 96, 1));
+    assert.equal(trainBasis(sampleOf(full), 96, 'l2', 1), null);
+  });
+
+  test('is the same for the same sample and seed', () => {
+    const sample = sampleOf(Array.from({ length: 1500 }, latentData(random, 'cosine', 70, 10, 0.05)));
+    assert.deepEqual(trainBasis(sample, 70, 'cosine', 4), trainBasis(sample, 70, 'cosine', 4));
+  });
+
+  test('is not asked of vectors that fit a line as they are, nor of a handful', () => {
+    assert.equal(sampleRows(56, 1e6), 0);
+    assert.equal(sampleRows(128, 1000), 0);
+    assert.equal(sampleRows(128, 2000), 2000);
+    assert.ok(sampleRows(128, 1e6) <= 16384);
+    assert.ok(sampleRows(4096, 1e6) >= 8192);
+  });
+
+  test('of data that stand still in some directions, or altogether, is finite', () => {
+    const flat = Array.from({ length: 1200 }, (_, i) =>
+      Float32Array.from({ length: 80 }, (_, j) => (j === 3 ? i : 7)),
+    );
+    const still = Array.from({ length: 1200 }, () => new Float32Array(80).fill(1));
+    for (const vectors of [flat, still]) {
+      const basis = trainBasis(sampleOf(vectors), 80, 'l2', 1);
+      assert.ok(basis === null || basis.values.every(Number.isFinite));
+    }
+  });
+});
+
+describe('a shard with a basis', () => {
+  test('gives the ordinals and the bits of the oracle in an exact scan, whatever the basis', () => {
+    const random = new Prng(7);
+    for (const metric of METRICS) {
+      for (const fine of ['i10', 'f32'] as const) {
+        for (const [dim, lead] of [
+          [60, 56],
+          [100, 1],
+          [129, 57],
+          [300, 120],
+        ] as const) {
+          const config = configOf({ dim, metric, code: 'i8', fine });
+          const basis = anyBasis(random, metric, dim, lead);
+          const { writer, reader } = openShard(config, 2 ** 26, 2, basis);
+          const draw = latentData(random, metric, dim, 10, 0.3);
+          const vectors = Array.from({ length: 80 }, draw);
+          fill(writer, vectors);
+          const oracle = oracleOf(config, basis);
+          for (const query of [draw(), vectors[5]!]) {
+            assert.deepEqual(
+              search(reader, query, 12, 0, { exact: true }),
+              nearest(vectors.length, 12, (i) => oracle(query, vectors[i]!)),
+              `${metric} ${fine} dim ${dim} lead ${lead}`,
+            );
+          }
+          assert.equal(writer.validate(), undefined);
+        }
+      }
+    }
+  });
+
+  test('finds what an exact scan finds, and gives vectors back nearly as they were', () => {
+    const random = new Prng(9);
+    for (const metric of METRICS) {
+      const draw = latentData(random, metric, 100, 12, 0.1);
+      const vectors = Array.from({ length: 3000 }, draw);
+      const basis = trainBasis(sampleOf(vectors), 100, metric, 1);
+      assert.equal(basis?.lead, 56);
+      const config = configOf({ dim: 100, metric, ...PRECISIONS['i8+i10'] });
+      const { memory, writer, reader } = openShard(config, 2 ** 27, 2, basis);
+      fill(writer, vectors);
+      assert.equal(writer.validate(), undefined);
+      const recall = recallOf(reader, Array.from({ length: 50 }, draw), 10, 96);
+      assert.ok(recall >= (metric === 'dot' ? 0.9 : 0.97), `${metric}: recall ${recall}`);
+      for (const [i, vector] of vectors.entries()) {
+        const stored = writer.vector(i);
+        const most = Math.max(...vector.map(Math.abs));
+        for (let j = 0; j < 100; j++) assert.ok(Math.abs(stored[j]! - vector[j]!) < most * 0.005);
+      }
+      const bytes = blockBytes(memory);
+      const copy = reopenShard(CORE, config, exportState(memory), bytes.length, { readers: 1, basis });
+      blockBytes(copy).set(bytes);
+      const query = draw();
+      assert.deepEqual(search(new Shard(CORE, copy, 1), query, 10, 64), search(reader, query, 10, 64));
+    }
+  });
+});
