@@ -19,6 +19,7 @@ import { abandonStaging, publishGeneration, stageGeneration } from '../storage/g
 import { readPinFile } from '../storage/pin-files.ts';
 import { createPinStore, type PinStoreWriter } from '../storage/pin-store.ts';
 import { SpoolWriter } from '../storage/spool.ts';
+import { hasLog, UpdateLog } from '../storage/update-log.ts';
 import { type BadRow, type EmbedDocuments, Ingest } from './ingest.ts';
 import { shardsForFiles } from './shard-count.ts';
 
@@ -56,6 +57,10 @@ export interface BuildOptions {
   readonly module: WasmModule;
   readonly threads: number;
   readonly limitBytes?: number;
+  /** The last update that the input holds; those after it are applied when the generation is served. 0 when absent. */
+  readonly seq?: number;
+  /** Whether the generation is to be the current one; true when absent. */
+  readonly isCurrent?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -76,12 +81,14 @@ function refusal({ file, row, error }: BadRow): NearpinError {
 
 /**
  * Builds and publishes a generation. An abort is heeded until the generation is whole and only has to be published.
- * Throws what is wrong with the input, the config or the model, shard_full, io_error, or the signal's reason; nothing
- * is published then, and no trace is left.
+ * Throws what is wrong with the input, the config or the model, log_trimmed when updates after `seq` are no longer kept,
+ * shard_full, io_error, or the signal's reason; nothing is published then, and no trace is left.
  */
 export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
   const { signal } = options;
   const limitBytes = options.limitBytes ?? LIMIT_PAGES_MAX * LAYOUT.NP_PAGE;
+  const seq = options.seq ?? 0;
+  await checkLog(options.indexDir, seq);
   const staging = await stageGeneration(options.indexDir);
   let pins: PinStoreWriter | undefined;
   const spools: SpoolWriter[] = [];
@@ -111,17 +118,17 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
       count: stats.live,
     }));
     signal?.throwIfAborted();
-    const generation = await publishGeneration(staging, (name) =>
+    const manifestOf = (name: string) =>
       encodeManifest({
         generation: name,
-        seq: 0,
+        seq,
         count: total,
         config,
         model,
         shards,
         pins: { dir: 'pins', ...pinSeal },
-      }),
-    );
+      });
+    const generation = await publishGeneration(staging, manifestOf, options.isCurrent);
     published = true;
     return {
       generation,
@@ -140,6 +147,20 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
       await abandonStaging(staging);
     }
   }
+}
+
+/** Refuses to build a generation that the log could not bring up to date. */
+async function checkLog(indexDir: string, seq: number): Promise<void> {
+  if (!hasLog(indexDir)) return;
+  const log = UpdateLog.open(indexDir, true)!;
+  const { base, last } = log.extent();
+  await log.close();
+  if (seq >= base) return;
+  throw new NearpinError(
+    'log_trimmed',
+    `${indexDir} has taken updates up to ${last}, of which the log keeps those after ${base}: ` +
+      'say up to which update the input holds them (--seq)',
+  );
 }
 
 interface Read {

@@ -16,7 +16,7 @@ import type { Catalog, CatalogAdmin, CatalogEntry } from '../server/catalog.ts';
 import { readAliases, writeAliases } from '../storage/aliases.ts';
 
 /** Names of indexes and aliases: also names of directories, and never hidden. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+export const INDEX_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 export interface LoadedCatalog extends Catalog {
   /** Loads every index; `onEntry` hears how each ended. Never rejects. */
@@ -86,7 +86,7 @@ export async function createCatalog(
   };
 
   const create = async (name: string, input: unknown): Promise<ServedIndex> => {
-    if (!NAME.test(name))
+    if (!INDEX_NAME.test(name))
       throw errorAt('bad_request', 'index', 'must be letters, digits, dots, dashes and underscores');
     if (aliases.has(name))
       throw errorAt('index_exists', 'index', `${name} is an alias of ${aliases.get(name)}`);
@@ -126,7 +126,7 @@ export async function createCatalog(
     aliases: () => aliases,
     setAlias: (alias, index) =>
       exclusively(async () => {
-        if (!NAME.test(alias))
+        if (!INDEX_NAME.test(alias))
           throw errorAt('bad_request', 'alias', 'must be letters, digits, dots, dashes and underscores');
         if (entries.has(alias)) throw errorAt('index_exists', 'alias', `${alias} is an index`);
         if (!entries.has(index)) throw errorAt('unknown_index', 'index', `there is no index ${index}`);

@@ -6,13 +6,21 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { NearpinError } from '../lib/errors.ts';
+import { aliasCommand } from './commands/alias.ts';
 import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
 import { demoCommand } from './commands/demo.ts';
+import {
+  checkpointCommand,
+  generationsCommand,
+  publishCommand,
+  rollbackCommand,
+} from './commands/generations.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { queryCommand } from './commands/query.ts';
 import { serveCommand } from './commands/serve.ts';
 import { verifyCommand } from './commands/verify.ts';
+import { deleteCommand, upsertCommand } from './commands/write.ts';
 import { createTerminal } from './terminal.ts';
 
 const { version } = createRequire(import.meta.url)('nearpin/package.json') as { version: string };
@@ -28,6 +36,13 @@ for (const command of [
   queryCommand(terminal),
   inspectCommand(terminal),
   verifyCommand(terminal),
+  upsertCommand(terminal),
+  deleteCommand(terminal),
+  checkpointCommand(terminal),
+  generationsCommand(terminal),
+  publishCommand(terminal),
+  rollbackCommand(terminal),
+  aliasCommand(terminal),
   demoCommand(terminal),
   benchCommand(terminal),
 ]) {

@@ -43,14 +43,18 @@ export class Applier {
   readonly #pins: LivePins;
   /** Settles when the last group is visible or dropped. */
   #last: Promise<unknown> = Promise.resolve();
+  /** What no pin lies at any more since an update, and searches that began before it may still have to find. */
+  #left: { readonly seq: number; readonly ordinals: ReadonlyMap<number, readonly number[]> }[] = [];
   /** Removals that the writers were told of and have not answered. */
   readonly #removals = new Set<Promise<unknown>>();
+  #onRemoved: (() => void)[] = [];
 
   constructor(config: IndexConfig, shards: ShardSet, pins: LivePins) {
     this.#config = config;
     this.#layout = rowLayout(config.attributes);
     this.#shards = shards;
     this.#pins = pins;
+    pins.onSearchesEnd(() => this.#removeLeft());
   }
 
   /**
@@ -67,6 +71,7 @@ export class Applier {
   /** Resolves when all groups are visible or dropped and the writers have nothing left to do. */
   async settled(): Promise<void> {
     await this.#last;
+    while (this.#left.length > 0) await new Promise<void>((resolve) => this.#onRemoved.push(resolve));
     await Promise.allSettled([...this.#removals]);
   }
 
@@ -93,8 +98,9 @@ export class Applier {
       }
       const effects = await this.#effectsOf(operations, inserts);
       failpoint('write.before-visible');
-      const left = pins.show(group.at(-1)!.seq, effects);
-      for (const [shard, ordinals] of left) this.#remove(shard, ordinals);
+      const { seq } = group.at(-1)!;
+      this.#left.push({ seq, ordinals: pins.show(seq, effects) });
+      this.#removeLeft();
     } finally {
       for (const { operation } of operations) pins.unawait(operation.id);
     }
@@ -164,6 +170,14 @@ export class Applier {
 
   #change(shard: number, change: ShardChange) {
     return this.#shards.writers[shard]!.change(change);
+  }
+
+  /** Has removed what no search under way has to find. */
+  #removeLeft(): void {
+    while (this.#left.length > 0 && this.#left[0]!.seq <= this.#pins.oldestSearch) {
+      for (const [shard, ordinals] of this.#left.shift()!.ordinals) this.#remove(shard, ordinals);
+    }
+    if (this.#left.length === 0) for (const resolve of this.#onRemoved.splice(0)) resolve();
   }
 
   #remove(shard: number, ordinals: readonly number[]): void {

@@ -459,7 +459,7 @@ export class LiveIndex<Extra> implements LiveEngine {
     if (this.#closed) return;
     this.#warn({
       code: error.code,
-      message: `a writer failed and the index was loaded anew: ${error.message}`,
+      message: `a writer failed and the index is loaded anew: ${error.message}`,
     });
     this.#exclusively(() => this.#publish(this.#loaded.manifest.generation, false)).catch((again: Error) => {
       this.#warn({ code: 'internal', message: `the index could not be loaded anew: ${again.message}` });

@@ -4,7 +4,8 @@
  * This is what decides whether a pin can be seen. A writer inserts into the graph while the log is still waiting for the
  * disk, and removes what was replaced a little later; so a search may find a vector that is not acknowledged yet, or one
  * that is no more. Each hit is held against what stands here, and everything that an update changes becomes visible in
- * one step of this thread, over all shards.
+ * one step of this thread, over all shards. A search that began before such a step may have passed where the pin lies
+ * now, so it is to find it where it lay: that place stays in the graph until such searches have ended.
  */
 import type { Attributes } from '../index/pin.ts';
 import type { Standing } from '../shards/merge.ts';
@@ -14,14 +15,20 @@ import type { StoredPin } from '../storage/stored-pin.ts';
 /** The ordinal of a pin that is not there. */
 export const NOWHERE = -1;
 
-/** A pin that an update has changed. */
-export interface ChangedPin extends StoredPin {
-  /** Its ordinal before; NOWHERE when there was no such pin. `ordinal` is NOWHERE when it was deleted. */
-  readonly was: number;
+/** Where a pin lay until an update. */
+interface Past {
+  readonly ordinal: number;
+  readonly until: number;
+}
+
+/** A pin that an update has changed; its ordinal is NOWHERE when it was deleted. */
+interface ChangedPin extends StoredPin {
+  /** Where it lay while searches that still run began, in the order of the updates. */
+  readonly past: readonly Past[];
 }
 
 /** A pin as an update leaves it; null when it deletes it. */
-export type Effect = Omit<ChangedPin, 'was'> | null;
+export type Effect = StoredPin | null;
 
 export class LivePins {
   #store: PinStore;
@@ -30,6 +37,9 @@ export class LivePins {
   readonly #changed = new Map<string, ChangedPin>();
   /** Ids that updates on their way will change, and by how many. */
   readonly #awaited = new Map<string, number>();
+  /** Searches under way, by the last update that could be seen when they began; in that order. */
+  readonly #searches = new Map<number, number>();
+  #onSearchesEnd: () => void = () => {};
   /** Keywords that the store does not have. */
   readonly #keywords = new Map<string, Map<string, number>>();
   /** The last code given in each attribute; unknown until the first new keyword. */
@@ -64,6 +74,35 @@ export class LivePins {
     return changed.ordinal === NOWHERE ? undefined : changed;
   }
 
+  /** Says that a search begins; returns the last update that it is to see. */
+  beginSearch(): number {
+    this.#searches.set(this.#seq, (this.#searches.get(this.#seq) ?? 0) + 1);
+    return this.#seq;
+  }
+
+  /** Says that a search has ended that was to see updates up to `since`. */
+  endSearch(since: number): void {
+    const left = this.#searches.get(since)! - 1;
+    if (left > 0) {
+      this.#searches.set(since, left);
+      return;
+    }
+    const wasOldest = this.oldestSearch === since;
+    this.#searches.delete(since);
+    if (wasOldest) this.#onSearchesEnd();
+  }
+
+  /** What the search that began first of those under way is to see; Infinity when there is none. */
+  get oldestSearch(): number {
+    for (const since of this.#searches.keys()) return since;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** Sets what is called when the search that began first has ended. */
+  onSearchesEnd(action: () => void): void {
+    this.#onSearchesEnd = action;
+  }
+
   /** Says that an update on its way will change a pin. */
   await(id: string): void {
     this.#awaited.set(id, (this.#awaited.get(id) ?? 0) + 1);
@@ -94,8 +133,9 @@ export class LivePins {
       return stored?.shard === shard && stored.ordinal === ordinal ? 'current' : 'hidden';
     }
     if (changed.ordinal === ordinal && changed.shard === shard) return 'current';
-    const wasHere = changed.was === ordinal && changed.shard === shard && changed.ordinal !== NOWHERE;
-    return wasHere && changed.seq > since ? 'before' : 'hidden';
+    if (changed.ordinal === NOWHERE) return 'hidden';
+    const then = changed.past.find(({ until }) => until > since);
+    return then?.ordinal === ordinal ? 'before' : 'hidden';
   }
 
   /**
@@ -104,6 +144,7 @@ export class LivePins {
    */
   show(seq: number, effects: ReadonlyMap<string, Effect>): Map<number, number[]> {
     const left = new Map<number, number[]>();
+    const oldest = this.oldestSearch;
     for (const [id, effect] of effects) {
       const before = this.get(id);
       if (before === undefined && effect === null) continue;
@@ -113,9 +154,13 @@ export class LivePins {
         if (ordinals) ordinals.push(before.ordinal);
         else left.set(before.shard, [before.ordinal]);
       }
-      const was = before?.ordinal ?? NOWHERE;
-      if (effect !== null) this.#changed.set(id, { ...effect, was });
-      else this.#changed.set(id, { shard: before!.shard, ordinal: NOWHERE, was, seq, ...NOTHING });
+      let past = this.#changed.get(id)?.past ?? NO_PAST;
+      if (past.length > 0) past = past.filter(({ until }) => until > oldest);
+      if (before && before.ordinal !== effect?.ordinal && seq > oldest) {
+        past = [...past, { ordinal: before.ordinal, until: seq }];
+      }
+      if (effect !== null) this.#changed.set(id, { ...effect, past });
+      else this.#changed.set(id, { shard: before!.shard, ordinal: NOWHERE, past, seq, ...NOTHING });
     }
     this.#seq = seq;
     return left;
@@ -170,4 +215,5 @@ export class LivePins {
   }
 }
 
+const NO_PAST: readonly Past[] = [];
 const NOTHING: { attributes: Attributes; payload: undefined } = { attributes: {}, payload: undefined };

@@ -69,10 +69,20 @@ export class ShardEngine implements Engine {
 
   async search(query: EngineQuery): Promise<EngineAnswer> {
     this.#checkOpen();
+    const { pins } = this.#parts;
+    const since = pins.beginSearch();
+    try {
+      return await this.#search(query, since);
+    } finally {
+      pins.endSearch(since);
+    }
+  }
+
+  /** @param since the last update that the search is to see */
+  async #search(query: EngineQuery, since: number): Promise<EngineAnswer> {
     const { pins, manifest } = this.#parts;
     const { metric, attributes } = manifest.config;
     const filter = query.filter === undefined ? undefined : parseFilter(query.filter, attributes);
-    const since = pins.seq;
     const exclude = new Set(query.exclude);
     const minScore = query.minScore ?? Number.NEGATIVE_INFINITY;
     const standingOf = (id: string, shard: number, ordinal: number): Standing => {

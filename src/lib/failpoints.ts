@@ -4,16 +4,20 @@
  */
 
 /** The moments there are. */
-export type Failpoint =
-  | 'log.before-commit'
-  | 'log.after-commit'
-  | 'write.before-visible'
-  | 'segment.written'
-  | 'pin-store.written'
-  | 'generation.renamed'
-  | 'generation.current'
-  | 'log.before-trim'
-  | 'replay.batch';
+export const FAILPOINTS = [
+  'log.before-commit',
+  'log.after-commit',
+  'write.before-visible',
+  'segment.writing',
+  'segment.written',
+  'pin-store.written',
+  'generation.renamed',
+  'generation.current',
+  'log.before-trim',
+  'replay.batch',
+] as const;
+
+export type Failpoint = (typeof FAILPOINTS)[number];
 
 let onReached: ((name: Failpoint) => void) | undefined;
 

@@ -55,6 +55,13 @@ async function write(call: WriteCall): Promise<CheckpointResult> {
     const dir = 'pins';
     const seal = await writePins(join(call.staging, dir), call, before, shards);
     failpoint('pin-store.written');
+    const inShards = entries.reduce((sum, { count }) => sum + count, 0);
+    if (seal.count !== inShards) {
+      throw new NearpinError(
+        'internal',
+        `the log speaks of ${seal.count} pins where the shards hold ${inShards}`,
+      );
+    }
     return { shards: entries, pins: { dir, ...seal } };
   } finally {
     await before.close();

@@ -10,6 +10,7 @@
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { checksum, hex32 } from '../lib/checksum.ts';
 import { NearpinError } from '../lib/errors.ts';
+import { failpoint } from '../lib/failpoints.ts';
 import { corruptFile, fileError } from './file-error.ts';
 
 /** `NEARPIN` and a line feed, which a transfer in text mode would change. */
@@ -67,6 +68,7 @@ export function writeSegment(path: string, sections: readonly SectionInput[]): S
     for (const { kind, bytes, chunks } of sections) {
       const writer = new SectionWriter(fd, kind, bytes, position);
       for (const chunk of chunks) writer.write(chunk);
+      failpoint('segment.writing');
       entries.push(...writer.end());
       position = aligned(position + bytes);
     }

@@ -91,7 +91,9 @@ describe('the command line', () => {
   it('explains itself and every command, on stdout, with exit code 0', () => {
     const help = run(['--help']);
     assert.equal(help.status, 0);
-    for (const command of ['build', 'serve', 'query', 'inspect', 'verify', 'demo']) {
+    const commands = ['build', 'serve', 'query', 'inspect', 'verify', 'demo', 'upsert', 'delete'];
+    commands.push('checkpoint', 'generations', 'publish', 'rollback', 'alias');
+    for (const command of commands) {
       assert.match(help.stdout, new RegExp(`^\\s+${command}\\b`, 'm'));
       const own = run([command, '--help']);
       assert.equal(own.status, 0, command);
@@ -301,6 +303,71 @@ describe('the command line', () => {
     const answers = await Promise.all(running);
     assert.ok(answers.every(({ hits }) => hits.length === 10));
     assert.equal(await code, 0);
+  });
+
+  it('writes, checkpoints, publishes and rolls back, in this process and at a server', async () => {
+    const indexes = join(folder, 'live');
+    const live = join(indexes, 'things');
+    assert.equal(run(['build', pins, '--out', live, '--attributes', ATTRIBUTES]).status, 0);
+    const more = join(folder, 'more.jsonl');
+    const lines = [
+      { id: 'extra-1', text: 'a teal ukulele', payload: { title: 'Ukulele' } },
+      { id: 'extra-2', text: 'a teal harmonica' },
+    ];
+    writeFileSync(more, lines.map((line) => JSON.stringify(line)).join('\n'));
+    const json = (...args: string[]) => {
+      const { status, stdout, stderr } = run([...args, '--json']);
+      assert.equal(status, 0, stderr);
+      return JSON.parse(stdout);
+    };
+    const first = (...more: string[]) =>
+      json('query', live, '--text', 'teal ukulele', '--k', '1', ...more).hits[0].id;
+    assert.deepEqual(json('upsert', live, more), { seq: 1, upserted: 2 });
+    assert.equal(first(), 'extra-1');
+    writeFileSync(more, `{"id": "extra-3", "text": "x"}\n{"id": "nobody", "payload": 1}\n`);
+    const refused = run(['upsert', live, more]);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /more\.jsonl:2: .*unknown_pin/s);
+
+    const { child, url } = await start(['serve', '--indexes', indexes, '--port', '0', '--workers', '1']);
+    try {
+      const at = ['--url', url];
+      assert.equal(first(...at), 'extra-1');
+      assert.equal(run(['upsert', live, more]).status, 1, 'the server writes to it');
+      assert.equal(json('checkpoint', live, ...at).generation, '000002');
+      assert.deepEqual(json('delete', live, 'extra-1', 'nobody', ...at), { seq: 2, deleted: 1 });
+      assert.notEqual(first(...at), 'extra-1');
+      assert.equal(json('rollback', live, ...at).generation, '000001');
+      assert.notEqual(first(...at), 'extra-1');
+      const elsewhere = join(folder, 'elsewhere');
+      assert.equal(run(['build', pins, '--out', elsewhere, '--attributes', ATTRIBUTES]).status, 0);
+      assert.equal(json('publish', live, '--from', join(elsewhere, '000001'), ...at).generation, '000003');
+      const listed = json('generations', live, ...at).generations;
+      assert.deepEqual(
+        listed.map(({ generation, isCurrent }: { generation: string; isCurrent: boolean }) => [
+          generation,
+          isCurrent,
+        ]),
+        [
+          ['000001', false],
+          ['000002', false],
+          ['000003', true],
+        ],
+      );
+      assert.equal(json('query', live, '--text', 'teal harmonica', '--k', '1', ...at).hits[0].id, 'extra-2');
+      assert.deepEqual(json('alias', 'shop', 'things', ...at).aliases, [{ alias: 'shop', index: 'things' }]);
+      assert.equal(
+        json('query', 'shop', '--text', 'teal harmonica', '--k', '1', ...at).hits[0].id,
+        'extra-2',
+      );
+    } finally {
+      assert.equal(await stop(child), 0);
+    }
+    assert.deepEqual(json('alias', '--indexes', indexes).aliases, [{ alias: 'shop', index: 'things' }]);
+    assert.deepEqual(json('alias', 'shop', '--remove', '--indexes', indexes).aliases, []);
+    const built = run(['build', pins, '--out', live, '--attributes', ATTRIBUTES, '--no-publish', '--json']);
+    assert.equal(JSON.parse(built.stdout).generation, '000004');
+    assert.equal(json('inspect', live).generation, '000003');
   });
 
   it('an interrupted build exits with 1 and leaves the index as it was', async () => {

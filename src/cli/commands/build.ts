@@ -38,6 +38,8 @@ interface BuildCommandOptions {
   readonly efConstruction?: number;
   readonly precision?: Precision;
   readonly seed?: number;
+  readonly seq?: number;
+  readonly publish?: boolean;
   readonly threads: number;
   readonly skipBad: boolean;
   readonly json: boolean;
@@ -85,6 +87,12 @@ export function buildCommand(terminal: Terminal): Command {
         .argParser(whole(1, 64))
         .default(availableParallelism(), 'cores'),
     )
+    .addOption(
+      option('--seq <n>', 'the last update that the input holds; later ones are applied to it')
+        .argParser(whole(0, Number.MAX_SAFE_INTEGER))
+        .default(0),
+    )
+    .addOption(option('--no-publish', 'leave the generation that is current; `publish` serves this one'))
     .addOption(option('--skip-bad', 'leave bad lines out, count and list them').default(false))
     .addOption(jsonOption())
     .action((files: string[], options: BuildCommandOptions) => build(files, options, terminal));
@@ -167,6 +175,8 @@ export async function runBuild(
       onProgress: ({ phase, done, total }) => terminal.progress(phase, done, total),
       module: new wasm.Module(readCoreBinary()),
       threads: options.threads,
+      ...(options.seq !== undefined && { seq: options.seq }),
+      isCurrent: options.publish !== false,
       signal: abort.signal,
     });
   } finally {

@@ -1,0 +1,314 @@
+/**
+ * What writing costs, against the least that it could cost in the same run: a bare fsync and a bare insert.
+ *
+ *     node dist/bench/live.js [--pins 200000] [--dim 128] [--only upsert,batch,queries,restart,churn,swaps] [--index DIR]
+ *
+ * Builds an index of seeded clustered vectors in a temporary folder, unless --index names one, which is copied first.
+ * Prints a line per figure: what, the ratio that the bar is about, and what it is made of.
+ */
+import { fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { buildIndex } from '../src/build/build-index.ts';
+import { Shard } from '../src/core/shard.ts';
+import { wasm } from '../src/core/webassembly.ts';
+import { Prng } from '../src/lib/prng.ts';
+import { type EmbeddedIndex, openIndex } from '../src/library/library.ts';
+import { loadShard } from '../src/shards/shard-file.ts';
+import { readCoreBinary } from '../src/storage/core-binary.ts';
+import { readManifest } from '../src/storage/generation.ts';
+import { drawClustered, take } from './clustered.ts';
+import { writeNpy } from './npy.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    pins: { type: 'string', default: '200000' },
+    dim: { type: 'string', default: '128' },
+    only: { type: 'string', default: 'upsert,batch,queries,restart,churn,swaps' },
+    index: { type: 'string' },
+    rounds: { type: 'string', default: '50' },
+  },
+});
+const dim = Number(options.dim);
+const rounds = Number(options.rounds);
+const module = new wasm.Module(readCoreBinary());
+const fresh = drawClustered(dim, 99);
+const draw = (): Float32Array => fresh.next().value as Float32Array;
+let made = 0;
+const newId = () => `new-${made++}`;
+
+const at = (share: number, times: number[]): number =>
+  times.sort((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * share))]!;
+const ms = (n: number) => `${n.toFixed(2)} ms`;
+const say = (what: string, ratio: number, parts: string) =>
+  process.stdout.write(`${what.padEnd(44)} ${ratio.toFixed(3)}   ${parts}\n`);
+
+/** Bytes of memory of this process's own, shared memories included, without mapped files. */
+function ownBytes(): number {
+  if (process.platform !== 'linux') return process.memoryUsage.rss();
+  const status = readFileSync('/proc/self/status', 'utf8');
+  const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)![1]);
+  return (kilobytes('RssAnon') + kilobytes('RssShmem')) * 1024;
+}
+
+async function build(indexDir: string, file: string): Promise<void> {
+  const pins = Number(options.pins);
+  writeNpy(file, take(drawClustered(dim, 1), pins), pins, dim, '<f4');
+  await buildIndex({
+    files: [file],
+    stdin: process.stdin,
+    indexDir,
+    config: { metric: 'cosine' },
+    shards: 1,
+    defaultModel: () => Promise.reject(new Error('there are no texts')),
+    skipBad: false,
+    onBad: () => {},
+    onProgress: () => {},
+    module,
+    threads: 1,
+  });
+}
+
+/** The first shard of an index, in this thread. */
+async function bareShard(indexDir: string): Promise<{ shard: Shard; loadMs: number }> {
+  const dir = join(indexDir, '000001');
+  const manifest = await readManifest(dir);
+  const entry = manifest.shards[0]!;
+  const start = performance.now();
+  const memory = loadShard(join(dir, entry.file), entry, manifest.config, module, { readers: 0 });
+  return { shard: new Shard(module, memory, 0), loadMs: performance.now() - start };
+}
+
+function bareInserts(shard: Shard, n: number): number {
+  const vectors = take(fresh, n);
+  const start = performance.now();
+  for (const [i, vector] of vectors.entries()) shard.insert(vector, Buffer.from(`bare-${i}`));
+  return performance.now() - start;
+}
+
+const one = (id: string, vector: Float32Array) => ({ id, vector });
+const batch = () => ({ pins: Array.from({ length: 100 }, () => one(newId(), draw())) });
+
+async function upserts(index: EmbeddedIndex, bare: Shard, dir: string): Promise<void> {
+  const fd = openSync(join(dir, 'fsync'), 'w');
+  const record = Buffer.alloc(dim * 4 + 64, 1);
+  const bareMs: number[] = [];
+  const liveMs: number[] = [];
+  const ackMs: number[] = [];
+  for (let i = 0; i < 1000; i++) {
+    const vector = draw();
+    const id = Buffer.from(`one-${i}`);
+    const start = performance.now();
+    writeSync(fd, record);
+    fsyncSync(fd);
+    bare.insert(vector, id);
+    bareMs.push(performance.now() - start);
+    const pin = one(newId(), draw());
+    const asked = performance.now();
+    await index.upsert({ pins: [pin] });
+    ackMs.push(performance.now() - asked);
+    const { hits } = await index.query({ vector: pin.vector, k: 1 });
+    liveMs.push(performance.now() - asked);
+    if (hits[0]?.id !== pin.id) throw new Error(`${pin.id} is acknowledged and not found`);
+  }
+  say(
+    'one upsert to found, p99 / bare fsync + insert',
+    at(0.99, liveMs) / at(0.99, bareMs),
+    `p99 ${ms(at(0.99, liveMs))} (acknowledged ${ms(at(0.99, ackMs))}) / ${ms(at(0.99, bareMs))}; ` +
+      `p50 ${ms(at(0.5, liveMs))} (${ms(at(0.5, ackMs))}) / ${ms(at(0.5, bareMs))}`,
+  );
+}
+
+async function batches(index: EmbeddedIndex, bare: Shard): Promise<void> {
+  for (const inFlight of [1, 4]) {
+    const requests = Array.from({ length: 60 }, batch);
+    const before = 3000 / (bareInserts(bare, 3000) / 1000);
+    const start = performance.now();
+    const work = requests.values();
+    const client = async () => {
+      for (const request of work) await index.upsert(request);
+    };
+    await Promise.all(Array.from({ length: inFlight }, client));
+    const rate = 6000 / ((performance.now() - start) / 1000);
+    const bareRate = (before + 3000 / (bareInserts(bare, 3000) / 1000)) / 2;
+    say(
+      `upserts/s in batches of 100, ${inFlight} in flight / bare`,
+      rate / bareRate,
+      `${Math.round(rate)} / ${Math.round(bareRate)}`,
+    );
+  }
+}
+
+async function queryRate(index: EmbeddedIndex, forMs: number): Promise<number> {
+  const vectors = take(drawClustered(dim, 7), 500);
+  const end = performance.now() + forMs;
+  let asked = 0;
+  const client = async () => {
+    while (performance.now() < end) await index.query({ vector: vectors[asked++ % vectors.length]!, k: 10 });
+  };
+  const start = performance.now();
+  await Promise.all(Array.from({ length: 32 }, client));
+  return asked / ((performance.now() - start) / 1000);
+}
+
+async function queries(index: EmbeddedIndex): Promise<void> {
+  const idle: number[] = [];
+  const busy: number[] = [];
+  for (let pass = 0; pass < 3; pass++) {
+    idle.push(await queryRate(index, 2000));
+    let writing = true;
+    let written = 0;
+    const start = performance.now();
+    const writer = (async () => {
+      for (; writing; written++) {
+        const due = start + written * 2;
+        if (due > performance.now()) await sleep(Math.max(1, due - performance.now()));
+        void index.upsert({ pins: [one(newId(), draw())] });
+      }
+    })();
+    busy.push(await queryRate(index, 2000));
+    writing = false;
+    await writer;
+    if (pass === 0)
+      process.stdout.write(`  (${Math.round(written / ((performance.now() - start) / 1000))} upserts/s)\n`);
+  }
+  say(
+    'queries/s under 500 upserts/s / idle',
+    at(0.5, busy) / at(0.5, idle),
+    `${Math.round(at(0.5, busy))} / ${Math.round(at(0.5, idle))}`,
+  );
+}
+
+async function restart(indexDir: string): Promise<void> {
+  let index = await openIndex(indexDir, { workers: 1 });
+  for (let i = 0; i < 100; i++) await index.upsert(batch());
+  await index.close();
+  const readyMs: number[] = [];
+  const bareMs: number[] = [];
+  for (let pass = 0; pass < 3; pass++) {
+    const { shard, loadMs } = await bareShard(indexDir);
+    bareMs.push(loadMs + bareInserts(shard, 10_000));
+    const start = performance.now();
+    index = await openIndex(indexDir, { workers: 1 });
+    readyMs.push(performance.now() - start);
+    await index.close();
+  }
+  say(
+    'restart with 10,000 updates / bare load + inserts',
+    at(0.5, readyMs) / at(0.5, bareMs),
+    `${ms(at(0.5, readyMs))} / ${ms(at(0.5, bareMs))}`,
+  );
+}
+
+async function recallOf(index: EmbeddedIndex): Promise<number> {
+  const vectors = take(drawClustered(dim, 7), 200);
+  let found = 0;
+  for (const vector of vectors) {
+    const exact = await index.query({ vector, k: 10, exact: true });
+    const ids = new Set((await index.query({ vector, k: 10 })).hits.map(({ id }) => id));
+    found += exact.hits.filter(({ id }) => ids.has(id)).length;
+  }
+  return found / (vectors.length * 10);
+}
+
+async function churn(indexDir: string): Promise<void> {
+  const index = await openIndex(indexDir, { workers: 1 });
+  const { count } = index.describe();
+  const before = await recallOf(index);
+  const prng = new Prng(5);
+  const ids = Array.from({ length: count }, (_, i) => String(i));
+  const sizes: number[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    for (let left = Math.round(count * 0.05); left > 0; left -= 500) {
+      const n = Math.min(left, 500);
+      const gone = Array.from({ length: n }, () => {
+        const i = prng.below(ids.length);
+        const [id] = ids.splice(i, 1, ids.at(-1)!);
+        ids.pop();
+        return id!;
+      });
+      await index.delete({ ids: [...new Set(gone)] });
+      const pins = Array.from({ length: n }, () => one(newId(), draw()));
+      await index.upsert({ pins });
+      ids.push(...pins.map(({ id }) => id));
+    }
+    await sleep(50);
+    sizes.push(ownBytes());
+  }
+  await sleep(1500);
+  const last = ownBytes();
+  const after = await recallOf(index);
+  say('recall@10 after churn / before', after / before, `${after.toFixed(4)} / ${before.toFixed(4)}`);
+  const fifth = sizes[Math.min(4, sizes.length - 1)]!;
+  say(
+    `memory after ${rounds} rounds of 5 % / after 5`,
+    last / fifth,
+    `${(last / 2 ** 20).toFixed(0)} MiB / ${(fifth / 2 ** 20).toFixed(0)} MiB; ${sizes.map((size) => (size / 2 ** 20).toFixed(0)).join(' ')}`,
+  );
+  await index.close();
+}
+
+async function swaps(indexDir: string): Promise<void> {
+  const index = await openIndex(indexDir, { workers: 1 });
+  await index.upsert(batch());
+  const { generation: second } = await index.checkpoint();
+  const vectors = take(drawClustered(dim, 7), 200);
+  let running = true;
+  let asked = 0;
+  let failed = 0;
+  const client = async () => {
+    for (; running; asked++) {
+      const answer = await index
+        .query({ vector: vectors[asked % vectors.length]!, k: 10 })
+        .catch(() => undefined);
+      if (answer?.hits.length !== 10) failed++;
+      await sleep(1);
+    }
+  };
+  const clients = [client(), client(), client()];
+  const sizes: number[] = [];
+  for (let swap = 0; swap < 50; swap++) {
+    await index.publish(swap % 2 === 0 ? '000001' : second);
+    await sleep(100);
+    sizes.push(ownBytes());
+  }
+  running = false;
+  await Promise.all(clients);
+  await sleep(1500);
+  const last = ownBytes();
+  say(
+    'memory after 50 swaps / after 5',
+    last / sizes[4]!,
+    `${(last / 2 ** 20).toFixed(0)} MiB / ${(sizes[4]! / 2 ** 20).toFixed(0)} MiB; ${failed} of ${asked} answers failed; ` +
+      sizes.map((size) => (size / 2 ** 20).toFixed(0)).join(' '),
+  );
+  await index.close();
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'nearpin-bench-live-'));
+try {
+  const built = options.index ?? join(dir, 'built');
+  if (!options.index) await build(built, join(dir, 'vectors.npy'));
+  const parts = new Set(options.only.split(','));
+  const copy = async (name: string) => {
+    await cp(built, join(dir, name), { recursive: true });
+    return join(dir, name);
+  };
+  if (parts.has('upsert') || parts.has('batch') || parts.has('queries')) {
+    const indexDir = await copy('written');
+    const index = await openIndex(indexDir, { workers: 1 });
+    const { shard } = await bareShard(indexDir);
+    if (parts.has('upsert')) await upserts(index, shard, dir);
+    if (parts.has('batch')) await batches(index, shard);
+    if (parts.has('queries')) await queries(index);
+    await index.close();
+  }
+  if (parts.has('restart')) await restart(await copy('restarted'));
+  if (parts.has('churn')) await churn(await copy('churned'));
+  if (parts.has('swaps')) await swaps(await copy('swapped'));
+} finally {
+  rmSync(dir, { recursive: true, force: true });
+}
