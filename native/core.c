@@ -43,6 +43,8 @@ void EXPORT(np_layout)(void) {
   at += NP_K_MAX * 16;
   H(H_S_INPUT) = at;
   at += NP_INPUT_BYTES;
+  H(H_S_LOG) = at;
+  at += NP_LOG_MAX * 4;
   H(H_S_VISITED) = at;
   at += bitmap;
   H(H_S_MATCHES) = at;

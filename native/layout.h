@@ -104,6 +104,7 @@
 #define H_STATE_END 584
 
 /* header words: of this process again */
+#define H_S_LOG 589
 #define H_EPOCH 590
 #define H_PENDING_EPOCH 591
 
@@ -143,8 +144,10 @@
 #define S_HITS 10
 #define S_PLAN 11
 #define S_ENTRY 12
+#define S_LOGGED 13
 
 #define NP_EF_MAX 8192
+#define NP_LOG_MAX 16384
 #define NP_K_MAX 2048
 #define NP_INPUT_BYTES 131072
 #define NP_LEVEL_MAX 15

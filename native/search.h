@@ -43,9 +43,32 @@ static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u3
 }
 
 /* How many of the nearest candidates the beam expands together: their lists, and then the codes of all their
- * neighbours, are fetched from memory at once, so a step waits for memory twice and not twice for each. */
+ * neighbours, are fetched from memory at once, so a step waits for memory twice and not twice for each. Fewer until
+ * the queue is full, since what is near changes fast until then, and fewer for a narrow queue, of which four are a large
+ * part. */
 #define BEAM 4
+#define BEAM_FIRST 2
 #define FOUND_MAX (BEAM * 2 * NP_M_MAX)
+
+/* What a search has visited stands in a bitmap and, in order, in a log, so that forgetting it costs what the search cost
+ * and not what the shard holds. NP_NONE in place of a length says that the log does not tell all. */
+INLINE u32 *visited_of(u32 reader) { return SCRATCH(u32, reader, H_S_VISITED); }
+INLINE u32 *log_of(u32 reader) { return SCRATCH(u32, reader, H_S_LOG); }
+
+static void forget_visited(u32 reader, u32 count) {
+  u32 *visited = visited_of(reader), logged = S(reader, S_LOGGED);
+  const u32 *log = log_of(reader);
+  if (logged > NP_LOG_MAX) words_clear(visited, (count + 31) / 32);
+  else for (u32 i = 0; i < logged; i++) visited[log[i] >> 5] = 0;
+  S(reader, S_LOGGED) = 0;
+}
+
+/* The first ordinal of a search that has visited nothing. */
+INLINE void visit_first(u32 reader, u32 ordinal) {
+  bit_set(visited_of(reader), ordinal);
+  log_of(reader)[0] = ordinal;
+  S(reader, S_LOGGED) = 1;
+}
 
 /* Appends what a list links to and was not visited to found[n..], marking it; only live nodes when `live_only`. The
  * test is not a branch, since nothing could predict it: what was visited is overwritten by the next one, which takes
@@ -73,16 +96,22 @@ INLINE u32 any_limbo(void) { return load(&H(H_LIMBO_SWEPT)) != NP_NONE || load(&
  *
  * A node in limbo leads on to live ones, and then leaves the queue: it takes no place of a hit, and a whole region that
  * was removed is not searched through. */
-static void beam(const Shape *s, const Query *q, u32 level, u32 ef, u64 *queue, u32 *queue_size, u32 *queue_cursor,
-                 u32 *visited, u32 limit, i32 *budget, u32 *hops) {
+static void beam(const Shape *s, const Query *q, u32 reader, u32 level, u32 ef, u64 *queue, u32 *queue_size,
+                 u32 *queue_cursor, u32 limit, i32 *budget, u32 *hops) {
   u32 size = *queue_size, cursor = *queue_cursor, room = list_max(level);
+  u32 full_width = min_u32(max_u32(ef / 16, BEAM_FIRST), BEAM);
+  u32 *visited = visited_of(reader), *log = log_of(reader), logged = S(reader, S_LOGGED), all = logged <= NP_LOG_MAX;
+  /* should this stop in the middle, the log does not tell all */
+  S(reader, S_LOGGED) = NP_NONE;
+  if (!all) logged = 0;
   u32 limbo = any_limbo();
   while (cursor < size && *budget > 0) {
-    u32 found[FOUND_MAX + 1], n = 0, expanded = 0, dead = 0, next = cursor;
+    if (logged > NP_LOG_MAX - FOUND_MAX - 1) logged = all = 0;
+    u32 *found = log + logged, n = 0, expanded = 0, dead = 0, next = cursor, width = size < ef ? BEAM_FIRST : full_width;
     u32 nodes[BEAM];
     f32 distances[FOUND_MAX];
     const u32 *lists[BEAM];
-    for (; next < size && expanded < BEAM; next++) {
+    for (; next < size && expanded < width; next++) {
       if (key_expanded(queue[next])) continue;
       nodes[expanded] = key_ordinal(queue[next]);
       queue[next] |= 1;
@@ -115,8 +144,8 @@ static void beam(const Shape *s, const Query *q, u32 level, u32 ef, u64 *queue, 
         u32 j = i + (u32)__builtin_ctz(near);
         if (j >= n) break;
         u64 key = key_of(distances[j], found[j]);
-        if (key >= worst) continue;
-        u32 at = m++;
+        if (key >= worst || (m == ef && key >= fresh[m - 1])) continue;
+        u32 at = m == ef ? m - 1 : m++;
         for (; at > 0 && fresh[at - 1] > key; at--) fresh[at] = fresh[at - 1];
         fresh[at] = key;
       }
@@ -126,20 +155,21 @@ static void beam(const Shape *s, const Query *q, u32 level, u32 ef, u64 *queue, 
     while (cursor < size && key_expanded(queue[cursor])) cursor++;
     *budget -= (i32)n + 1;
     *hops += expanded;
+    logged += n;
   }
+  if (all) S(reader, S_LOGGED) = logged;
   *queue_size = size;
   *queue_cursor = cursor;
 }
 
 /* A fresh search of one level from one ordinal, to its end; the queue holds the result. Used by insertion. */
 static u32 search_level(const Shape *s, const Query *q, u32 reader, u32 start, u32 level, u32 ef, u64 *queue) {
-  u32 *visited = SCRATCH(u32, reader, H_S_VISITED);
   u32 count = H(H_COUNT), size = 1, cursor = 0, hops = 0;
   i32 budget = 0x7fffffff;
-  words_clear(visited, (count + 31) / 32);
-  bit_set(visited, start);
+  forget_visited(reader, count);
+  visit_first(reader, start);
   queue[0] = key_of(distance_to(s, q, start), start);
-  beam(s, q, level, ef, queue, &size, &cursor, visited, count, &budget, &hops);
+  beam(s, q, reader, level, ef, queue, &size, &cursor, count, &budget, &hops);
   return size;
 }
 
@@ -174,17 +204,16 @@ static void start_scan(u32 reader) {
 
 static void start_graph(const Shape *s, const Query *q, u32 reader, u32 ef) {
   u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
-  u32 *visited = SCRATCH(u32, reader, H_S_VISITED);
   u32 count = S(reader, S_COUNT), entry = S(reader, S_ENTRY);
   S(reader, S_PHASE) = PHASE_GRAPH;
   S(reader, S_PLAN) = NP_PLAN_GRAPH;
   S(reader, S_EF) = ef;
   S(reader, S_CURSOR) = 0;
   S(reader, S_SIZE) = 0;
-  words_clear(visited, (count + 31) / 32);
+  forget_visited(reader, count);
   if (entry >= count) return;
   u32 start = descend(s, q, entry, NODE_BYTE(entry, NODE_LEVEL), 0, count);
-  bit_set(visited, start);
+  visit_first(reader, start);
   queue[0] = key_of(distance_to(s, q, start), start);
   S(reader, S_SIZE) = 1;
 }
@@ -272,8 +301,8 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
     } else {
       i32 before = budget;
       u32 ef = S(reader, S_EF);
-      beam(s, q, 0, ef, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR),
-           SCRATCH(u32, reader, H_S_VISITED), count, &budget, &S(reader, S_HOPS));
+      beam(s, q, reader, 0, ef, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR), count,
+           &budget, &S(reader, S_HOPS));
       S(reader, S_DISTANCES) += (u32)(before - budget);
       if (S(reader, S_CURSOR) < S(reader, S_SIZE)) continue;
       u32 hits = rescore(s, q, reader), matching = S(reader, S_MATCHING);

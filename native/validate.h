@@ -101,6 +101,8 @@ static u32 validate_paths(u32 reader, u32 *at) {
 /* The first finding, NP_VALID when there is none; `at` receives the ordinal it concerns. */
 static u32 validate(u32 reader, u32 *at) {
   u32 count = H(H_COUNT), entry = H(H_ENTRY), live = 0, idle = 0, roots = 0, finding = NP_VALID;
+  /* the bitmaps of a search serve here, and its log does not tell */
+  S(reader, S_LOGGED) = NP_NONE;
   u32 *listed = SCRATCH(u32, reader, H_S_VISITED), *pending = SCRATCH(u32, reader, H_S_MATCHES);
   *at = NP_NONE;
   if (H(H_BLOCKS) > H(H_BLOCKS_MAX) || count > H(H_BLOCKS) << H(H_BLOCK_SHIFT)) return NP_BAD_COUNT;

@@ -23,11 +23,11 @@ export interface Basis {
 const LEADS = [56, 120, 184, 248, 312, 376];
 /** Rows below which a sample says little. */
 const SAMPLE_MIN = 1024;
-const SAMPLE_MAX = 16384;
+const SAMPLE_MAX = 8192;
 /** Bounds the work on the covariance, which grows with the square of the dimensions. */
 const SAMPLE_PRODUCTS = 2 ** 31;
 const ITERATIONS = 12;
-const QUERIES = 128;
+const QUERIES = 100;
 const NEAREST = 10;
 /** The core rescores more candidates than these; the rest is for shards denser than the sample. */
 const AMONG = 32;

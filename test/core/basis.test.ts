@@ -93,7 +93,7 @@ describe('a trained basis', () => {
     assert.equal(sampleRows(56, 1e6), 0);
     assert.equal(sampleRows(128, 1000), 0);
     assert.equal(sampleRows(128, 2000), 2000);
-    assert.ok(sampleRows(128, 1e6) <= 16384);
+    assert.ok(sampleRows(128, 1e6) <= 8192);
     assert.ok(sampleRows(4096, 1e6) >= 8192);
   });
 
