@@ -48,8 +48,3 @@ export function makeAttribute(name: string, base: Matrix): Float64Array {
   if (!make) throw new NearpinError('bad_request', `there is no attribute ${name}`);
   return make(base);
 }
-
-/** u8[n], 1 for the vectors that are below. */
-export function maskBelow(values: Float64Array, below: number): Uint8Array {
-  return Uint8Array.from(values, (value) => (value < below ? 1 : 0));
-}

@@ -3,6 +3,7 @@
  * row is read once for them; each sum is added up in the order of `trueDistance`, so both give the same bits.
  */
 import { workerData } from 'node:worker_threads';
+import { passes } from './filters.ts';
 import { MatrixReader } from './matrix.ts';
 import type { TruthTask } from './truth.ts';
 
@@ -10,7 +11,7 @@ const ROWS = 512;
 const LANES = 4;
 
 const task = workerData as TruthTask;
-const { base, queries, metric, depth, mask, first, end } = task;
+const { base, queries, metric, depth, windows, first, end } = task;
 const { dim } = base;
 const count = end - first;
 const ordinals = new Uint32Array(task.ordinals, first * depth * 4, count * depth);
@@ -42,6 +43,11 @@ function group(all: Float32Array): Float64Array[] {
     }
     return lanes;
   });
+}
+
+function passesAny(from: number, end: number, ordinal: number): boolean {
+  for (let q = from; q < end; q++) if (passes(windows, first + q, ordinal)) return true;
+  return false;
 }
 
 const sums = new Float64Array(LANES);
@@ -100,13 +106,13 @@ for (let start = 0; start < base.rows; start += ROWS) {
   const length = Math.min(ROWS, base.rows - start);
   rows.set(reader.read(start, length, chunk));
   for (const [g, lanes] of groups.entries()) {
-    const used = Math.min(LANES, count - g * LANES);
+    const end = Math.min(count, (g + 1) * LANES);
     for (let r = 0; r < length; r++) {
-      if (mask && mask[start + r] === 0) continue;
+      if (!passesAny(g * LANES, end, start + r)) continue;
       add(lanes, rows, r * dim);
-      for (let lane = 0; lane < used; lane++) {
-        const distance = offset + sign * sums[lane]!;
-        if (distance < limits[g * LANES + lane]!) enter(g * LANES + lane, start + r, distance);
+      for (let q = g * LANES; q < end; q++) {
+        const distance = offset + sign * sums[q % LANES]!;
+        if (distance < limits[q]! && passes(windows, first + q, start + r)) enter(q, start + r, distance);
       }
     }
   }

@@ -9,14 +9,15 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Metric } from '../../src/core/metric.ts';
 import { checksum } from '../../src/lib/checksum.ts';
+import { passes, type Windows } from './filters.ts';
 import { type Matrix, MatrixReader, readMatrix } from './matrix.ts';
 
-/** For each query the `depth` nearest ordinals, nearest first. */
+/** For each query the `depth` nearest ordinals, nearest first; fewer where fewer pass a filter. */
 export interface Truth {
   readonly depth: number;
   /** u32[queries * depth] */
   readonly ordinals: Uint32Array;
-  /** f64[queries * depth] */
+  /** f64[queries * depth]; infinite where there is no neighbour. */
   readonly distances: Float64Array;
 }
 
@@ -26,8 +27,8 @@ export interface TruthOptions {
   readonly depth: number;
   readonly threads: number;
   readonly cacheDir: string;
-  /** u8[base.rows], 1 for the vectors that count; all when not given. */
-  readonly mask?: Uint8Array;
+  /** The vectors that count for each query; all when not given. */
+  readonly windows?: Windows | undefined;
 }
 
 export interface TruthTask {
@@ -35,7 +36,7 @@ export interface TruthTask {
   readonly queries: Matrix;
   readonly metric: Metric;
   readonly depth: number;
-  readonly mask: Uint8Array | undefined;
+  readonly windows: Windows | undefined;
   /** Queries of this thread. */
   readonly first: number;
   readonly end: number;
@@ -49,17 +50,17 @@ const VERSION = 1;
 
 /** Where the truth of these inputs is kept. */
 export function truthPath(base: Matrix, queries: Matrix, options: TruthOptions): string {
-  const { metric, depth, mask } = options;
+  const { metric, depth, windows } = options;
   const hash = createHash('sha256').update(
     JSON.stringify([VERSION, base.sha256, queries.sha256, base.rows, queries.rows, base.dim, metric, depth]),
   );
-  if (mask) hash.update(mask);
+  if (windows) hash.update(bytesOf(windows.values)).update(bytesOf(windows.bounds));
   return join(options.cacheDir, `truth-${hash.digest('hex').slice(0, 24)}.bin`);
 }
 
 /** Reads the truth from the cache, or computes it and keeps it. A damaged file in the cache is computed anew. */
 export async function findTruth(base: Matrix, queries: Matrix, options: TruthOptions): Promise<Truth> {
-  const depth = Math.min(options.depth, options.mask ? count(options.mask) : base.rows);
+  const depth = Math.min(options.depth, base.rows);
   const path = truthPath(base, queries, { ...options, depth });
   const kept = existsSync(path) ? decode(readFileSync(path), queries.rows, depth) : undefined;
   if (kept) return kept;
@@ -71,7 +72,6 @@ export async function findTruth(base: Matrix, queries: Matrix, options: TruthOpt
   return truth;
 }
 
-const count = (mask: Uint8Array) => mask.reduce((sum, bit) => sum + bit, 0);
 const bytesOf = (array: Uint32Array | Float64Array) =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
@@ -95,7 +95,7 @@ function decode(bytes: Buffer, queries: number, depth: number): Truth | undefine
 }
 
 async function computeTruth(base: Matrix, queries: Matrix, options: TruthOptions): Promise<Truth> {
-  const { depth, metric, mask } = options;
+  const { depth, metric, windows } = options;
   const cells = queries.rows * depth;
   const ordinals = new SharedArrayBuffer(cells * 4);
   const distances = new SharedArrayBuffer(cells * 8);
@@ -103,7 +103,7 @@ async function computeTruth(base: Matrix, queries: Matrix, options: TruthOptions
   const ends: Promise<void>[] = [];
   for (let first = 0; first < queries.rows; first += each) {
     const end = Math.min(queries.rows, first + each);
-    const task: TruthTask = { base, queries, metric, depth, mask, first, end, ordinals, distances };
+    const task: TruthTask = { base, queries, metric, depth, windows, first, end, ordinals, distances };
     ends.push(
       new Promise((resolve, reject) => {
         new Worker(new URL('./truth-worker.js', import.meta.url), { workerData: task })
@@ -140,7 +140,7 @@ export interface Answers {
   readonly k: number;
   readonly truth: Truth;
   /** The vectors that could be hits; all when undefined. */
-  readonly mask: Uint8Array | undefined;
+  readonly windows: Windows | undefined;
 }
 
 export interface Recall {
@@ -152,10 +152,10 @@ export interface Recall {
 
 /**
  * Recall of answers. The distance of a hit is computed here, in the arithmetic of the truth, whatever the engine said;
- * a hit that is given twice counts once, and one that is no vector, or not of the mask, not at all.
+ * a hit that is given twice counts once, and one that is no vector, or does not pass the filter, not at all.
  */
 export function recallOf(answers: Answers, { base, queries, metric }: RecallSet): Recall {
-  const { ordinals, counts, k, truth, mask } = answers;
+  const { ordinals, counts, k, truth, windows } = answers;
   const reader = new MatrixReader(base);
   const row = new Float32Array(base.dim);
   let found = 0;
@@ -163,14 +163,16 @@ export function recallOf(answers: Answers, { base, queries, metric }: RecallSet)
   let wanted = 0;
   try {
     for (const [q, query] of readMatrix(queries).entries()) {
-      const depth = Math.min(k, truth.depth);
       const first = q * truth.depth;
+      const distances = truth.distances.subarray(first, first + Math.min(k, truth.depth));
+      const depth = distances.filter(Number.isFinite).length;
+      if (depth === 0) continue;
       const nearest = new Set(truth.ordinals.subarray(first, first + depth));
-      const limit = truth.distances[first + depth - 1]!;
+      const limit = distances[depth - 1]!;
       let near = 0;
       for (const hit of new Set(ordinals.subarray(q * k, q * k + counts[q]!))) {
         if (nearest.has(hit)) foundById++;
-        else if (hit >= base.rows || mask?.[hit] === 0) continue;
+        else if (hit >= base.rows || !passes(windows, q, hit)) continue;
         else if (trueDistance(metric, query, reader.read(hit, 1, row)) > limit) continue;
         near++;
       }

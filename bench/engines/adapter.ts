@@ -4,6 +4,7 @@
  * before the clock runs.
  */
 import type { Metric } from '../../src/core/metric.ts';
+import type { BenchFilter } from '../data/filters.ts';
 
 /** What an index is built for. The same for all engines of a run. */
 export interface IndexSpec {
@@ -21,12 +22,6 @@ export interface IndexSpec {
   readonly attributes: Readonly<Record<string, Float64Array>>;
 }
 
-/** Only the vectors whose attribute is below a value. */
-export interface BenchFilter {
-  readonly attribute: string;
-  readonly below: number;
-}
-
 export interface BenchIndex {
   /** Adds rows, f32[n * dim], whose ordinals follow on from `first`. */
   add(rows: Float32Array, first: number): void | Promise<void>;
@@ -34,8 +29,12 @@ export interface BenchIndex {
   finish?(): void | Promise<void>;
   /** Takes the queries, in whatever form they will be searched with. */
   prepare(queries: readonly Float32Array[]): void;
-  /** Holds for the searches from now on; null for none. An engine without it cannot filter. */
-  filter?(filter: BenchFilter | null): void;
+  /**
+   * Holds for the searches from now on: no filter, one for all queries, which may be made ready before the clock runs,
+   * or one for each. What there is to do for one of many is done as part of its search. An engine without it cannot
+   * filter.
+   */
+  filter?(filters: readonly BenchFilter[]): void;
   /**
    * Searches with prepared query `q` and writes the ordinals of up to `k` hits, nearest first, to `out`.
    * @returns the number of hits
@@ -43,6 +42,8 @@ export interface BenchIndex {
   search(q: number, k: number, ef: number, out: Uint32Array): number | Promise<number>;
   /** Bytes that the engine says its index takes in memory. */
   bytes?(): number;
+  /** What the last search counted of its own work, by name. */
+  work?(): Readonly<Record<string, number>>;
   /** Writes the index to a file, and returns what `load` wants to know of it. */
   save?(path: string): unknown;
   /**

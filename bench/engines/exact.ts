@@ -1,12 +1,13 @@
 /** A plain scan of every vector in JavaScript: what searching costs without an index. */
+import type { BenchFilter } from '../data/filters.ts';
 import { trueDistance } from '../data/truth.ts';
-import type { BenchEngine, BenchFilter, BenchIndex, IndexSpec } from './adapter.ts';
+import type { BenchEngine, BenchIndex, IndexSpec } from './adapter.ts';
 
 class ExactIndex implements BenchIndex {
   readonly #spec: IndexSpec;
   readonly #vectors: Float32Array;
   #queries: readonly Float32Array[] = [];
-  #filter: BenchFilter | null = null;
+  #filters: readonly BenchFilter[] = [];
 
   constructor(spec: IndexSpec) {
     this.#spec = spec;
@@ -21,18 +22,19 @@ class ExactIndex implements BenchIndex {
     this.#queries = queries;
   }
 
-  filter(filter: BenchFilter | null): void {
-    this.#filter = filter;
+  filter(filters: readonly BenchFilter[]): void {
+    this.#filters = filters;
   }
 
   search(q: number, k: number, _ef: number, out: Uint32Array): number {
     const { dim, count, metric, attributes } = this.#spec;
-    const values = this.#filter && attributes[this.#filter.attribute];
+    const filter = this.#filters[q % this.#filters.length];
+    const values = filter && attributes[filter.attribute];
     let matching = 0;
     const query = this.#queries[q]!;
     const distances = new Float64Array(k).fill(Number.POSITIVE_INFINITY);
     for (let ordinal = 0; ordinal < count; ordinal++) {
-      if (values && values[ordinal]! >= this.#filter!.below) continue;
+      if (values && !(values[ordinal]! >= filter.from && values[ordinal]! < filter.below)) continue;
       matching++;
       const distance = trueDistance(
         metric,

@@ -1,5 +1,5 @@
 /**
- * hnswlib-wasm: hnswlib compiled for browsers, without SIMD. It asks for a window, and complains on stderr about the
+ * hnswlib-wasm: hnswlib compiled for browsers, without SIMD. It asks for a window, and complains at length about the
  * file system that browsers have; searching works without. It cannot save here.
  */
 import type { BenchEngine, BenchIndex, IndexSpec } from './adapter.ts';
@@ -52,11 +52,15 @@ class HnswlibWasmIndex implements BenchIndex {
 
 export async function openHnswlibWasm(): Promise<BenchEngine> {
   (globalThis as { window?: unknown }).window = globalThis;
+  // It takes hold of these when it is loaded
+  const { log, warn, error } = console;
+  Object.assign(console, { log() {}, warn() {}, error() {} });
   const { library, version } = await importPeer<{ loadHnswlib: () => Promise<Library> }>(
     'hnswlib-wasm',
     'dist/hnswlib.js',
   );
   const { HierarchicalNSW } = await library.loadHnswlib();
+  Object.assign(console, { log, warn, error });
   return {
     version: `${version} no SIMD`,
     takesEf: true,

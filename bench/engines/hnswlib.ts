@@ -6,7 +6,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { HierarchicalNSW } from 'hnswlib-node';
 import { loadHnswlib } from '../../src/engines/hnswlib-library.ts';
-import type { BenchEngine, BenchFilter, BenchIndex, IndexSpec } from './adapter.ts';
+import type { BenchFilter } from '../data/filters.ts';
+import type { BenchEngine, BenchIndex, IndexSpec } from './adapter.ts';
 import { loadPeer } from './peers.ts';
 
 type Hnswlib = typeof import('hnswlib-node');
@@ -15,7 +16,7 @@ class HnswlibIndex implements BenchIndex {
   readonly #index: HierarchicalNSW;
   readonly #spec: IndexSpec;
   #queries: readonly number[][] = [];
-  #accepts: ((label: number) => boolean) | undefined;
+  #accepts: readonly ((label: number) => boolean)[] = [];
   #ef = 0;
 
   constructor(index: HierarchicalNSW, spec: IndexSpec) {
@@ -34,15 +35,18 @@ class HnswlibIndex implements BenchIndex {
     this.#queries = queries.map((query) => Array.from(query));
   }
 
-  filter(filter: BenchFilter | null): void {
-    const values = filter && this.#spec.attributes[filter.attribute];
-    this.#accepts = values ? (label) => values[label]! < filter.below : undefined;
+  filter(filters: readonly BenchFilter[]): void {
+    this.#accepts = filters.map(({ attribute, from, below }) => {
+      const values = this.#spec.attributes[attribute]!;
+      return (label) => values[label]! >= from && values[label]! < below;
+    });
   }
 
   search(q: number, k: number, ef: number, out: Uint32Array): number {
     if (ef !== this.#ef) this.#index.setEf(ef);
     this.#ef = ef;
-    const { neighbors } = this.#index.searchKnn(this.#queries[q]!, k, this.#accepts);
+    const accepts = this.#accepts[q % this.#accepts.length];
+    const { neighbors } = this.#index.searchKnn(this.#queries[q]!, k, accepts);
     for (let i = 0; i < neighbors.length; i++) out[i] = neighbors[i]!;
     return neighbors.length;
   }

@@ -5,7 +5,8 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { BenchEngine, BenchFilter, BenchIndex, IndexSpec } from './adapter.ts';
+import type { BenchFilter } from '../data/filters.ts';
+import type { BenchEngine, BenchIndex, IndexSpec } from './adapter.ts';
 import { loadPeer } from './peers.ts';
 
 /** Candidates that are compared with the vectors, as a multiple of k. */
@@ -42,7 +43,7 @@ class LanceDbIndex implements BenchIndex {
   readonly #folder: string;
   #table: Table | undefined;
   #queries: readonly Float32Array[] = [];
-  #where: string | undefined;
+  #wheres: readonly string[] = [];
 
   constructor(library: LanceDb, spec: IndexSpec) {
     this.#library = library;
@@ -86,8 +87,11 @@ class LanceDbIndex implements BenchIndex {
     this.#queries = queries.map((query) => query.slice());
   }
 
-  filter(filter: BenchFilter | null): void {
-    this.#where = filter ? `\`${filter.attribute}\` < ${filter.below}` : undefined;
+  filter(filters: readonly BenchFilter[]): void {
+    this.#wheres = filters.map(({ attribute, from, below }) => {
+      const name = `\`${attribute}\``;
+      return `${name} >= ${from} AND ${name} < ${below}`;
+    });
   }
 
   async search(q: number, k: number, ef: number, out: Uint32Array): Promise<number> {
@@ -99,7 +103,8 @@ class LanceDbIndex implements BenchIndex {
       .refineFactor(REFINE_FACTOR)
       // Its searches are refused when they are narrower than what they are to rescore
       .ef(Math.max(ef, k * REFINE_FACTOR));
-    const found = await (this.#where === undefined ? query : query.where(this.#where)).toArrow();
+    const where = this.#wheres[q % this.#wheres.length];
+    const found = await (where === undefined ? query : query.where(where)).toArrow();
     const ids = found.getChild('id').toArray();
     for (let i = 0; i < ids.length; i++) out[i] = ids[i]!;
     return ids.length;

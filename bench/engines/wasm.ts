@@ -12,7 +12,8 @@ import { basisRows, blockShapeFor, heapRecordBytes, shardConfigOf } from '../../
 import { loadShard, saveShard } from '../../src/shards/shard-file.ts';
 import { readCoreBinary } from '../../src/storage/core-binary.ts';
 import type { SegmentSeal } from '../../src/storage/segment.ts';
-import type { BenchEngine, BenchFilter, BenchIndex, IndexSpec } from './adapter.ts';
+import type { BenchFilter } from '../data/filters.ts';
+import type { BenchEngine, BenchIndex, IndexSpec } from './adapter.ts';
 
 /** Never interrupted: a search runs to its end in one call. */
 const BUDGET = 2 ** 31 - 1;
@@ -30,6 +31,8 @@ class WasmIndex implements BenchIndex {
   readonly #layout: RowLayout;
   readonly #attributes: readonly (readonly [string, Float64Array])[];
   #queries: readonly Float32Array[] = [];
+  #filters: readonly BenchFilter[] = [];
+  /** Of the one filter for all queries. */
   #program: Uint32Array | null = null;
 
   constructor(module: WasmModule, memory: WasmMemory, config: IndexConfig, spec: IndexSpec, reader = 1) {
@@ -59,23 +62,29 @@ class WasmIndex implements BenchIndex {
     this.#queries = queries;
   }
 
-  filter(filter: BenchFilter | null): void {
-    this.#program = filter
-      ? compileFilter(
-          parseFilter({ [filter.attribute]: { $lt: filter.below } }, this.#config.attributes),
-          this.#layout,
-          noCode,
-        )
-      : null;
+  filter(filters: readonly BenchFilter[]): void {
+    this.#filters = filters;
+    this.#program = filters.length === 1 ? this.#compile(filters[0]!) : null;
+  }
+
+  #compile({ attribute, from, below }: BenchFilter): Uint32Array {
+    const filter = parseFilter({ [attribute]: { $gte: from, $lt: below } }, this.#config.attributes);
+    return compileFilter(filter, this.#layout, noCode);
   }
 
   search(q: number, k: number, ef: number, out: Uint32Array): number {
     const shard = this.#reader;
-    shard.search(this.#queries[q]!, k, ef, false, this.#program, BUDGET);
+    const program = this.#filters.length > 1 ? this.#compile(this.#filters[q]!) : this.#program;
+    shard.search(this.#queries[q]!, k, ef, false, program, BUDGET);
     const hits = shard.hits();
     for (let i = 0; i < hits; i++) out[i] = shard.hitOrdinal(i);
     shard.leave();
     return hits;
+  }
+
+  work(): Readonly<Record<string, number>> {
+    const { distances, hops } = this.#reader.stats();
+    return { distances, hops };
   }
 
   bytes(): number {

@@ -16,21 +16,17 @@ export function paretoFront<P extends Point>(points: readonly P[]): P[] {
 }
 
 /**
- * A positive value at a recall, linear in recall and in the logarithm of the value between the two points of the
+ * Queries per second at a recall, linear in recall and in the logarithm of the speed between the two points of the
  * front around it; null where the front does not reach that low or that high.
  */
-export function atRecall<P extends Point>(
-  points: readonly P[],
-  recall: number,
-  value: (point: P) => number = (point) => point.qps,
-): number | null {
+export function atRecall(points: readonly Point[], recall: number): number | null {
   const front = paretoFront(points);
   const high = front.findIndex((point) => point.recall >= recall);
   if (high < 0) return null;
   const above = front[high]!;
-  if (above.recall === recall) return value(above);
+  if (above.recall === recall) return above.qps;
   if (high === 0) return null;
   const below = front[high - 1]!;
   const share = (recall - below.recall) / (above.recall - below.recall);
-  return Math.exp(Math.log(value(below)) * (1 - share) + Math.log(value(above)) * share);
+  return Math.exp(Math.log(below.qps) * (1 - share) + Math.log(above.qps) * share);
 }

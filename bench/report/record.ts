@@ -21,6 +21,8 @@ export interface SearchRecord {
   readonly recall: number;
   /** Hits among the k true neighbours by ordinal. */
   readonly recallById: number;
+  /** What the engine counts of its work, a query on average: distances, hops. */
+  readonly work: Readonly<Record<string, number>>;
   readonly qps: number;
   readonly qpsSpread: Spread;
   readonly p50Us: number;
@@ -36,13 +38,15 @@ export interface SearchRecord {
   /** Bytes of the index per vector: what the engine says, or else the size of its saved file. */
   readonly bytesPerVector: number | null;
   readonly fileBytesPerVector: number | null;
-  /** Growth of the process' resident memory while building, per vector. */
+  /** Growth of the process' resident memory while building, or reading what was built before, per vector. */
   readonly rssBytesPerVector: number | null;
-  /** Seconds of reading the index from a file in the page cache, where the run has measured it. */
-  readonly loadS?: number;
+  /** Seconds of reading the index from a file in the page cache; null when the engine does not save here. */
+  readonly loadS: number | null;
   /** The attribute that was filtered by, and the share of the vectors that passed. */
   readonly filter?: string;
   readonly selectivity?: number;
+  /** Whether every search had a filter of its own, rather than all the same. */
+  readonly isFresh?: boolean;
 }
 
 /** Reading an index from a file in the page cache, against reading the same bytes to fresh shared memory. */

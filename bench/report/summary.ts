@@ -8,8 +8,8 @@ export const RECALLS = [0.9, 0.95, 0.99] as const;
 /** The engine that others are compared with. */
 export const REFERENCE = 'hnswlib';
 
-export function isSearch(record: BenchRecord): record is SearchRecord {
-  return record.kind === 'search';
+export function ofKind<K extends BenchRecord['kind']>(records: readonly BenchRecord[], kind: K) {
+  return records.filter((record): record is Extract<BenchRecord, { kind: K }> => record.kind === kind);
 }
 
 /** Points that belong together: of one run, data set, k and number of threads, without a filter. */
@@ -39,7 +39,7 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string
 const countOf = (n: number): string => n.toLocaleString('en-US');
 
 export function panelsOf(records: readonly BenchRecord[]): Panel[] {
-  const plain = records.filter(isSearch).filter(({ filter }) => filter === undefined);
+  const plain = ofKind(records, 'search').filter(({ filter }) => filter === undefined);
   const title = ({ run, dataset, n, metric, k, threads }: SearchRecord) => {
     const lanes = threads === 1 ? 'one thread' : `${threads} threads`;
     const data = `${dataset}, ${countOf(n)} vectors, ${metric}, recall@${k}, ${lanes}`;
@@ -69,15 +69,28 @@ export interface Comparison {
 
 const over = (a: number | null, b: number | null) => (a === null || b === null ? null : a / b);
 
-export function compare(panel: Panel, recalls: readonly number[] = RECALLS): Comparison[] {
+/** Microseconds of CPU time at a recall: of the front that the engine would have with all of a core to itself. */
+function cpuUsAtRecall(points: readonly SearchRecord[], recall: number): number | null {
+  const qps = atRecall(
+    points.map((point) => ({ recall: point.recall, qps: 1e6 / point.cpuUs })),
+    recall,
+  );
+  return qps === null ? null : 1e6 / qps;
+}
+
+export function compare(
+  panel: Panel,
+  recalls: readonly number[] = RECALLS,
+  other: string = REFERENCE,
+): Comparison[] {
   const at = (engine: string, recall: number) => {
     const points = panel.engines.get(engine) ?? [];
-    return { qps: atRecall(points, recall), cpuUs: atRecall(points, recall, ({ cpuUs }) => cpuUs) };
+    return { qps: atRecall(points, recall), cpuUs: cpuUsAtRecall(points, recall) };
   };
   return [...panel.engines.keys()].flatMap((engine) =>
     recalls.map((recall) => {
       const own = at(engine, recall);
-      const reference = at(REFERENCE, recall);
+      const reference = at(other, recall);
       return {
         engine,
         recall,
@@ -92,7 +105,7 @@ export function compare(panel: Panel, recalls: readonly number[] = RECALLS): Com
 /** Time of a query at one recall by the size of the set, of one engine. */
 export interface Growth {
   readonly engine: string;
-  readonly points: readonly { readonly n: number; readonly us: number }[];
+  readonly points: readonly { readonly n: number; readonly us: number; readonly cpuUs: number }[];
 }
 
 export interface Scaling {
@@ -103,8 +116,10 @@ export interface Scaling {
 }
 
 function costOf({ n, engines }: Panel, engine: string, recall: number): Growth['points'] {
-  const qps = atRecall(engines.get(engine) ?? [], recall);
-  return qps === null ? [] : [{ n, us: 1e6 / qps }];
+  const points = engines.get(engine) ?? [];
+  const qps = atRecall(points, recall);
+  const cpuUs = cpuUsAtRecall(points, recall);
+  return qps === null || cpuUs === null ? [] : [{ n, us: 1e6 / qps, cpuUs }];
 }
 
 /** How cost grows with size, where a run has measured a set in several sizes in one thread. */
@@ -112,7 +127,7 @@ export function scalingsOf(
   records: readonly BenchRecord[],
   recalls: readonly number[] = [0.95, 0.99],
 ): Scaling[] {
-  const panels = panelsOf(records.filter((record) => isSearch(record) && record.threads === 1));
+  const panels = panelsOf(ofKind(records, 'search').filter(({ threads }) => threads === 1));
   return [...groupBy(panels, ({ run, dataset }) => `${run}\n${dataset}`).values()]
     .filter((sizes) => sizes.length > 1)
     .flatMap((sizes) =>
@@ -136,23 +151,26 @@ export interface Filtering {
   readonly engine: string;
   readonly ef: number;
   readonly filter: string;
+  readonly isFresh: boolean;
   /** Without the filter. */
   readonly plain: SearchRecord;
   readonly points: readonly SearchRecord[];
 }
 
 export function filteringsOf(records: readonly BenchRecord[]): Filtering[] {
-  const searches = records.filter(isSearch).filter(({ threads }) => threads === 1);
+  const searches = ofKind(records, 'search').filter(({ threads }) => threads === 1);
   const keyOf = ({ run, dataset, n, engine, ef }: SearchRecord) =>
     JSON.stringify([run, dataset, n, engine, ef]);
   const plain = new Map(
     searches.filter(({ filter }) => filter === undefined).map((record) => [keyOf(record), record]),
   );
   const filtered = searches.filter(({ filter }) => filter !== undefined);
-  return [...groupBy(filtered, (record) => `${keyOf(record)}${record.filter}`).values()].flatMap((points) => {
-    const { run, dataset, n, engine, ef, filter } = points[0]!;
+  const groups = groupBy(filtered, (record) => `${keyOf(record)}${record.filter} ${record.isFresh}`);
+  return [...groups.values()].flatMap((points) => {
+    const { run, dataset, n, engine, ef, filter, isFresh } = points[0]!;
     const without = plain.get(keyOf(points[0]!));
-    return without ? [{ run, dataset, n, engine, ef, filter: filter!, plain: without, points }] : [];
+    const common = { run, dataset, n, engine, ef, filter: filter!, isFresh: isFresh === true };
+    return without ? [{ ...common, plain: without, points }] : [];
   });
 }
 
@@ -166,7 +184,7 @@ export interface Threading {
 }
 
 export function threadingsOf(records: readonly BenchRecord[]): Threading[] {
-  const plain = records.filter(isSearch).filter(({ filter }) => filter === undefined);
+  const plain = ofKind(records, 'search').filter(({ filter }) => filter === undefined);
   const keyOf = ({ run, dataset, n, engine, ef }: SearchRecord) =>
     JSON.stringify([run, dataset, n, engine, ef]);
   return [...groupBy(plain, keyOf).values()]

@@ -1,17 +1,12 @@
 /** The results as tables of texts, which the command line prints and the page shows. */
-import type {
-  BenchRecord,
-  KernelRecord,
-  LoadRecord,
-  Results,
-  SearchRecord,
-  ServiceRecord,
-} from './record.ts';
+import { type Bar, barsOf, constantOf, holds } from './bars.ts';
+import type { KernelRecord, LoadRecord, Results, SearchRecord, ServiceRecord } from './record.ts';
 import {
   type Comparison,
   compare,
   type Filtering,
   filteringsOf,
+  ofKind,
   type Panel,
   panelsOf,
   RECALLS,
@@ -136,7 +131,8 @@ export function scalingTable({ dataset, recall, engines }: Scaling): Table {
 export function filterTables(filterings: readonly Filtering[]): Table[] {
   const groups = new Map<string, Filtering[]>();
   for (const each of filterings) {
-    const title = `${each.dataset}, ${number(each.n)} vectors, filter ${each.filter}`;
+    const filters = each.isFresh ? 'a filter of its own for each query' : 'the same filter for all queries';
+    const title = `${each.dataset}, ${number(each.n)} vectors, by ${each.filter}, ${filters}`;
     groups.set(title, [...(groups.get(title) ?? []), each]);
   }
   return [...groups].map(([title, group]) => ({
@@ -213,15 +209,6 @@ export function kernelTable(records: readonly KernelRecord[]): Table {
 
 /** CPU of a request less that of its search, against the constant body's; latency less that of the search. */
 export function serviceTable(records: readonly ServiceRecord[]): Table {
-  const constantOf = (record: ServiceRecord) =>
-    records.find(
-      (other) =>
-        other.server === 'constant' &&
-        other.run === record.run &&
-        other.dataset === record.dataset &&
-        other.format === record.format &&
-        other.connections === record.connections,
-    );
   return {
     title: 'Serving over loopback',
     heading: [
@@ -240,7 +227,7 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
     rows: records.map((record) => {
       const isConstant = record.server === 'constant';
       const own = record.cpuUs === null ? null : record.cpuUs - (isConstant ? 0 : record.searchCpuUs);
-      const constant = constantOf(record)?.cpuUs ?? null;
+      const constant = constantOf(record, records)?.cpuUs ?? null;
       return [
         record.server,
         record.format,
@@ -259,8 +246,21 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
   };
 }
 
-const ofKind = <K extends BenchRecord['kind']>(records: readonly BenchRecord[], kind: K) =>
-  records.filter((record): record is Extract<BenchRecord, { kind: K }> => record.kind === kind);
+/** Where nearpin stands against its own bars. */
+export function barTable(bars: readonly Bar[]): Table {
+  return {
+    title: 'Bars',
+    heading: ['what', 'on', 'measured', 'by CPU', 'bar', 'holds'],
+    rows: bars.map((bar) => [
+      bar.what,
+      bar.on,
+      number(bar.measured, 3),
+      number(bar.byCpu, 3),
+      `${bar.isLeast ? '>=' : '<='} ${bar.bar}`,
+      holds(bar) ? 'yes' : 'no',
+    ]),
+  };
+}
 
 /** All tables of a run that have rows. */
 export function tablesOf({ records }: Pick<Results, 'records'>): Table[] {
@@ -277,5 +277,6 @@ export function tablesOf({ records }: Pick<Results, 'records'>): Table[] {
     loadTable(ofKind(records, 'load')),
     kernelTable(ofKind(records, 'kernel')),
     serviceTable(ofKind(records, 'service')),
+    barTable(barsOf(records)),
   ].filter(({ rows }) => rows.length > 0);
 }

@@ -27,8 +27,7 @@ export interface BuiltIndex {
   /** Null when the index was read from the cache. */
   readonly build: Timing | null;
   readonly bytes: number | null;
-  /** Null when the index was read from the cache. */
-  readonly rssBytes: number | null;
+  readonly rssBytes: number;
 }
 
 const CHUNKS = 50;
@@ -101,8 +100,8 @@ async function readKept(contender: Contender, task: IndexTask, context: RunConte
   const path = keptPath(contender, task, context.cacheDir);
   if (!existsSync(`${path}.json`)) return undefined;
   const { saved } = JSON.parse(readFileSync(`${path}.json`, 'utf8')) as { saved: unknown };
-  const { bytes } = await contender.process.ask('load', { ...task, path, saved });
-  return { build: null, bytes, rssBytes: null };
+  const { bytes, rssBytes } = await contender.process.ask('load', { ...task, path, saved });
+  return { build: null, bytes, rssBytes };
 }
 
 async function keep(contender: Contender, task: IndexTask, context: RunContext): Promise<void> {

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { wasm } from '../../src/core/webassembly.ts';
 import { toErrorRecord } from '../../src/lib/errors.ts';
 import { makeAttribute } from '../data/attributes.ts';
+import { filtersOf } from '../data/filters.ts';
 import { MatrixReader, readMatrix } from '../data/matrix.ts';
 import type { BenchEngine, BenchIndex, IndexSpec } from '../engines/adapter.ts';
 import { openBenchEngine } from '../engines/registry.ts';
 import { timeKernels } from './kernel-timing.ts';
-import type { AnswerOf, IndexTask, RequestName, Requests } from './protocol.ts';
+import type { AnswerOf, IndexTask, RequestName, Requests, SearchTask } from './protocol.ts';
 import { SearchThreads } from './search-threads.ts';
 import { answerAll, timed, WARM_UP } from './timing.ts';
 
@@ -25,6 +26,8 @@ let reader: MatrixReader;
 let rows = new Float32Array(0);
 let rssBefore = 0;
 let threads: SearchThreads | undefined;
+/** Rounds of searches so far, so that fresh filters are. */
+let rounds = 0;
 
 /** Resident bytes once garbage is gone. */
 function settledRss(): number {
@@ -61,6 +64,10 @@ async function threadsFor(count: number): Promise<SearchThreads | undefined> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function setFilter({ filter }: SearchTask): void {
+  index.filter?.(filter === null ? [] : filtersOf(filter, task.queries.rows, rounds++));
 }
 
 const handlers: { [R in RequestName]: (request: Requests[R]) => Promise<AnswerOf[R]> } = {
@@ -109,12 +116,13 @@ const handlers: { [R in RequestName]: (request: Requests[R]) => Promise<AnswerOf
     task = request;
     const queries = readMatrix(task.queries);
     const spec = specOf(task);
-    settledRss();
+    const before = settledRss();
     const timing = await timed(async () => {
       index = await engine.load!(spec, path, saved);
     });
+    const rssBytes = settledRss() - before;
     index.prepare(queries);
-    return { ...timing, bytes: index.bytes?.() ?? null };
+    return { ...timing, bytes: index.bytes?.() ?? null, rssBytes };
   },
 
   async bareRead({ path }) {
@@ -133,23 +141,29 @@ const handlers: { [R in RequestName]: (request: Requests[R]) => Promise<AnswerOf
     }
   },
 
-  async answer({ k, ef, filter }) {
+  async answer(request) {
+    const { k, ef } = request;
     const { rows: count } = task.queries;
     const ordinals = new Uint32Array(count * k);
     const counts = new Uint32Array(count);
-    index.filter?.(filter);
+    const work: Record<string, number> = {};
+    setFilter(request);
     for (let q = 0; q < count; q++) {
       counts[q] = await index.search(q, k, ef, ordinals.subarray(q * k, (q + 1) * k));
+      for (const [name, done] of Object.entries(index.work?.() ?? {})) {
+        work[name] = (work[name] ?? 0) + done / count;
+      }
     }
-    return { ordinals, counts };
+    return { ordinals, counts, work };
   },
 
   async pass(request) {
     const { rows: count } = task.queries;
     if (request.filter && !index.filter) return null;
     if (request.threads > 1) return (await threadsFor(request.threads))?.pass(request) ?? null;
-    index.filter?.(request.filter);
+    setFilter(request);
     await answerAll(index, count, 0, Math.min(WARM_UP, count), request, null);
+    setFilter(request);
     const latenciesUs = new Float64Array(count);
     const timing = await timed(() => answerAll(index, count, 0, count, request, latenciesUs));
     return { ...timing, latenciesUs };

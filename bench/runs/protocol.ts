@@ -1,6 +1,7 @@
 /** What the benchmark and the process of an engine say to each other: one request and one answer at a time. */
+import type { FilterSpec } from '../data/filters.ts';
 import type { Matrix } from '../data/matrix.ts';
-import type { BenchFilter, IndexSpec } from '../engines/adapter.ts';
+import type { IndexSpec } from '../engines/adapter.ts';
 
 /** What all processes of a run are told of their data; attributes are made in each process from their names. */
 export interface IndexTask {
@@ -13,7 +14,7 @@ export interface IndexTask {
 export interface SearchTask {
   readonly k: number;
   readonly ef: number;
-  readonly filter: BenchFilter | null;
+  readonly filter: FilterSpec | null;
 }
 
 export interface LoadTask {
@@ -69,6 +70,12 @@ export interface Finished extends Timing {
   readonly rssBytes: number;
 }
 
+export interface Loaded extends Timing {
+  readonly bytes: number | null;
+  /** Growth of the resident memory since before. */
+  readonly rssBytes: number;
+}
+
 export interface Saved extends Timing {
   readonly bytes: number;
   readonly saved: unknown;
@@ -78,6 +85,8 @@ export interface Answered {
   /** u32[queries * k]; of each row the first `counts[q]` are hits. */
   readonly ordinals: Uint32Array;
   readonly counts: Uint32Array;
+  /** What the engine counts of its work, a query on average. */
+  readonly work: Readonly<Record<string, number>>;
 }
 
 export interface Passed extends Timing {
@@ -103,7 +112,7 @@ export interface AnswerOf {
   finish: Finished;
   /** Null when the engine cannot save. */
   save: Saved | null;
-  load: Timing & { readonly bytes: number | null };
+  load: Loaded;
   bareRead: Timing;
   answer: Answered;
   /** Null when the engine does not filter, or not search in several threads. */

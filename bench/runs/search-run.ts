@@ -1,18 +1,19 @@
 /**
  * Recall against speed: every engine builds an index of the same data in a process of its own, and answers the same
- * queries at every width, with every filter, in every number of threads. Measuring goes pass by pass in turns, so that
- * whatever else the machine does falls on all engines alike; the first round of all is not timed and gives the recall.
+ * queries at every width, with every filter, in every number of threads. Measuring goes pass by pass, and the engines
+ * take turns at every point of a pass, so that whatever else the machine does falls on all alike; the first round of all
+ * is not timed and gives the recall.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeAttribute, maskBelow } from '../data/attributes.ts';
+import { makeAttribute } from '../data/attributes.ts';
+import { type FilterSpec, type Windows, windowsOf } from '../data/filters.ts';
 import type { BenchSet } from '../data/sets.ts';
 import { findTruth, type Recall, recallOf, type Truth } from '../data/truth.ts';
-import type { BenchFilter } from '../engines/adapter.ts';
 import type { SearchRecord } from '../report/record.ts';
 import { quantile, spreadOf } from '../report/statistics.ts';
-import { type BuiltIndex, buildIndexes, type Contender } from './build.ts';
+import { type BuiltIndex, buildIndexes, type Contender, type IndexOptions, indexTask } from './build.ts';
 import { EngineProcess } from './engine-process.ts';
 import type { RunContext } from './run-context.ts';
 import { setTruth, TRUTH_DEPTH } from './set-truth.ts';
@@ -44,9 +45,9 @@ interface Pass {
 
 /** What the queries are held against. */
 interface Goal {
-  readonly filter: BenchFilter | null;
+  readonly filter: FilterSpec | null;
   readonly truth: Truth;
-  readonly mask: Uint8Array | undefined;
+  readonly windows: Windows | undefined;
 }
 
 interface Point {
@@ -55,8 +56,18 @@ interface Point {
   readonly ef: number;
   readonly threads: number;
   readonly recall: Recall;
+  readonly work: Readonly<Record<string, number>>;
   readonly passes: Pass[];
 }
+
+/** An index as a file. */
+interface Weight {
+  readonly fileBytes: number;
+  readonly loadS: number;
+}
+
+/** Times that an index is read. */
+const LOADS = 3;
 
 /** Measures the engines' curves. Engines that are not installed, or do not filter, are left out and noted. */
 export async function runSearches(options: SearchRunOptions, context: RunContext): Promise<SearchRecord[]> {
@@ -64,13 +75,12 @@ export async function runSearches(options: SearchRunOptions, context: RunContext
   const goals = await goalsOf(options, context);
   const contenders = await EngineProcess.startAll(options.engines, context);
   try {
-    const built = await buildIndexes(
-      contenders,
-      set,
-      { ...options, threads: Math.max(...options.threads), attributes: options.filters },
-      context,
-    );
-    const files = await weighFiles(contenders);
+    const indexOptions = {
+      ...options,
+      threads: Math.max(...options.threads),
+      attributes: options.filters,
+    };
+    const built = await buildIndexes(contenders, set, indexOptions, context);
     const points = await pointsOf(contenders, goals, options, context);
     for (let pass = 0; pass < passes; pass++) {
       for (const [i, point] of points.entries()) {
@@ -78,48 +88,62 @@ export async function runSearches(options: SearchRunOptions, context: RunContext
         context.progress(`${set.name}: searching`, pass * points.length + i + 1, passes * points.length);
       }
     }
-    return points.map((point) => recordOf(point, built.get(point.contender)!, files, options));
+    const weights = await weigh(contenders, set, indexOptions, context);
+    return points.map((point) => recordOf(point, built.get(point.contender)!, weights, options));
   } finally {
     for (const { process } of contenders) await process.close();
   }
 }
 
-/** No filter, and each attribute at each selectivity. */
+/** No filter; and each attribute at each selectivity, with one filter for all queries and with one for each. */
 async function goalsOf(options: SearchRunOptions, context: RunContext): Promise<Goal[]> {
   const { set, filters, selectivities, k } = options;
-  const goals: Goal[] = [{ filter: null, truth: await setTruth(set, k, context), mask: undefined }];
+  const goals: Goal[] = [{ filter: null, truth: await setTruth(set, k, context), windows: undefined }];
   for (const attribute of filters) {
     const values = makeAttribute(attribute, set.base);
-    for (const below of selectivities) {
-      const mask = maskBelow(values, below);
-      if (!mask.includes(1)) {
-        context.note(`${set.name}: no vector passes the filter ${attribute} at ${below}`);
-        continue;
+    for (const share of selectivities) {
+      for (const isFresh of [false, true]) {
+        const filter = { attribute, share, isFresh };
+        const windows = windowsOf(filter, values, set.queries.rows);
+        context.progress(`${set.name}: exact neighbours, ${attribute} ${share}`, 0, 1);
+        const truth = await findTruth(set.base, set.queries, {
+          ...context,
+          metric: set.metric,
+          depth: Math.max(k, TRUTH_DEPTH),
+          windows,
+        });
+        goals.push({ filter, truth, windows });
       }
-      const truth = await findTruth(set.base, set.queries, {
-        ...context,
-        metric: set.metric,
-        depth: Math.max(k, TRUTH_DEPTH),
-        mask,
-      });
-      goals.push({ filter: { attribute, below }, truth, mask });
     }
   }
   return goals;
 }
 
-/** Sizes of the indexes as files, where engines save. */
-async function weighFiles(contenders: readonly Contender[]): Promise<Map<Contender, number>> {
+/** The indexes as files, and the time of reading them from the page cache, where engines save. */
+async function weigh(
+  contenders: readonly Contender[],
+  set: BenchSet,
+  options: IndexOptions,
+  context: RunContext,
+): Promise<Map<Contender, Weight>> {
   const folder = mkdtempSync(join(tmpdir(), 'nearpin-bench-'));
+  const task = indexTask(set, options);
   try {
-    const sizes = new Map<Contender, number>();
+    const weights = new Map<Contender, Weight>();
     for (const contender of contenders) {
-      const path = join(folder, contender.name);
-      const saved = await contender.process.ask('save', { path });
-      rmSync(path, { force: true });
-      if (saved) sizes.set(contender, saved.bytes);
+      const { name, process } = contender;
+      const path = join(folder, name);
+      const saved = await process.ask('save', { path });
+      if (saved === null) continue;
+      const loads: number[] = [];
+      for (let i = 0; i < LOADS; i++) {
+        context.progress(`${set.name}: ${name} loading`, i, LOADS);
+        loads.push((await process.ask('load', { ...task, path, saved: saved.saved })).wallS);
+      }
+      rmSync(path);
+      weights.set(contender, { fileBytes: saved.bytes, loadS: spreadOf(loads).median });
     }
-    return sizes;
+    return weights;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -143,10 +167,11 @@ async function pointsOf(
           context.note(`${contender.name} does not filter`);
           break;
         }
-        const { ordinals, counts } = await contender.process.ask('answer', task);
-        const recall = recallOf({ ordinals, counts, k, ...goal }, set);
+        context.progress(`${set.name}: recall of ${contender.name}`, 0, 1);
+        const { work, ...answers } = await contender.process.ask('answer', task);
+        const recall = recallOf({ ...answers, k, ...goal }, set);
         for (const threads of options.threads)
-          points.push({ contender, goal, ef, threads, recall, passes: [] });
+          points.push({ contender, goal, ef, threads, recall, work, passes: [] });
       }
     }
   }
@@ -160,7 +185,10 @@ async function pointsOf(
       context.note(`${contender.name} does not search in several threads`);
     } else able.push(point);
   }
-  return able;
+  const places = new Map(goals.map((goal, i) => [goal, i]));
+  return able.sort(
+    (a, b) => places.get(a.goal)! - places.get(b.goal)! || a.threads - b.threads || a.ef - b.ef,
+  );
 }
 
 async function measure(point: Point, { set, k }: SearchRunOptions): Promise<Pass> {
@@ -179,16 +207,16 @@ async function measure(point: Point, { set, k }: SearchRunOptions): Promise<Pass
 function recordOf(
   point: Point,
   { build, bytes, rssBytes }: BuiltIndex,
-  files: ReadonlyMap<Contender, number>,
+  weights: ReadonlyMap<Contender, Weight>,
   options: SearchRunOptions,
 ): SearchRecord {
-  const { contender, ef, threads, goal, recall } = point;
+  const { contender, ef, threads, goal, recall, work } = point;
   const { set, k, m, efConstruction, seed, passes } = options;
   const n = set.base.rows;
   const spread = (value: keyof Pass) => spreadOf(point.passes.map((pass) => pass[value]));
   const qps = spread('qps');
   const cpuUs = spread('cpuUs');
-  const fileBytes = files.get(contender) ?? null;
+  const { fileBytes = null, loadS = null } = weights.get(contender) ?? {};
   const perVector = (value: number | null) => (value === null ? null : value / n);
   return {
     kind: 'search',
@@ -204,6 +232,7 @@ function recordOf(
     ef,
     threads,
     ...recall,
+    work,
     qps: qps.median,
     qpsSpread: qps,
     p50Us: spread('p50Us').median,
@@ -217,6 +246,11 @@ function recordOf(
     bytesPerVector: perVector(bytes ?? fileBytes),
     fileBytesPerVector: perVector(fileBytes),
     rssBytesPerVector: perVector(rssBytes),
-    ...(goal.filter && { filter: goal.filter.attribute, selectivity: goal.filter.below }),
+    loadS,
+    ...(goal.filter && {
+      filter: goal.filter.attribute,
+      selectivity: goal.filter.share,
+      isFresh: goal.filter.isFresh,
+    }),
   };
 }

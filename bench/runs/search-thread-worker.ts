@@ -1,6 +1,7 @@
 /** A further thread that searches the index of its process. All threads of a pass start together. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { makeAttribute } from '../data/attributes.ts';
+import { filtersOf } from '../data/filters.ts';
 import { readMatrix } from '../data/matrix.ts';
 import { openBenchEngine } from '../engines/registry.ts';
 import type { ThreadResult, ThreadStart, ThreadTask } from './protocol.ts';
@@ -19,8 +20,14 @@ index.prepare(queries);
 const first = Math.floor((thread * queries.length) / task.spec.threads);
 
 parentPort!.on('message', async (search: ThreadTask) => {
-  index.filter?.(search.filter);
+  const { threads } = task.spec;
+  const setFilter = (round: number) =>
+    index.filter?.(
+      search.filter === null ? [] : filtersOf(search.filter, queries.length, round * threads + thread),
+    );
+  setFilter(2 * search.pass);
   await answerAll(index, queries.length, first, Math.min(WARM_UP, queries.length), search, null);
+  setFilter(2 * search.pass + 1);
   const latenciesUs = new Float64Array(queries.length);
   Atomics.add(signals, READY, 1);
   while (Atomics.load(signals, PASS) < search.pass) Atomics.wait(signals, PASS, search.pass - 1);

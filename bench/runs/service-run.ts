@@ -253,7 +253,7 @@ async function recallOfAnswers(
     for (const [i, { id }] of hits.entries()) ordinals[q * k + i] = Number(id);
   }
   const truth = await setTruth(set, k, context);
-  return recallOf({ ordinals, counts, k, truth, mask: undefined }, set).recall;
+  return recallOf({ ordinals, counts, k, truth, windows: undefined }, set).recall;
 }
 
 async function measure(server: Server, connections: number, count: number): Promise<Pass> {

@@ -32,7 +32,7 @@ export async function setTruth(set: BenchSet, k: number, context: RunContext): P
     counts: new Uint32Array(set.queries.rows).fill(k),
     k,
     truth: exact,
-    mask: undefined,
+    windows: undefined,
   };
   const { recall } = recallOf(answers, { ...set, queries: probes });
   if (recall < PROBE_RECALL) {

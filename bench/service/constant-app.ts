@@ -1,13 +1,15 @@
 /**
- * The server that nearpin's is held against: Fastify, which takes the same requests, has their bodies parsed and answers
- * every one with the same bytes. It gets the answer as its first message and tells its address.
+ * The server that nearpin's is held against: Fastify, which takes the same requests, has their bodies decoded and
+ * answers every one with the same bytes. It gets the answer as its first message and tells its address.
  */
 import type { AddressInfo } from 'node:net';
 import fastify from 'fastify';
+import { Unpackr } from 'msgpackr';
 
 const app = fastify();
+const unpackr = new Unpackr({ useRecords: false });
 app.addContentTypeParser('application/msgpack', { parseAs: 'buffer' }, (_request, body, done) =>
-  done(null, body),
+  done(null, unpackr.unpack(body as Buffer)),
 );
 
 process.once('message', async ({ body, type }: { body: Uint8Array; type: string }) => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { makeAttribute, maskBelow } from '../../bench/data/attributes.ts';
+import { makeAttribute } from '../../bench/data/attributes.ts';
+import { windowsOf } from '../../bench/data/filters.ts';
 import { prepareSet } from '../../bench/data/sets.ts';
 import { findTruth, recallOf } from '../../bench/data/truth.ts';
 import { indexTask } from '../../bench/runs/build.ts';
@@ -73,28 +74,33 @@ for (const engine of ['wasm', 'wasm-i8', 'wasm-f32', 'exact', 'hnswlib']) {
     const answered = await process.ask('answer', search);
     // Codes alone are no full precision, and cost recall
     const least = engine === 'wasm-i8' ? 0.9 : 0.99;
-    const { recall } = recallOf({ ...answered, k: K, truth, mask: undefined }, set);
+    const { recall } = recallOf({ ...answered, k: K, truth, windows: undefined }, set);
     assert.ok(recall >= least, `recall ${recall}`);
 
     const passed = await process.ask('pass', { ...search, threads: 1 });
     assert.equal(passed!.latenciesUs.length, 20);
 
-    const filter = { attribute: 'random', below: 0.1 };
-    const mask = maskBelow(makeAttribute('random', set.base), 0.1);
-    const filteredTruth = await findTruth(set.base, set.queries, {
-      ...own.context,
-      metric: set.metric,
-      depth: 20,
-      mask,
-    });
-    const filtered = await process.ask('answer', { ...search, filter });
-    const ofFiltered = recallOf({ ...filtered, k: K, truth: filteredTruth, mask }, set);
-    assert.ok(ofFiltered.recall >= least, `filtered recall ${ofFiltered.recall}`);
+    for (const isFresh of [false, true]) {
+      const filter = { attribute: 'random', share: 0.1, isFresh };
+      const windows = windowsOf(filter, makeAttribute('random', set.base), set.queries.rows);
+      const filteredTruth = await findTruth(set.base, set.queries, {
+        ...own.context,
+        metric: set.metric,
+        depth: 20,
+        windows,
+      });
+      const filtered = await process.ask('answer', { ...search, filter });
+      const ofFiltered = recallOf({ ...filtered, k: K, truth: filteredTruth, windows }, set);
+      assert.ok(ofFiltered.recall >= least, `filtered recall ${ofFiltered.recall}, fresh ${isFresh}`);
+      assert.ok(await process.ask('pass', { ...search, filter, threads: 1 }));
+    }
     assert.deepEqual(
       await process.ask('answer', search),
       answered,
       'a filter holds no longer than it is asked for',
     );
+
+    assert.equal((answered.work.distances ?? 0) > 0, engine.startsWith('wasm'));
 
     const path = join(own.folder, 'saved');
     const saved = await process.ask('save', { path });

@@ -47,8 +47,6 @@ test('between two points the logarithm of the value is linear in recall', () => 
     { recall: 1, qps: 10 },
   ];
   assert.ok(Math.abs(atRecall(all, 0.95)! - 100) < 1e-9);
-  const cpuUs = (point: Point) => 1e6 / point.qps;
-  assert.ok(Math.abs(atRecall(all, 0.95, cpuUs)! - 10_000) < 1e-6);
 });
 
 test('a point that is beaten does not bend the line', () => {

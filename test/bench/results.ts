@@ -19,6 +19,7 @@ export function searchRecord(over: Partial<SearchRecord> & { readonly qps: numbe
     threads: 1,
     recall: 0.95,
     recallById: 0.95,
+    work: { distances: 100, hops: 10 },
     qpsSpread: spreadOf([over.qps]),
     p50Us: us,
     p99Us: 3 * us,
@@ -31,6 +32,7 @@ export function searchRecord(over: Partial<SearchRecord> & { readonly qps: numbe
     bytesPerVector: 500,
     fileBytesPerVector: 400,
     rssBytesPerVector: 600,
+    loadS: 0.1,
     ...over,
   };
 }

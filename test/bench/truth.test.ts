@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { passes, type Windows } from '../../bench/data/filters.ts';
 import { type Matrix, MatrixWriter, openMatrix } from '../../bench/data/matrix.ts';
 import { findTruth, recallOf, type Truth, trueDistance } from '../../bench/data/truth.ts';
 import type { Metric } from '../../src/core/metric.ts';
@@ -35,22 +36,24 @@ async function draw(t: TestContext, count: number, queryCount: number) {
 }
 
 /** The naive twin: sort them all. */
-function sortAll(metric: Metric, query: Float32Array, vectors: readonly Float32Array[], mask?: Uint8Array) {
+function sortAll(metric: Metric, query: Float32Array, vectors: readonly Float32Array[]) {
   return vectors
     .map((vector, ordinal) => ({ ordinal, distance: trueDistance(metric, query, vector) }))
-    .filter(({ ordinal }) => mask === undefined || mask[ordinal] === 1)
     .sort((a, b) => a.distance - b.distance || a.ordinal - b.ordinal);
 }
 
 function assertTruth(
   truth: Truth,
   metric: Metric,
-  data: Awaited<ReturnType<typeof draw>>,
-  mask?: Uint8Array,
+  { wanted, vectors }: Awaited<ReturnType<typeof draw>>,
+  windows?: Windows,
 ) {
-  for (const [q, query] of data.wanted.entries()) {
-    const expected = sortAll(metric, query, data.vectors, mask).slice(0, truth.depth);
-    const row = <T>(cells: ArrayLike<T>) => Array.from(cells).slice(q * truth.depth, (q + 1) * truth.depth);
+  for (const [q, query] of wanted.entries()) {
+    const expected = sortAll(metric, query, vectors)
+      .filter(({ ordinal }) => passes(windows, q, ordinal))
+      .slice(0, truth.depth);
+    const first = q * truth.depth;
+    const row = <T>(cells: ArrayLike<T>) => Array.from(cells).slice(first, first + expected.length);
     assert.deepEqual(
       row(truth.ordinals),
       expected.map(({ ordinal }) => ordinal),
@@ -59,6 +62,8 @@ function assertTruth(
       row(truth.distances),
       expected.map(({ distance }) => distance),
     );
+    const rest = truth.distances.subarray(first + expected.length, first + truth.depth);
+    assert.ok(rest.every((distance) => distance === Number.POSITIVE_INFINITY));
   }
 }
 
@@ -74,13 +79,24 @@ test('the exact neighbours are those of sorting everything, ties by ordinal, in 
   }
 });
 
-test('with a mask only what it holds counts, and there are no more neighbours than that', async (t) => {
+test('of what a query may find only that counts, and there may be less of it than is asked for', async (t) => {
   const data = await draw(t, 300, 5);
-  const mask = Uint8Array.from({ length: 300 }, (_, i) => Number(i % 40 === 3));
-  const options = { metric: 'l2', threads: 1, cacheDir: data.folder, mask } as const;
+  const values = Float64Array.from({ length: 300 }, (_, i) => (i * 7) % 300);
+  // All, none, few, none again, and more than are asked for
+  const bounds = Float64Array.of(-1, 300, 20, 20, 17, 25, 500, 600, 100, 200);
+  const options = { metric: 'l2', threads: 2, cacheDir: data.folder, windows: { values, bounds } } as const;
   const truth = await findTruth(data.base, data.queries, { ...options, depth: 20 });
-  assert.equal(truth.depth, 8);
-  assertTruth(truth, 'l2', data, mask);
+  assertTruth(truth, 'l2', data, options.windows);
+  assert.equal(truth.distances.filter(Number.isFinite).length, 20 + 0 + 8 + 0 + 20);
+
+  const { ordinals } = truth;
+  const recall = (hits: Uint32Array, counts: Uint32Array) =>
+    recallOf(
+      { ordinals: hits, counts, k: 20, truth, windows: options.windows },
+      { base: data.base, queries: data.queries, metric: 'l2' },
+    ).recall;
+  assert.equal(recall(ordinals, Uint32Array.of(20, 0, 8, 0, 20)), 1, 'what cannot be found is not missed');
+  assert.equal(recall(ordinals, Uint32Array.of(20, 0, 2, 0, 20)), 42 / 48);
 });
 
 test('truth is kept under all that it follows from, and made anew when what was kept is damaged', async (t) => {
@@ -113,7 +129,10 @@ test('truth is kept under all that it follows from, and made anew when what was 
 
   await findTruth(data.base, data.queries, { ...options, metric: 'l2' });
   await findTruth(data.base, data.queries, { ...options, depth: 6 });
-  await findTruth(data.base, data.queries, { ...options, mask: new Uint8Array(200).fill(1) });
+  await findTruth(data.base, data.queries, {
+    ...options,
+    windows: { values: new Float64Array(200), bounds: Float64Array.of(0, 1, 0, 1, 0, 1) },
+  });
   await findTruth({ ...data.base, sha256: 'other' }, data.queries, options);
   assert.equal(readdirSync(cacheDir).length, 5);
   await findTruth(data.base, data.queries, { ...options, threads: 3 });
@@ -127,14 +146,14 @@ test('recall counts hits as near as the last of the truth, each once, and only r
   const base = writeMatrix(join(folder, 'base.f32'), [row(0), row(1), row(1), row(3), row(4)]);
   const queries = writeMatrix(join(folder, 'queries.f32'), [row(0)]);
   const truth = await findTruth(base, queries, { metric: 'l2', depth: 4, threads: 1, cacheDir: folder });
-  const recall = (hits: number[], mask?: Uint8Array) =>
+  const recall = (hits: number[], windows?: Windows) =>
     recallOf(
       {
         ordinals: Uint32Array.from([...hits, 0, 0]).subarray(0, 2),
         counts: Uint32Array.of(hits.length),
         k: 2,
         truth,
-        mask,
+        windows,
       },
       { base, queries, metric: 'l2' },
     );
@@ -144,5 +163,6 @@ test('recall counts hits as near as the last of the truth, each once, and only r
   assert.deepEqual(recall([1, 1]), { recall: 0.5, recallById: 0.5 }, 'given twice');
   assert.deepEqual(recall([2, 5]), { recall: 0.5, recallById: 0 }, 'no vector');
   assert.deepEqual(recall([]), { recall: 0, recallById: 0 });
-  assert.deepEqual(recall([0, 2], Uint8Array.of(1, 1, 0, 1, 1)), { recall: 0.5, recallById: 0.5 }, 'masked');
+  const windows = { values: Float64Array.of(0, 0, 1, 0, 0), bounds: Float64Array.of(0, 1) };
+  assert.deepEqual(recall([0, 2], windows), { recall: 0.5, recallById: 0.5 }, 'filtered out');
 });
