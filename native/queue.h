@@ -7,7 +7,9 @@
 #ifndef NP_QUEUE_H
 #define NP_QUEUE_H
 
-#include "memory.h"
+#include "simd.h"
+
+#define KEY_FLIP (1ull << 63)
 
 INLINE u32 ordered_bits(f32 d) {
   union { f32 f; u32 u; } x = {d};
@@ -38,6 +40,19 @@ INLINE u32 queue_insert(u64 *keys, u32 *size, u32 max, u64 key) {
   }
   keys[i] = key;
   return i;
+}
+
+/* Sorts n keys, all different, into `sorted`: each goes where as many are below it, which takes n * n comparisons but no
+ * branch that could be mispredicted. `keys` has room for one more and is changed. */
+static void sort_keys(u64 *keys, u32 n, u64 *sorted) {
+  keys[n] = ~0ull;
+  /* comparisons are of signed numbers: flipping the top bit keeps the order */
+  for (u32 i = 0; i <= n; i++) keys[i] ^= KEY_FLIP;
+  for (u32 i = 0; i < n; i++) {
+    vec key = i64x2_splat((i64)keys[i]), below = i64x2_zero();
+    for (u32 j = 0; j < n; j += 2) below = i64x2_sub(below, i64x2_below(vec_load(keys + j), key));
+    sorted[i64x2_lane(below, 0) + i64x2_lane(below, 1)] = keys[i] ^ KEY_FLIP;
+  }
 }
 
 /* Merges m sorted keys into keys[0..*size) of room `max`, in one pass from the end; returns where the first of them

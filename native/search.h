@@ -75,7 +75,8 @@ INLINE void visit_first(u32 reader, u32 ordinal) {
  * one place more than FOUND_MAX. */
 INLINE u32 gather(const u32 *list, u32 room, u32 limit, u32 *visited, u32 live_only, u32 *found, u32 n) {
   for (u32 i = 0; i < room; i++) {
-    u32 link = load(list + i);
+    /* not an atomic load, for which V8 checks the alignment each time; a whole aligned word it is all the same */
+    u32 link = ((const volatile u32 *)list)[i];
     if (!link) break;
     /* a link beyond the limit is a later node's, or damage */
     if (link > limit || (live_only && !is_live(link - 1))) continue;
@@ -135,7 +136,7 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, u32 ef, 
       next = kept;
     }
     u32 first = next;
-    u64 fresh[FOUND_MAX], worst = size == ef ? queue[ef - 1] : ~0ull;
+    u64 fresh[FOUND_MAX + 1], sorted[FOUND_MAX], worst = size == ef ? queue[ef - 1] : ~0ull;
     u32 m = 0;
     /* few are near enough for a full queue: four are looked at together, and only the keys of those are made */
     vec last = f32x4_splat(size == ef ? key_distance(worst) : __builtin_inff());
@@ -144,13 +145,14 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, u32 ef, 
         u32 j = i + (u32)__builtin_ctz(near);
         if (j >= n) break;
         u64 key = key_of(distances[j], found[j]);
-        if (key >= worst || (m == ef && key >= fresh[m - 1])) continue;
-        u32 at = m == ef ? m - 1 : m++;
-        for (; at > 0 && fresh[at - 1] > key; at--) fresh[at] = fresh[at - 1];
-        fresh[at] = key;
+        fresh[m] = key;
+        m += key < worst;
       }
     }
-    if (m > 0) first = min_u32(first, queue_merge(queue, &size, ef, fresh, m));
+    if (m > 0) {
+      sort_keys(fresh, m, sorted);
+      first = min_u32(first, queue_merge(queue, &size, ef, sorted, m));
+    }
     cursor = first;
     while (cursor < size && key_expanded(queue[cursor])) cursor++;
     *budget -= (i32)n + 1;

@@ -31,6 +31,11 @@ typedef v128_t vec;
 #define i32x4_evens(a, b) wasm_i32x4_shuffle(a, b, 0, 2, 4, 6)
 #define i32x4_odds(a, b) wasm_i32x4_shuffle(a, b, 1, 3, 5, 7)
 #define f32x4_splat(x) wasm_f32x4_splat(x)
+#define i64x2_zero() wasm_i64x2_const_splat(0)
+#define i64x2_splat(x) wasm_i64x2_splat(x)
+#define i64x2_sub(a, b) wasm_i64x2_sub(a, b)
+#define i64x2_below(a, b) wasm_i64x2_lt(a, b)
+#define i64x2_lane(a, i) wasm_i64x2_extract_lane(a, i)
 #define vec_store(p, a) wasm_v128_store(p, a)
 #define vec_load64(p) wasm_v128_load64_zero(p)
 #define i16x8_low_i8x16(a) wasm_i16x8_extend_low_i8x16(a)
@@ -39,7 +44,7 @@ typedef v128_t vec;
 #define u8x16_low_bits(a) wasm_v128_and(a, wasm_i8x16_const_splat(3))
 #define u8x16_shift_2(a) wasm_u16x8_shr(a, 2)
 #else
-typedef union { f32 f[4]; i32 i[4]; i16 h[8]; i8 b[16]; } vec;
+typedef union { f32 f[4]; i32 i[4]; i16 h[8]; i8 b[16]; i64 l[2]; } vec;
 static inline vec vec_load(const void *p) { vec v; __builtin_memcpy(&v, p, 16); return v; }
 static inline vec f32x4_zero(void) { vec v = {{0, 0, 0, 0}}; return v; }
 #define NP_LANES(name, field, n, expr) \
@@ -63,6 +68,11 @@ static inline vec i64x2_zip_low(vec a, vec b) { vec v = {.i = {a.i[0], a.i[1], b
 static inline vec i64x2_zip_high(vec a, vec b) { vec v = {.i = {a.i[2], a.i[3], b.i[2], b.i[3]}}; return v; }
 static inline vec i32x4_evens(vec a, vec b) { vec v = {.i = {a.i[0], a.i[2], b.i[0], b.i[2]}}; return v; }
 static inline vec i32x4_odds(vec a, vec b) { vec v = {.i = {a.i[1], a.i[3], b.i[1], b.i[3]}}; return v; }
+NP_LANES(i64x2_sub, l, 2, (i64)((u64)a.l[k] - (u64)b.l[k]))
+NP_LANES(i64x2_below, l, 2, -(i64)(a.l[k] < b.l[k]))
+static inline vec i64x2_zero(void) { vec v = {.l = {0, 0}}; return v; }
+static inline vec i64x2_splat(i64 x) { vec v = {.l = {x, x}}; return v; }
+static inline i64 i64x2_lane(vec a, int k) { return a.l[k]; }
 static inline vec f32x4_splat(f32 x) { vec v = {{x, x, x, x}}; return v; }
 static inline void vec_store(void *p, vec a) { __builtin_memcpy(p, &a, 16); }
 static inline vec vec_load64(const void *p) { vec v = {{0, 0, 0, 0}}; __builtin_memcpy(&v, p, 8); return v; }
