@@ -35,7 +35,8 @@ const { values: options } = parseArgs({
 const dim = Number(options.dim);
 const rounds = Number(options.rounds);
 const module = new wasm.Module(readCoreBinary());
-const fresh = drawClustered(dim, 99);
+/** What comes after the pins of the index in the sequence that they were drawn from. */
+let fresh: Generator<Float32Array>;
 const draw = (): Float32Array => fresh.next().value as Float32Array;
 let made = 0;
 const newId = () => `new-${made++}`;
@@ -143,7 +144,7 @@ async function batches(index: EmbeddedIndex, bare: Shard): Promise<void> {
 }
 
 async function queryRate(index: EmbeddedIndex, forMs: number): Promise<number> {
-  const vectors = take(drawClustered(dim, 7), 500);
+  const vectors = take(fresh, 500);
   const end = performance.now() + forMs;
   let asked = 0;
   const client = async () => {
@@ -203,8 +204,7 @@ async function restart(indexDir: string): Promise<void> {
   );
 }
 
-async function recallOf(index: EmbeddedIndex): Promise<number> {
-  const vectors = take(drawClustered(dim, 7), 200);
+async function recallOf(index: EmbeddedIndex, vectors: readonly Float32Array[]): Promise<number> {
   let found = 0;
   for (const vector of vectors) {
     const exact = await index.query({ vector, k: 10, exact: true });
@@ -214,10 +214,19 @@ async function recallOf(index: EmbeddedIndex): Promise<number> {
   return found / (vectors.length * 10);
 }
 
+/** Waits until no checkpoint has come for a while. */
+async function quiet(index: EmbeddedIndex): Promise<void> {
+  for (let before = ''; before !== index.describe().generation; ) {
+    before = index.describe().generation;
+    await sleep(4000);
+  }
+}
+
 async function churn(indexDir: string): Promise<void> {
   const index = await openIndex(indexDir, { workers: 1 });
   const { count } = index.describe();
-  const before = await recallOf(index);
+  const asked = take(fresh, 500);
+  const before = await recallOf(index, asked);
   const prng = new Prng(5);
   const ids = Array.from({ length: count }, (_, i) => String(i));
   const sizes: number[] = [];
@@ -235,12 +244,12 @@ async function churn(indexDir: string): Promise<void> {
       await index.upsert({ pins });
       ids.push(...pins.map(({ id }) => id));
     }
-    await sleep(50);
+    // Without the copies of a checkpoint that is being written
+    if (round === 5 || round === rounds) await quiet(index);
     sizes.push(ownBytes());
   }
-  await sleep(1500);
-  const last = ownBytes();
-  const after = await recallOf(index);
+  const last = sizes.at(-1)!;
+  const after = await recallOf(index, asked);
   say('recall@10 after churn / before', after / before, `${after.toFixed(4)} / ${before.toFixed(4)}`);
   const fifth = sizes[Math.min(4, sizes.length - 1)]!;
   say(
@@ -255,7 +264,7 @@ async function swaps(indexDir: string): Promise<void> {
   const index = await openIndex(indexDir, { workers: 1 });
   await index.upsert(batch());
   const { generation: second } = await index.checkpoint();
-  const vectors = take(drawClustered(dim, 7), 200);
+  const vectors = take(fresh, 200);
   let running = true;
   let asked = 0;
   let failed = 0;
@@ -292,6 +301,9 @@ const dir = mkdtempSync(join(tmpdir(), 'nearpin-bench-live-'));
 try {
   const built = options.index ?? join(dir, 'built');
   if (!options.index) await build(built, join(dir, 'vectors.npy'));
+  const { count } = await readManifest(join(built, '000001'));
+  fresh = drawClustered(dim, 1);
+  take(fresh, count);
   const parts = new Set(options.only.split(','));
   const copy = async (name: string) => {
     await cp(built, join(dir, name), { recursive: true });

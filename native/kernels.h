@@ -26,30 +26,20 @@ INLINE f32 sum_lanes(vec a0, vec a1, vec a2, vec a3) {
   return (f32x4_lane(v, 0) + f32x4_lane(v, 1)) + (f32x4_lane(v, 2) + f32x4_lane(v, 3));
 }
 
-/* The four accumulators of a product of f32 vectors. */
-typedef struct {
-  vec a0, a1, a2, a3;
-} Products;
-
-INLINE void add_16_products(Products *s, const f32 *a, const f32 *b) {
-  s->a0 = f32x4_add(s->a0, f32x4_mul(vec_load(a), vec_load(b)));
-  s->a1 = f32x4_add(s->a1, f32x4_mul(vec_load(a + 4), vec_load(b + 4)));
-  s->a2 = f32x4_add(s->a2, f32x4_mul(vec_load(a + 8), vec_load(b + 8)));
-  s->a3 = f32x4_add(s->a3, f32x4_mul(vec_load(a + 12), vec_load(b + 12)));
-}
-INLINE f32 add_last_products(Products s, const f32 *a, const f32 *b, u32 n) {
-  if (n > 0) s.a0 = f32x4_add(s.a0, f32x4_mul(vec_load(a), vec_load(b)));
-  if (n > 4) s.a1 = f32x4_add(s.a1, f32x4_mul(vec_load(a + 4), vec_load(b + 4)));
-  if (n > 8) s.a2 = f32x4_add(s.a2, f32x4_mul(vec_load(a + 8), vec_load(b + 8)));
-  return sum_lanes(s.a0, s.a1, s.a2, s.a3);
-}
-
 /* dot product of f32[n], n a multiple of 4 */
 INLINE f32 dot_f32(const f32 *a, const f32 *b, u32 n) {
-  Products s = {f32x4_zero(), f32x4_zero(), f32x4_zero(), f32x4_zero()};
+  vec s0 = f32x4_zero(), s1 = s0, s2 = s0, s3 = s0;
   u32 i = 0;
-  for (; i + 16 <= n; i += 16) add_16_products(&s, a + i, b + i);
-  return add_last_products(s, a + i, b + i, n - i);
+  for (; i + 16 <= n; i += 16) {
+    s0 = f32x4_add(s0, f32x4_mul(vec_load(a + i), vec_load(b + i)));
+    s1 = f32x4_add(s1, f32x4_mul(vec_load(a + i + 4), vec_load(b + i + 4)));
+    s2 = f32x4_add(s2, f32x4_mul(vec_load(a + i + 8), vec_load(b + i + 8)));
+    s3 = f32x4_add(s3, f32x4_mul(vec_load(a + i + 12), vec_load(b + i + 12)));
+  }
+  if (i < n) s0 = f32x4_add(s0, f32x4_mul(vec_load(a + i), vec_load(b + i)));
+  if (i + 4 < n) s1 = f32x4_add(s1, f32x4_mul(vec_load(a + i + 4), vec_load(b + i + 4)));
+  if (i + 8 < n) s2 = f32x4_add(s2, f32x4_mul(vec_load(a + i + 8), vec_load(b + i + 8)));
+  return sum_lanes(s0, s1, s2, s3);
 }
 
 INLINE vec square_of_difference(const f32 *a, const f32 *b) {
@@ -205,22 +195,9 @@ static f32 encode_query(const f32 *x, u32 dim, u32 code_max, i16 *values, f32 *s
   return unit;
 }
 
-/* The lead of a vector: out[l] = direction l . x, for `lead` directions f32[n], n a multiple of 4. Two directions share a
- * pass over the vector. */
+/* The lead of a vector: out[l] = direction l . x, for `lead` directions f32[n], n a multiple of 4 */
 static void project(const f32 *directions, const f32 *x, u32 lead, u32 n, f32 *out) {
-  u32 l = 0;
-  for (; l + 2 <= lead; l += 2) {
-    const f32 *a = directions + l * n, *b = a + n;
-    Products p = {f32x4_zero(), f32x4_zero(), f32x4_zero(), f32x4_zero()}, r = p;
-    u32 i = 0;
-    for (; i + 16 <= n; i += 16) {
-      add_16_products(&p, a + i, x + i);
-      add_16_products(&r, b + i, x + i);
-    }
-    out[l] = add_last_products(p, a + i, x + i, n - i);
-    out[l + 1] = add_last_products(r, b + i, x + i, n - i);
-  }
-  if (l < lead) out[l] = dot_f32(directions + l * n, x, n);
+  for (u32 l = 0; l < lead; l++) out[l] = dot_f32(directions + l * n, x, n);
 }
 
 /* What a lead's code stands for, f32[n]: the sum of scale * values[l] * direction l, in the order of l. */

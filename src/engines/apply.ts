@@ -149,12 +149,18 @@ export class Applier {
 
   async #insert(inserts: ReadonlyMap<number, ShardInserts>): Promise<void> {
     const { dim } = this.#config;
+    const { stride, lists } = this.#layout;
     const answers = await Promise.allSettled(
       [...inserts].map(async ([shard, of]) => {
         const vectors = new Float32Array(of.operations.length * dim);
         for (const [i, operation] of of.operations.entries()) vectors.set(this.#vectorOf(operation), i * dim);
+        const rows = new Uint8Array(of.rows.length * stride);
+        for (const [i, { row }] of of.rows.entries()) rows.set(row, i * stride);
         const ids = of.operations.map(({ id }) => id);
-        const { ordinals, error } = await this.#change(shard, { insert: { ids, vectors, rows: of.rows } });
+        const hasLists = lists.count > 0 && { lists: of.rows.map((row) => row.lists) };
+        const { ordinals, error } = await this.#change(shard, {
+          insert: { ids, vectors, rows, ...hasLists },
+        });
         of.ordinals = ordinals;
         if (error) throw fromErrorRecord(error);
       }),

@@ -29,6 +29,7 @@ import {
   stageGeneration,
 } from '../storage/generation.ts';
 import { lockIndex } from '../storage/index-lock.ts';
+import type { LogExtent } from '../storage/update-log.ts';
 import type { Operation } from '../storage/update-record.ts';
 import type {
   DeleteAnswer,
@@ -46,9 +47,14 @@ import { WriteQueue } from './write-queue.ts';
 
 /** Generations that a checkpoint leaves, the one it wrote among them; the log goes back to the oldest. */
 const GENERATIONS_KEPT = 3;
-/** A checkpoint is made by itself when the log since the last one is longer than this, and than half the segments. */
+/**
+ * A checkpoint is made by itself when the log since the last one is longer than this, and than half the segments; or
+ * when more pins have changed than this, and than a quarter of them: they are kept in this process's memory.
+ */
 const CHECKPOINT_BYTES_MIN = 64 * 1024 * 1024;
 const CHECKPOINT_SHARE = 0.5;
+const CHECKPOINT_CHANGES_MIN = 20_000;
+const CHECKPOINT_CHANGES_SHARE = 0.25;
 /** Publishing replays with writes going on until so few updates are left that they can wait for the rest. */
 const CATCH_UP_UPDATES = 64;
 const CATCH_UP_ROUNDS = 8;
@@ -61,7 +67,7 @@ export interface LiveIndexOptions<Extra> {
   readonly readOnly?: boolean;
   /** Most bytes of one shard's memory. */
   readonly limitBytes?: number;
-  /** Bytes of log after which a checkpoint is made by itself; by the size of the index when absent. */
+  /** Bytes of log after which a checkpoint is made by itself; as the size of the index says when absent. */
   readonly checkpointBytes?: number;
   /** Hears what those who run the index should know, once each. */
   readonly onWarning?: (warning: Warning) => void;
@@ -104,6 +110,8 @@ export class LiveIndex<Extra> implements LiveEngine {
   /** Checkpoints and publishings, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #isCheckpointing = false;
+  /** Pins that had changed when a checkpoint failed. */
+  #changesAtFailure = 0;
   #closed: Promise<void> | undefined;
 
   private constructor(opened: Opened<Extra>) {
@@ -156,12 +164,16 @@ export class LiveIndex<Extra> implements LiveEngine {
     }
     const log = host.logs.logOf(dir, refusal !== undefined);
     try {
-      const extent = await openLog(log, refusal !== undefined, warn);
-      const { base, last } = extent ?? { base: 0, last: 0 };
-      const loaded = await loadNewestGood(dir, host, options, refusal !== undefined, base, warn);
+      const opening = openLog(log, refusal !== undefined, warn);
+      opening.catch(() => {});
+      const loaded = await loadNewestGood(dir, host, options, refusal !== undefined, opening, warn);
       const { seq } = loaded.manifest;
       let replayedBytes = 0;
+      let base = 0;
+      let last = 0;
       try {
+        const extent = await opening;
+        if (extent) ({ base, last } = extent);
         if (last > seq) {
           const { bytes, damaged } = await loaded.replay(log, last, await typesOfLog(dir, loaded.manifest));
           replayedBytes = bytes;
@@ -276,17 +288,27 @@ export class LiveIndex<Extra> implements LiveEngine {
 
   #onVisible(bytes: number): void {
     this.#loggedBytes += bytes;
-    const { manifest } = this.#loaded;
-    const segments = manifest.shards.reduce((sum, shard) => sum + shard.bytes, 0);
-    const limit =
-      this.#options.checkpointBytes ?? Math.max(CHECKPOINT_BYTES_MIN, segments * CHECKPOINT_SHARE);
-    if (this.#loggedBytes < limit || this.#isCheckpointing || this.#closed) return;
+    if (this.#isCheckpointing || this.#closed || !this.#isDue()) return;
     this.checkpoint().catch((error: Error) => {
       // Not again before as much has come once more
       this.#loggedBytes = 0;
+      this.#changesAtFailure = this.#loaded.pins.changes;
       const code = error instanceof NearpinError ? error.code : 'internal';
       this.#warn({ code, message: `a checkpoint failed: ${error.message}` });
     });
+  }
+
+  /** Whether so much has changed since the generation was written that it is time for another. */
+  #isDue(): boolean {
+    const { manifest, pins } = this.#loaded;
+    const { checkpointBytes } = this.#options;
+    if (checkpointBytes !== undefined) return this.#loggedBytes >= checkpointBytes;
+    const segments = manifest.shards.reduce((sum, shard) => sum + shard.bytes, 0);
+    return (
+      this.#loggedBytes >= Math.max(CHECKPOINT_BYTES_MIN, segments * CHECKPOINT_SHARE) ||
+      pins.changes - this.#changesAtFailure >=
+        Math.max(CHECKPOINT_CHANGES_MIN, pins.count * CHECKPOINT_CHANGES_SHARE)
+    );
   }
 
   #warn(warning: Warning): void {
@@ -349,6 +371,7 @@ export class LiveIndex<Extra> implements LiveEngine {
       generation = await publishGeneration(staging, (name) => encodeManifest(manifestOf(name)), isCurrent);
       await this.#loaded.become(join(this.#indexDir, generation), manifestOf(generation));
       this.#loggedBytes -= bytesBefore;
+      this.#changesAtFailure = 0;
       await this.#prune();
       return await this.#describeGeneration(generation);
     } finally {
@@ -513,7 +536,7 @@ async function loadNewestGood<Extra>(
   host: EngineHost,
   { attach, limitBytes }: LiveIndexOptions<Extra>,
   readOnly: boolean,
-  logBase: number,
+  opening: Promise<LogExtent | undefined>,
   warn: (warning: Warning) => void,
 ): Promise<LoadedGeneration<Extra>> {
   const names = await listGenerations(dir);
@@ -529,7 +552,8 @@ async function loadNewestGood<Extra>(
   for (const name of current === undefined ? older : [current, ...older]) {
     try {
       // Updates between the generation and the start of the log would be missing
-      if (name !== current && (await readManifest(join(dir, name))).seq < logBase) continue;
+      if (name !== current && (await readManifest(join(dir, name))).seq < ((await opening)?.base ?? 0))
+        continue;
       const loaded = await LoadedGeneration.load(join(dir, name), host, attach, limitBytes);
       if (name === current) return loaded;
       await fallBack(dir, name, bad, readOnly, warn, fault);

@@ -90,13 +90,16 @@ export class LoadedGeneration<Extra> {
   ): Promise<LoadedGeneration<Extra>> {
     const manifest = await readManifest(dir);
     await checkMemory(dir, manifest, host.availableBytes());
-    const store = await openPinStore(join(dir, manifest.pins.dir), manifest.pins);
-    let shards: ShardSet | undefined;
+    const options = { ...host, ...(limitBytes !== undefined && { limitBytes }) };
+    const [loading, opening] = await Promise.allSettled([
+      ShardSet.load(dir, manifest, options),
+      openPinStore(join(dir, manifest.pins.dir), manifest.pins),
+    ]);
+    const shards = loading.status === 'fulfilled' ? loading.value : undefined;
+    const store = opening.status === 'fulfilled' ? opening.value : undefined;
     try {
-      shards = await ShardSet.load(dir, manifest, {
-        ...host,
-        ...(limitBytes !== undefined && { limitBytes }),
-      });
+      if (!shards) throw (loading as PromiseRejectedResult).reason;
+      if (!store) throw (opening as PromiseRejectedResult).reason;
       checkPins(dir, manifest, shards, store);
       const pins = new LivePins(store, manifest.seq, manifest.count);
       const engine = new ShardEngine({ name: host.name, manifest, shards, pins });
@@ -105,7 +108,7 @@ export class LoadedGeneration<Extra> {
     } catch (error) {
       if (shards) await shards.close();
       else await letGo(manifest.shards.reduce((sum, { bytes }) => sum + bytes, 0));
-      await store.close();
+      await store?.close();
       throw error;
     }
   }

@@ -25,11 +25,14 @@ function change(shard: Shard, { remove, insert, rows }: ShardChange): ChangeAnsw
   for (const ordinal of remove ?? []) shard.remove(ordinal);
   const ordinals: number[] = [];
   if (insert) {
-    const dim = shard.dim;
+    const { ids, vectors, rows, lists } = insert;
+    const { dim } = shard;
+    const stride = rows.length / ids.length;
     try {
-      insert.ids.forEach((id, i) => {
-        const vector = insert.vectors.subarray(i * dim, (i + 1) * dim);
-        ordinals.push(shard.insert(vector, Buffer.from(id), insert.rows[i]!.row, insert.rows[i]!.lists));
+      ids.forEach((id, i) => {
+        const vector = vectors.subarray(i * dim, (i + 1) * dim);
+        const row = rows.subarray(i * stride, (i + 1) * stride);
+        ordinals.push(shard.insert(vector, Buffer.from(id), row, lists?.[i]));
       });
     } catch (error) {
       for (const ordinal of ordinals) shard.remove(ordinal);

@@ -10,12 +10,15 @@ import type { ErrorRecord } from '../lib/errors.ts';
 import type { SegmentSeal } from '../storage/segment.ts';
 import { Thread } from './thread.ts';
 
-/** Pins to insert; the arrays are as long as each other, `vectors` dim times as long. */
+/** Pins to insert, packed: a thousand small buffers would cost more to hand over than they hold. */
 export interface Inserts {
   readonly ids: readonly string[];
   /** f32[n][dim], of unit length under cosine. */
   readonly vectors: Float32Array;
-  readonly rows: readonly EncodedRow[];
+  /** u8[n][stride]. */
+  readonly rows: Uint8Array;
+  /** Per pin, where the index has `keyword[]` attributes. */
+  readonly lists?: readonly (readonly Uint32Array[])[];
 }
 
 /** What is to be done to a shard, in this order. */
@@ -58,7 +61,8 @@ export class ShardWriter {
 
   /** Changes are made in the order of the calls. Rejects with core_trap, shard_full (of rows) or closed. */
   change(change: ShardChange): Promise<ChangeAnswer> {
-    const transfer = change.insert ? [change.insert.vectors.buffer as ArrayBuffer] : [];
+    const { insert } = change;
+    const transfer = insert ? [insert.vectors.buffer as ArrayBuffer, insert.rows.buffer as ArrayBuffer] : [];
     return this.#thread.call<ChangeAnswer>(
       { do: 'change', shard: this.#shard, change } satisfies WriterCall,
       transfer,

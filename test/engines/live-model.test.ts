@@ -29,7 +29,7 @@ const CONFIG = resolveConfig({
   efConstruction: 40,
   precision: 'i8+f32',
 });
-const RUNS = process.env.NEARPIN_TEST_SLOW === '1' ? 300 : 25;
+const RUNS = process.env.NEARPIN_TEST_SLOW === '1' ? 300 : 15;
 
 let dir: string;
 let template: string;

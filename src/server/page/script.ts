@@ -56,11 +56,17 @@ function pictureOf(pin) {
   return tile;
 }
 
-function chipsOf(pin) {
+function shown(value, type) {
+  if (Array.isArray(value)) return value.join(', ');
+  return type === 'time' ? new Date(value).toISOString().slice(0, 16).replace('T', ' ') : value;
+}
+
+function chipsOf(index, pin) {
   const entries = Object.entries(pin.attributes ?? {});
   if (entries.length === 0) return [];
+  const types = index.config.attributes ?? {};
   return [make('ul', { className: 'chips' }, ...entries.map(([name, value]) =>
-    make('li', { textContent: name + ': ' + (Array.isArray(value) ? value.join(', ') : value) })))];
+    make('li', { textContent: name + ': ' + shown(value, types[name]) })))];
 }
 
 function cardOf(index, pin, meter) {
@@ -70,7 +76,7 @@ function cardOf(index, pin, meter) {
   if (meter) text.append(make('p', { className: 'score' },
     make('meter', { min: 0, max: 1, value: meter(pin.score), ariaHidden: 'true' }),
     make('span', { textContent: 'score ' + pin.score.toFixed(3) })));
-  text.append(...chipsOf(pin));
+  text.append(...chipsOf(index, pin));
   return make('a', { className: 'card', href: address(index.name, 'related', pin.id), title: 'Related to ' + title },
     pictureOf(pin), text);
 }
