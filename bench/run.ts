@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { NearpinError } from '../src/lib/errors.ts';
 import { type BenchSet, prepareSet, type SetSpec } from './data/sets.ts';
 import type { Definition } from './definition.ts';
+import { barsOf } from './report/bars.ts';
 import { coresFor, describeEnvironment } from './report/environment.ts';
 import { reportPage } from './report/page.ts';
 import type { BenchRecord, Results } from './report/record.ts';
+import { barTable } from './report/tables.ts';
+import { markdownTable } from './report/text.ts';
 import { runKernels } from './runs/kernel-run.ts';
 import { runLoads } from './runs/load-run.ts';
 import type { RunContext } from './runs/run-context.ts';
@@ -34,8 +37,8 @@ export interface BenchOptions {
 const ROWS_PER_PROGRESS = 1000;
 
 /**
- * Measures what the definitions say, and writes results.json and report.html. A set whose data are not there is left
- * out with a note; throws when that leaves nothing.
+ * Measures what the definitions say, and writes results.json, report.html, and bars.md, which documents quote. A set
+ * whose data are not there is left out with a note; throws when that leaves nothing.
  */
 export async function runBench(options: BenchOptions): Promise<Results> {
   const started = options.now();
@@ -75,6 +78,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
   mkdirSync(options.outDir, { recursive: true });
   writeFileSync(join(options.outDir, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(join(options.outDir, 'report.html'), reportPage(results));
+  writeFileSync(join(options.outDir, 'bars.md'), `${markdownTable(barTable(barsOf(records)))}\n`);
   return results;
 }
 

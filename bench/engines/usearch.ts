@@ -41,14 +41,18 @@ class UsearchIndex implements BenchIndex {
   #index: Index;
   #ef = NO_EF;
   #queries: readonly Float32Array[] = [];
-  #folder: string | undefined;
+  /** The file that the index is read from. */
+  #saved: string | undefined;
 
-  constructor(library: Usearch, spec: IndexSpec, scalar: UsearchScalar, rescored: boolean) {
+  /** @param saved a file that holds the index, which is empty otherwise */
+  constructor(library: Usearch, spec: IndexSpec, scalar: UsearchScalar, rescored: boolean, saved?: string) {
     this.#library = library;
     this.#spec = spec;
     this.#scalar = scalar;
     this.#vectors = rescored ? new Float32Array(spec.count * spec.dim) : null;
     this.#index = this.#make(NO_EF);
+    this.#saved = saved;
+    if (saved !== undefined) this.#index.load(saved);
   }
 
   #make(ef: number): Index {
@@ -63,11 +67,6 @@ class UsearchIndex implements BenchIndex {
     });
   }
 
-  get #path(): string {
-    this.#folder ??= mkdtempSync(join(tmpdir(), 'nearpin-usearch-'));
-    return join(this.#folder, 'index');
-  }
-
   add(rows: Float32Array, first: number): void {
     const keys = BigUint64Array.from({ length: rows.length / this.#spec.dim }, (_, i) => BigInt(first + i));
     this.#index.add(keys, rows, THREADS);
@@ -75,8 +74,10 @@ class UsearchIndex implements BenchIndex {
   }
 
   finish(): void {
-    this.#index.save(this.#path);
-    process.once('exit', () => rmSync(this.#folder!, { recursive: true, force: true }));
+    const folder = mkdtempSync(join(tmpdir(), 'nearpin-usearch-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    this.#saved = join(folder, 'index');
+    this.save(this.#saved);
   }
 
   prepare(queries: readonly Float32Array[]): void {
@@ -87,7 +88,7 @@ class UsearchIndex implements BenchIndex {
   search(q: number, k: number, ef: number, out: Uint32Array): number {
     if (ef !== this.#ef) {
       this.#index = this.#make(ef);
-      this.#index.load(this.#path);
+      this.#index.load(this.#saved!);
       this.#ef = ef;
     }
     const query = this.#queries[q]!;
@@ -112,7 +113,11 @@ class UsearchIndex implements BenchIndex {
 
   /** The file is what memory holds; with the vectors where they are kept for rescoring. */
   bytes(): number {
-    return statSync(this.#path).size + (this.#vectors?.byteLength ?? 0);
+    return statSync(this.#saved!).size + (this.#vectors?.byteLength ?? 0);
+  }
+
+  save(path: string): void {
+    this.#index.save(path);
   }
 }
 
@@ -123,5 +128,7 @@ export async function openUsearch(scalar: UsearchScalar, rescored = false): Prom
     takesEf: true,
     build: version,
     create: (spec) => new UsearchIndex(library, spec, scalar, rescored),
+    // The file has no vectors to rescore with
+    ...(!rescored && { load: (spec, path) => new UsearchIndex(library, spec, scalar, false, path) }),
   };
 }

@@ -1,13 +1,13 @@
 // Compiles hnswlib-node once more, for the processor of this machine: what npm builds runs on any x86-64 and so without
 // AVX. Needs what hnswlib-node needs anyway: python, make and a C++ compiler. The result stays in bench/peers/native.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const FLAGS = '-march=native -O3';
 const folder = fileURLToPath(new URL('native/', import.meta.url));
-const lock = JSON.parse(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8'));
-const { version } = lock.packages['node_modules/hnswlib-node'];
+const { version } = createRequire(import.meta.url)('hnswlib-node/package.json');
 
 mkdirSync(folder, { recursive: true });
 const manifest = {

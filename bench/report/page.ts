@@ -1,83 +1,66 @@
-/** A run as a page: what it was measured on, plots, tables. One file that needs nothing else. */
+/**
+ * A run as a page: where nearpin stands, what it was measured on, then each definition with its plots and tables. One
+ * file that needs nothing else.
+ */
+import { type Bar, barsOf, holds } from './bars.ts';
 import { escapeHtml } from './html.ts';
 import { paretoFront } from './pareto.ts';
 import { logAxis, plot, recallAxis, type Series, shortNumber } from './plot.ts';
-import type { Results, SearchRecord } from './record.ts';
-import { type Filtering, filteringsOf, type Panel, panelsOf, type Scaling, scalingsOf } from './summary.ts';
+import type { BenchRecord, Results, SearchRecord } from './record.ts';
+import { COLOUR_COUNT, STYLE } from './style.ts';
+import {
+  type Filtering,
+  filteringsOf,
+  ofKind,
+  type Panel,
+  panelsOf,
+  RECALLS,
+  type Scaling,
+  scalingsOf,
+  threadingsOf,
+} from './summary.ts';
 import {
   filterTables,
   indexTable,
+  kernelTable,
+  loadTable,
   number,
   pointsTable,
   recallTable,
   scalingTable,
+  serviceTable,
   type Table,
-  tablesOf,
+  threadTable,
 } from './tables.ts';
 import { isWords } from './text.ts';
 
-/** Of Okabe and Ito, whose colours differ for nearly everybody; the first is nearpin's where it is measured. */
-const COLOURS = [
-  '#d55e00',
-  '#0072b2',
-  '#009e73',
-  '#cc79a7',
-  '#e69f00',
-  '#56b4e9',
-  '#8a8a8a',
-  '#7a5195',
-  '#b5a900',
-  '#5b3a1e',
-];
+/** The number of each engine's colour, which it keeps throughout the page; nearpin's is the first. */
+type Colours = ReadonlyMap<string, number>;
 
-const STYLE = `
-:root { color-scheme: light dark; --ground: #fff; --ink: #1d1d1f; --quiet: #6b6b70; --line: #e3e3e6; --band: #f6f6f7; }
-@media (prefers-color-scheme: dark) {
-  :root { --ground: #18181a; --ink: #ececee; --quiet: #9a9aa0; --line: #333338; --band: #212124; }
+function coloursOf(records: readonly BenchRecord[]): Colours {
+  const names = new Set(['wasm', 'hnswlib', 'hnswlib-native']);
+  for (const { engine } of ofKind(records, 'search')) names.add(engine);
+  return new Map([...names].map((name, i) => [name, i % COLOUR_COUNT]));
 }
-body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 62rem; background: var(--ground); color: var(--ink);
-  font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.7rem; margin: 0 0 .3rem; }
-h2 { font-size: 1.15rem; margin: 3rem 0 .6rem; padding-top: 1.2rem; border-top: 1px solid var(--line); }
-h3 { font-size: .95rem; margin: 1.6rem 0 .4rem; }
-p, dl, li { color: var(--quiet); }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 1rem 0; font-size: .9rem; }
-dd { margin: 0; color: var(--ink); overflow-wrap: anywhere; }
-svg { width: 100%; height: auto; display: block; }
-svg text { fill: var(--quiet); font-size: 13px; }
-svg .axis { font-size: 14px; fill: var(--ink); }
-.grid line { stroke: var(--line); }
-.series polyline { fill: none; stroke: var(--colour); stroke-width: 2.5; stroke-linejoin: round; }
-.series :is(circle, rect, polygon) { fill: var(--colour); }
-.series .loose { opacity: .4; }
-.series text { fill: var(--ink); }
-.leader { fill: none; stroke: var(--colour); stroke-opacity: .35; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th, td { padding: .2rem .7rem; text-align: right; }
-th { color: var(--quiet); font-weight: 500; border-bottom: 1px solid var(--line); }
-tbody tr:nth-child(odd) { background: var(--band); }
-.words { text-align: left; }
-details { margin: 1rem 0; }
-summary { cursor: pointer; color: var(--quiet); }
-${COLOURS.map((colour, i) => `.s${i} { --colour: ${colour}; }`).join('\n')}
-`;
 
-function tableHtml(table: Table): string {
-  const cell = (tag: 'th' | 'td', text: string, column: number) =>
-    `<${tag}${isWords(table, column) ? ' class="words"' : ''}>${escapeHtml(text)}</${tag}>`;
-  const row = (tag: 'th' | 'td', cells: readonly string[]) =>
-    `<tr>${cells.map((text, column) => cell(tag, text, column)).join('')}</tr>`;
+function tableHtml(table: Table, colours: Colours): string {
+  const cell = (tag: 'th' | 'td', text: string, column: number) => {
+    const colour = tag === 'td' && table.heading[column] === 'engine' ? colours.get(text) : undefined;
+    const dot = colour === undefined ? '' : `<span class="dot s${colour}"></span>`;
+    return `<${tag}${isWords(table, column) ? ' class="words"' : ''}>${dot}${escapeHtml(text)}</${tag}>`;
+  };
+  const row = (tag: 'th' | 'td', cells: readonly string[]) => {
+    const isOwn = tag === 'td' && cells[table.heading.indexOf('engine')] === 'wasm';
+    return `<tr${isOwn ? ' class="s0"' : ''}>${cells.map((text, column) => cell(tag, text, column)).join('')}</tr>`;
+  };
   return (
     `<div class="scroll"><table><thead>${row('th', table.heading)}</thead>` +
     `<tbody>${table.rows.map((cells) => row('td', cells)).join('')}</tbody></table></div>`
   );
 }
 
-const titled = (table: Table) => `<h3>${escapeHtml(table.title)}</h3>${tableHtml(table)}`;
-
 /** Queries per second against recall: lines along the Pareto fronts, other points faint. */
-function paretoPlot(panel: Panel): string {
+function paretoPlot(panel: Panel, colours: Colours): string {
   const records = [...panel.engines.values()].flat();
   const point = (record: SearchRecord) => ({
     x: record.recall,
@@ -90,6 +73,7 @@ function paretoPlot(panel: Panel): string {
     const front = paretoFront(own);
     return {
       name,
+      colour: colours.get(name)!,
       line: front.map(point),
       loose: own.filter((record) => !front.includes(record)).map(point),
     };
@@ -97,6 +81,7 @@ function paretoPlot(panel: Panel): string {
   const x = recallAxis(
     `recall@${records[0]!.k}`,
     records.map(({ recall }) => recall),
+    RECALLS,
   );
   const y = logAxis(
     'queries per second',
@@ -105,27 +90,32 @@ function paretoPlot(panel: Panel): string {
   return plot(`${panel.title}: queries per second against recall`, x, y, series);
 }
 
-function panelHtml(panel: Panel): string {
+function panelHtml(panel: Panel, colours: Colours): string {
+  const { isCurve, threads, data } = panel;
   return (
-    `<h2>${escapeHtml(panel.title)}</h2>` +
-    (panel.isCurve
-      ? `${paretoPlot(panel)}<h3>At equal recall, read off the lines</h3>${tableHtml(recallTable(panel))}`
+    `<h3>${escapeHtml(data)}</h3>` +
+    (isCurve
+      ? `${paretoPlot(panel, colours)}<h4>At equal recall, read off the lines</h4>${tableHtml(recallTable(panel), colours)}`
       : '') +
-    (panel.threads === 1 ? `<h3>Indexes</h3>${tableHtml(indexTable(panel))}` : '') +
-    `<details${panel.isCurve ? '' : ' open'}><summary>All points</summary>${tableHtml(pointsTable(panel))}</details>`
+    (threads === 1 ? `<h4>Indexes</h4>${tableHtml(indexTable(panel), colours)}` : '') +
+    `<details${isCurve ? '' : ' open'}><summary>All points</summary>${tableHtml(pointsTable(panel), colours)}</details>`
   );
 }
 
-function scalingHtml(scaling: Scaling): string {
+function scalingHtml(scaling: Scaling, colours: Colours): string {
   const { dataset, recall, engines } = scaling;
-  const series = engines.map(({ engine, points }): Series => {
-    const hint = (n: number, us: number) => `${engine}, ${number(n)} vectors: ${number(us)} us`;
-    return {
+  const series = engines.map(
+    ({ engine, points }): Series => ({
       name: engine,
-      line: points.map(({ n, us }) => ({ x: n, y: us, hint: hint(n, us) })),
+      colour: colours.get(engine)!,
+      line: points.map(({ n, us }) => ({
+        x: n,
+        y: us,
+        hint: `${engine}, ${number(n)} vectors: ${number(us, 1)} us`,
+      })),
       loose: [],
-    };
-  });
+    }),
+  );
   const all = series.flatMap(({ line }) => line);
   const title = `${dataset}: time of a query at recall ${recall}, by size`;
   const x = logAxis(
@@ -136,42 +126,98 @@ function scalingHtml(scaling: Scaling): string {
     'microseconds a query',
     all.map((point) => point.y),
   );
-  return `<h2>${escapeHtml(title)}</h2>${plot(title, x, y, series)}${tableHtml(scalingTable(scaling))}`;
+  return `<h3>${escapeHtml(title)}</h3>${plot(title, x, y, series)}${tableHtml(scalingTable(scaling), colours)}`;
 }
 
-/** Time against the share that passes; the tables say the recall. */
-function filterHtml(filterings: readonly Filtering[]): string {
-  if (filterings.length === 0) return '';
-  const series = filterings.map(
-    ({ engine, filter, points }): Series => ({
-      name: `${engine}, ${filter}`,
-      line: points.map((record) => ({
-        x: record.selectivity!,
-        y: record.p50Us,
-        hint: `${engine}, ${record.selectivity! * 100} %: ${number(record.p50Us)} us at recall ${record.recall.toFixed(4)}`,
-      })),
-      loose: [],
-    }),
+const bySelectivity = (a: SearchRecord, b: SearchRecord) => a.selectivity! - b.selectivity!;
+
+/** Time against the share that passes, with one plot for each attribute; the tables say the recall. */
+function filterHtml(filterings: readonly Filtering[], colours: Colours): string {
+  const attributes = [...new Set(filterings.map(({ filter }) => filter))];
+  return attributes
+    .map((attribute) => {
+      const own = filterings.filter(({ filter }) => filter === attribute);
+      const series = own.map(
+        ({ engine, isFresh, points }): Series => ({
+          name: `${engine}, ${isFresh ? 'fresh filters' : 'one filter'}`,
+          colour: colours.get(engine)!,
+          isDashed: isFresh,
+          line: points.toSorted(bySelectivity).map((record) => ({
+            x: record.selectivity!,
+            y: record.p50Us,
+            hint: `${engine}, ${record.selectivity! * 100} %: ${number(record.p50Us)} us at recall ${record.recall.toFixed(4)}`,
+          })),
+          loose: [],
+        }),
+      );
+      const all = series.flatMap(({ line }) => line);
+      const title = `Time of a query against the share of the vectors that pass a filter by ${attribute}`;
+      const x = logAxis(
+        'share that passes',
+        all.map((point) => point.x),
+        (value) => `${shortNumber(value * 100)} %`,
+      );
+      const y = logAxis(
+        'p50, microseconds',
+        all.map((point) => point.y),
+      );
+      const tables = filterTables(own).map(
+        (table) => `<h4>${escapeHtml(table.title)}</h4>${tableHtml(table, colours)}`,
+      );
+      return `<h3>${escapeHtml(title)}</h3>${plot(title, x, y, series)}${tables.join('')}`;
+    })
+    .join('');
+}
+
+/** All that was measured by one definition. */
+function runHtml(run: string, id: string, records: readonly BenchRecord[], colours: Colours): string {
+  const tables = [
+    threadTable(threadingsOf(records)),
+    loadTable(ofKind(records, 'load')),
+    kernelTable(ofKind(records, 'kernel')),
+    serviceTable(ofKind(records, 'service')),
+  ];
+  return [
+    `<h2 id="${id}">${escapeHtml(run)}</h2>`,
+    ...scalingsOf(records).map((scaling) => scalingHtml(scaling, colours)),
+    filterHtml(filteringsOf(records), colours),
+    ...tables
+      .filter(({ rows }) => rows.length > 0)
+      .map((table) => `<h3>${escapeHtml(table.title)}</h3>${tableHtml(table, colours)}`),
+    ...panelsOf(records).map((panel) => panelHtml(panel, colours)),
+  ].join('\n');
+}
+
+/** A bar as a bar: how far what was measured reaches, and a line where it has to. */
+function barHtml(bar: Bar): string {
+  const { what, on, measured, byCpu, isLeast } = bar;
+  const end = Math.max(bar.bar * 1.5, measured * 1.05);
+  const share = (value: number) => `${((100 * Math.max(0, value)) / end).toFixed(1)}%`;
+  const isGood = holds(bar);
+  const cpu = byCpu === null ? '' : `; by CPU time ${number(byCpu, 2)}`;
+  return (
+    `<li class="${isGood ? 'yes' : 'no'}"><span class="sign">${isGood ? '✓' : '✗'}</span>` +
+    `<span>${escapeHtml(what)}<span class="on">${escapeHtml(on + cpu)}</span></span>` +
+    `<span class="track"><i style="width:${share(measured)}"></i><b style="left:${share(bar.bar)}"></b></span>` +
+    `<span class="measured">${number(measured, measured < 1 ? 3 : 2)}</span>` +
+    `<span class="goal">${isLeast ? '≥' : '≤'} ${bar.bar}</span></li>`
   );
-  const all = series.flatMap(({ line }) => line);
-  const title = 'Time of a query against the share of the vectors that pass a filter';
-  const x = logAxis(
-    'share that passes',
-    all.map((point) => point.x),
-    (value) => `${shortNumber(value * 100)} %`,
+}
+
+function barsHtml(bars: readonly Bar[]): string {
+  if (bars.length === 0) return '';
+  const held = bars.filter(holds).length;
+  return (
+    `<h2 id="bars">${held} of ${bars.length} bars hold</h2>` +
+    `<ul class="bars">${bars.map(barHtml).join('\n')}</ul>`
   );
-  const y = logAxis(
-    'p50, microseconds',
-    all.map((point) => point.y),
-  );
-  return `<h2>${title}</h2>${plot(title, x, y, series)}${filterTables(filterings).map(titled).join('')}`;
 }
 
 function factsHtml(results: Results): string {
   const { machine, commit, isDirty } = results;
   const state = commit === null ? 'none' : `${commit.slice(0, 12)}${isDirty ? ', changed since' : ''}`;
   const facts: Readonly<Record<string, string>> = {
-    measured: `${results.startedAt}, in ${number(results.tookS)} s`,
+    measured: `${results.startedAt.slice(0, 16).replace('T', ' ')} UTC, in ${number(results.tookS / 60, 1)} minutes`,
     machine: `${machine.cpu}, ${machine.cores} cores, ${number(machine.memoryBytes / 2 ** 30)} GiB, ${machine.os}`,
     'engines on': results.pinnedTo === null ? 'any core' : `core ${results.pinnedTo}`,
     node: results.node,
@@ -189,26 +235,23 @@ const METHOD =
 
 /** The page of a run. Everything that is not this program's own text is escaped. */
 export function reportPage(results: Results): string {
-  const { records } = results;
-  const panels = panelsOf(records);
-  const shown = new Set(
-    [
-      ...panels.flatMap((panel) => [pointsTable(panel), recallTable(panel), indexTable(panel)]),
-      ...scalingsOf(records).map(scalingTable),
-      ...filterTables(filteringsOf(records)),
-    ].map(({ title }) => title),
+  const { records, notes } = results;
+  const colours = coloursOf(records);
+  const bars = barsOf(records);
+  const runs = [...new Set(records.map(({ run }) => run))].map((run, i) => ({
+    name: run === '' ? 'Recall against speed' : run,
+    id: `run-${i}`,
+    records: records.filter((record) => record.run === run),
+  }));
+  const links = [...(bars.length > 0 ? [{ name: 'Bars', id: 'bars' }] : []), ...runs].map(
+    ({ name, id }) => `<a href="#${id}">${escapeHtml(name)}</a>`,
   );
-  const rest = tablesOf(results).filter(({ title }) => !shown.has(title));
   const body = [
-    `<h1>nearpin bench</h1><p>${escapeHtml(METHOD)}</p>`,
-    factsHtml(results),
-    results.notes.length > 0
-      ? `<ul>${results.notes.map((note) => `<li>${escapeHtml(note)}</li>`).join('')}</ul>`
-      : '',
-    ...panels.map(panelHtml),
-    ...scalingsOf(records).map(scalingHtml),
-    filterHtml(filteringsOf(records)),
-    ...rest.map((table) => `<h2>${escapeHtml(table.title)}</h2>${tableHtml(table)}`),
+    `<header><h1>nearpin bench</h1><p>${escapeHtml(METHOD)}</p>${factsHtml(results)}`,
+    notes.length > 0 ? `<ul>${notes.map((note) => `<li>${escapeHtml(note)}</li>`).join('')}</ul>` : '',
+    `<nav>${links.join('')}</nav></header>`,
+    barsHtml(bars),
+    ...runs.map(({ name, id, records: own }) => runHtml(name, id, own, colours)),
   ];
   return (
     `<!doctype html>\n<html lang="en"><head><meta charset="utf-8">` +

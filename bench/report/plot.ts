@@ -8,7 +8,14 @@ import { escapeHtml } from './html.ts';
 export interface Axis {
   readonly label: string;
   readonly place: (value: number) => number;
-  readonly ticks: readonly { readonly value: number; readonly label: string }[];
+  readonly ticks: readonly Tick[];
+}
+
+export interface Tick {
+  readonly value: number;
+  readonly label: string;
+  /** Whether figures are compared here. */
+  readonly isKey?: boolean;
 }
 
 export interface SeriesPoint {
@@ -24,13 +31,16 @@ export interface Series {
   readonly line: readonly SeriesPoint[];
   /** Points beside the line. */
   readonly loose: readonly SeriesPoint[];
+  /** Number of its colour and mark; what is the same in several plots has the same one. */
+  readonly colour: number;
+  readonly isDashed?: boolean;
 }
 
-const WIDTH = 860;
-const HEIGHT = 460;
-const LEFT = 84;
-const RIGHT = 190;
-const TOP = 18;
+const WIDTH = 900;
+const HEIGHT = 440;
+const LEFT = 76;
+const RIGHT = 200;
+const TOP = 14;
 const BOTTOM = 58;
 /** Between the names at the lines' ends. */
 const LABEL_HEIGHT = 16;
@@ -92,23 +102,31 @@ export function logAxis(
   };
 }
 
-const RECALL_TICKS = [0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9995, 0.9999];
+/** The first of two that would be too close to each other stays. */
+const RECALL_TICKS = [0.95, 0.99, 0.9, 0.999, 0.8, 0.5, 0, 0.9999, 0.98, 0.995, 0.9995, 0.7, 0.97, 0.998];
+const TICK_GAP = 0.05;
 
-/** An axis for recall on which what is missing is logarithmic: 0.9, 0.99 and 0.999 are equally far apart. */
-export function recallAxis(label: string, values: readonly number[]): Axis {
+/**
+ * An axis for recall on which what is missing is logarithmic: 0.9, 0.99 and 0.999 are equally far apart.
+ * @param keys the recalls that engines are compared at
+ */
+export function recallAxis(label: string, values: readonly number[], keys: readonly number[]): Axis {
   // A recall of one would be infinitely far away
   const clipped = (recall: number) => Math.min(recall, 0.99995);
   const depth = (recall: number) => -Math.log10(1 - clipped(recall));
   const low = depth(Math.min(...values)) - 0.08;
   const high = depth(Math.max(...values)) + 0.08;
   const place = (recall: number) => (depth(recall) - low) / (high - low);
+  const ticks: number[] = [];
+  for (const tick of RECALL_TICKS) {
+    const isFree = ticks.every((other) => Math.abs(place(other) - place(tick)) >= TICK_GAP);
+    if (place(tick) >= 0 && place(tick) <= 1 && isFree) ticks.push(tick);
+  }
+  ticks.sort((a, b) => a - b);
   return {
     label,
     place,
-    ticks: RECALL_TICKS.filter((tick) => place(tick) >= 0 && place(tick) <= 1).map((value) => ({
-      value,
-      label: String(value),
-    })),
+    ticks: ticks.map((value) => ({ value, label: String(value), isKey: keys.includes(value) })),
   };
 }
 
@@ -118,10 +136,10 @@ export function plot(title: string, x: Axis, y: Axis, series: readonly Series[])
   const atX = (value: number) => LEFT + x.place(value) * (right - LEFT);
   const atY = (value: number) => bottom - y.place(value) * (bottom - TOP);
   const grid = [
-    ...x.ticks.map(({ value, label }) => {
+    ...x.ticks.map(({ value, label, isKey }) => {
       const at = round(atX(value));
       return (
-        `<line x1="${at}" y1="${TOP}" x2="${at}" y2="${bottom}"/>` +
+        `<line${isKey ? ' class="key"' : ''} x1="${at}" y1="${TOP}" x2="${at}" y2="${bottom}"/>` +
         `<text x="${at}" y="${bottom + 20}" text-anchor="middle">${escapeHtml(label)}</text>`
       );
     }),
@@ -133,33 +151,33 @@ export function plot(title: string, x: Axis, y: Axis, series: readonly Series[])
       );
     }),
   ];
-  const drawn = series.map(({ line, loose }, i) => {
+  const drawn = series.map(({ line, loose, colour, isDashed }) => {
     const path = line.map((point) => `${round(atX(point.x))},${round(atY(point.y))}`).join(' ');
     const marks = (points: readonly SeriesPoint[], size: number) =>
       points.map(
         (point) =>
-          `<g>${mark(i, atX(point.x), atY(point.y), size)}<title>${escapeHtml(point.hint)}</title></g>`,
+          `<g>${mark(colour, atX(point.x), atY(point.y), size)}<title>${escapeHtml(point.hint)}</title></g>`,
       );
     return (
-      `<g class="series s${i}"><polyline points="${path}"/>${marks(line, 4).join('')}` +
+      `<g class="series s${colour}${isDashed ? ' dashed' : ''}"><polyline points="${path}"/>${marks(line, 4).join('')}` +
       `<g class="loose">${marks(loose, 3).join('')}</g></g>`
     );
   });
   const ends = series.map(({ line, loose }) => (line.at(-1) ?? loose.at(-1))!);
   const labels = spreadLabels(ends.map((end) => atY(end.y))).map((at, i) => {
-    const name = escapeHtml(series[i]!.name);
+    const { name, colour } = series[i]!;
     const [endX, endY] = [atX(ends[i]!.x), atY(ends[i]!.y)];
     return (
-      `<g class="series s${i}"><path class="leader" d="M${round(endX + 6)} ${round(endY)}L${right + 12} ${round(at)}"/>` +
-      `${mark(i, right + 20, at, 4)}<text x="${right + 32}" y="${round(at + 4)}">${name}</text></g>`
+      `<g class="series s${colour}"><path class="leader" d="M${round(endX + 6)} ${round(endY)}L${right + 12} ${round(at)}"/>` +
+      `${mark(colour, right + 20, at, 4)}<text x="${right + 32}" y="${round(at + 4)}">${escapeHtml(name)}</text></g>`
     );
   });
   return (
-    `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(title)}">` +
+    `<figure><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeHtml(title)}">` +
     `<g class="grid">${grid.join('')}</g>` +
     `<text class="axis" x="${(LEFT + right) / 2}" y="${HEIGHT - 12}" text-anchor="middle">${escapeHtml(x.label)}</text>` +
     `<text class="axis" transform="translate(18 ${(TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">` +
-    `${escapeHtml(y.label)}</text>${drawn.join('')}${labels.join('')}</svg>`
+    `${escapeHtml(y.label)}</text>${drawn.join('')}${labels.join('')}</svg></figure>`
   );
 }
 

@@ -18,6 +18,8 @@ export interface Panel {
   readonly dataset: string;
   readonly n: number;
   readonly threads: number;
+  /** The data, k and threads; and the same after the name of the run. */
+  readonly data: string;
   readonly title: string;
   /** Whether any engine was measured at several widths. */
   readonly isCurve: boolean;
@@ -40,16 +42,18 @@ const countOf = (n: number): string => n.toLocaleString('en-US');
 
 export function panelsOf(records: readonly BenchRecord[]): Panel[] {
   const plain = ofKind(records, 'search').filter(({ filter }) => filter === undefined);
-  const title = ({ run, dataset, n, metric, k, threads }: SearchRecord) => {
+  const data = ({ dataset, n, metric, k, threads }: SearchRecord) => {
     const lanes = threads === 1 ? 'one thread' : `${threads} threads`;
-    const data = `${dataset}, ${countOf(n)} vectors, ${metric}, recall@${k}, ${lanes}`;
-    return run === '' ? data : `${run}: ${data}`;
+    return `${dataset}, ${countOf(n)} vectors, ${metric}, recall@${k}, ${lanes}`;
   };
+  const title = (record: SearchRecord) =>
+    record.run === '' ? data(record) : `${record.run}: ${data(record)}`;
   return [...groupBy(plain, title).values()].map((group) => ({
     run: group[0]!.run,
     dataset: group[0]!.dataset,
     n: group[0]!.n,
     threads: group[0]!.threads,
+    data: data(group[0]!),
     title: title(group[0]!),
     isCurve: new Set(group.map(({ ef }) => ef)).size > 1,
     engines: groupBy(group, ({ engine }) => engine),
@@ -176,6 +180,7 @@ export function filteringsOf(records: readonly BenchRecord[]): Filtering[] {
 
 /** One engine at one width in several numbers of threads. */
 export interface Threading {
+  readonly run: string;
   readonly dataset: string;
   readonly n: number;
   readonly engine: string;
@@ -190,7 +195,7 @@ export function threadingsOf(records: readonly BenchRecord[]): Threading[] {
   return [...groupBy(plain, keyOf).values()]
     .filter((points) => new Set(points.map(({ threads }) => threads)).size > 1)
     .map((points) => {
-      const { dataset, n, engine, ef } = points[0]!;
-      return { dataset, n, engine, ef, points };
+      const { run, dataset, n, engine, ef } = points[0]!;
+      return { run, dataset, n, engine, ef, points };
     });
 }

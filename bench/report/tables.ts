@@ -38,7 +38,19 @@ const percent = (share: number) => `${number(share * 100, share < 0.01 ? 1 : 0)}
 export function pointsTable(panel: Panel): Table {
   return {
     title: panel.title,
-    heading: ['engine', 'ef', 'recall', 'by id', 'QPS', 'min', 'max', 'p50 us', 'p99 us', 'CPU us'],
+    heading: [
+      'engine',
+      'ef',
+      'recall',
+      'by id',
+      'QPS',
+      'min',
+      'max',
+      'p50 us',
+      'p99 us',
+      'CPU us',
+      'distances',
+    ],
     rows: [...panel.engines.values()]
       .flat()
       .map((record) => [
@@ -52,6 +64,7 @@ export function pointsTable(panel: Panel): Table {
         us(record.p50Us),
         us(record.p99Us),
         us(record.cpuUs),
+        number(record.work.distances),
       ]),
   };
 }
@@ -87,6 +100,7 @@ export function indexTable(panel: Panel): Table {
       `/ ${REFERENCE}`,
       'file B',
       'RSS B',
+      'load ms',
     ],
     rows: [...panel.engines.keys()].map((engine) => {
       const record = first(engine)!;
@@ -100,6 +114,7 @@ export function indexTable(panel: Panel): Table {
         ratio(record.bytesPerVector, reference?.bytesPerVector),
         number(record.fileBytesPerVector),
         number(record.rssBytesPerVector),
+        number(record.loadS === null ? null : record.loadS * 1000),
       ];
     }),
   };

@@ -20,6 +20,13 @@ export function formatTable(table: Table): string {
   return [table.title, '', ...lines].join('\n');
 }
 
+/** The same for a document in Markdown. */
+export function markdownTable(table: Table): string {
+  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const rule = table.heading.map((_, i) => (isWords(table, i) ? '---' : '---:'));
+  return [row(table.heading), row(rule), ...table.rows.map(row)].join('\n');
+}
+
 /** The tables that the command line prints, and what was remarked. */
 export function formatResults(results: Results): string {
   return [...tablesOf(results).map(formatTable), ...results.notes.map((note) => `Note: ${note}`)].join(

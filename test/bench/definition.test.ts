@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import test from 'node:test';
 import {
@@ -31,6 +32,11 @@ test('every definition that is shipped can be read', () => {
     assert.ok(names.includes(name), name);
   }
   for (const name of names) assert.notEqual(readDefinition(name).title, '', name);
+});
+
+test('the definitions are part of the package', () => {
+  const { files } = createRequire(import.meta.url)('nearpin/package.json') as { files: string[] };
+  assert.ok(files.includes('bench/definitions'));
 });
 
 test('what a definition leaves out has a default, and its own values stand', () => {

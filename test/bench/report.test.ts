@@ -6,7 +6,7 @@ import { logAxis, recallAxis, spreadLabels } from '../../bench/report/plot.ts';
 import type { BenchRecord } from '../../bench/report/record.ts';
 import { spreadOf } from '../../bench/report/statistics.ts';
 import { compare, filteringsOf, panelsOf, scalingsOf } from '../../bench/report/summary.ts';
-import { formatResults } from '../../bench/report/text.ts';
+import { formatResults, markdownTable } from '../../bench/report/text.ts';
 import { curve, resultsOf, searchRecord } from './results.ts';
 
 const wasm = curve({ engine: 'wasm' }, [
@@ -132,6 +132,11 @@ test('the tables say every engine, every kind of run and every note', () => {
   assert.doesNotMatch(text, /NaN|undefined|Infinity|null/);
 });
 
+test('a table for a document has a rule, and numbers to the right', () => {
+  const table = { title: 'T', heading: ['engine', 'QPS'], rows: [['wasm', '1,000']] };
+  assert.equal(markdownTable(table), '| engine | QPS |\n| --- | ---: |\n| wasm | 1,000 |');
+});
+
 /** Tags that are opened and not closed, or closed and not opened. */
 function unbalanced(html: string): string[] {
   const open: string[] = [];
@@ -151,7 +156,7 @@ test('the page is whole, holds a plot of each curve, and no number that is none'
   for (const part of ['<svg', 'polyline', 'recall@10', 'a note', 'A processor', 'np_dot_i8']) {
     assert.ok(page.includes(part), part);
   }
-  assert.doesNotMatch(page, /(src|href)="/, 'it needs nothing else');
+  assert.doesNotMatch(page, /(src|href)="[^#]|@import|url\(/, 'it needs nothing else');
 });
 
 test('what results say cannot become part of the page', () => {
@@ -186,8 +191,8 @@ test('labels stay in order, apart and within the plot', () => {
 test('axes hold their values, rising from left to right', () => {
   for (const axis of [
     logAxis('x', [3, 700]),
-    recallAxis('recall', [0.5, 0.99, 1]),
-    recallAxis('recall', [1]),
+    recallAxis('recall', [0.5, 0.99, 1], []),
+    recallAxis('recall', [1], []),
   ]) {
     const places = axis.ticks.map(({ value }) => axis.place(value));
     for (const place of places) assert.ok(place >= 0 && place <= 1);
@@ -196,5 +201,5 @@ test('axes hold their values, rising from left to right', () => {
       places.toSorted((a, b) => a - b),
     );
   }
-  assert.equal(recallAxis('recall', [0.5, 1]).place(1) <= 1, true);
+  assert.equal(recallAxis('recall', [0.5, 1], []).place(1) <= 1, true);
 });

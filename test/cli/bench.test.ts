@@ -40,6 +40,12 @@ test('vectors, queries and truth from files give results, a table and a page', a
   assert.deepEqual(results, JSON.parse(readFileSync(at('out/results.json'), 'utf8')));
   assert.match(readFileSync(at('out/report.html'), 'utf8'), /^<!doctype html>[\s\S]*wasm[\s\S]*<\/html>\n$/);
 
+  assert.equal(
+    results.command,
+    `nearpin bench ${[...files, '--truth', at('truth.ivecs'), ...common].join(' ')} --json`,
+  );
+  assert.match(readFileSync(at('out/bars.md'), 'utf8'), /^\| what \| on \| measured/);
+
   const records = results.records as readonly SearchRecord[];
   assert.deepEqual(records.map(({ engine, ef }) => [engine, ef]).sort(), [
     ['exact', 0],

@@ -85,7 +85,7 @@ export function benchCommand(terminal: Terminal): Command {
   return new Command('bench')
     .description(
       'measure recall against speed, of nearpin and of other engines, on the same data in one run; ' +
-        'writes results.json and report.html',
+        'writes results.json, report.html and bars.md',
     )
     .addOption(
       option(
@@ -218,6 +218,12 @@ function definitionsOf(options: BenchCommandOptions): Definition[] {
   return given.map((definition) => override(definition, { ...over, count, queryCount }));
 }
 
+/** What was typed less where things lie on this machine, which changes nothing that is measured. */
+function withoutFolders(args: readonly string[]): string[] {
+  const isFolder = (arg: string | undefined) => /^--(out|cache|data)(=|$)/.test(arg ?? '');
+  return args.filter((arg, i) => !isFolder(arg) && !(isFolder(args[i - 1]) && !args[i - 1]!.includes('=')));
+}
+
 async function bench(options: BenchCommandOptions, terminal: Terminal): Promise<void> {
   const definitions = definitionsOf(options);
   const abort = new AbortController();
@@ -233,7 +239,7 @@ async function bench(options: BenchCommandOptions, terminal: Terminal): Promise<
       dataDir: options.data,
       cores: options.pin === 'none' ? null : options.pin,
       reuse: options.reuse,
-      command: ['nearpin', ...process.argv.slice(2)].join(' '),
+      command: ['nearpin', ...withoutFolders(process.argv.slice(2))].join(' '),
       now: () => new Date(),
       signal: abort.signal,
       onNote: (line) => terminal.note(line),
@@ -241,7 +247,7 @@ async function bench(options: BenchCommandOptions, terminal: Terminal): Promise<
     });
     terminal.clear();
     terminal.print(options.json ? JSON.stringify(results) : formatResults(results));
-    terminal.note(`${join(options.out, 'results.json')} and report.html are written`);
+    terminal.note(`${join(options.out, 'results.json')} report.html and bars.md are written`);
   } finally {
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
