@@ -152,7 +152,7 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
 /** Refuses to build a generation that the log could not bring up to date. */
 async function checkLog(indexDir: string, seq: number): Promise<void> {
   if (!hasLog(indexDir)) return;
-  const log = UpdateLog.open(indexDir, true)!;
+  const log = UpdateLog.open(indexDir, 'read')!;
   const { base, last } = log.extent();
   await log.close();
   if (seq >= base) return;

@@ -1,6 +1,6 @@
 /**
  * Verifies the current generation of an index: every checksum, every invariant of the graphs, that pin store and
- * shards speak of the same pins, and recall on a sample. It reads everything and changes nothing.
+ * shards speak of the same pins, the updates of the log, and recall on a sample. It reads everything and changes nothing.
  */
 import { join } from 'node:path';
 import type { Shard } from '../core/shard.ts';
@@ -15,6 +15,7 @@ import { ShardSet } from '../shards/shard-set.ts';
 import type { Writers } from '../shards/writers.ts';
 import { currentGeneration, readManifest } from '../storage/generation.ts';
 import { openPinStore, type PinStore } from '../storage/pin-store.ts';
+import { UpdateLog } from '../storage/update-log.ts';
 
 export interface VerifyOptions {
   readonly module: WasmModule;
@@ -43,6 +44,9 @@ export interface VerifyReport {
   readonly problems: readonly VerifyProblem[];
 }
 
+/** Bytes of updates that are looked at at once. */
+const LOG_READ_BYTES = 4 * 1024 * 1024;
+
 /** Problems of one kind that are listed; the rest are counted. */
 const LISTED = 10;
 
@@ -60,7 +64,11 @@ export async function verifyIndex(indexDir: string, options: VerifyOptions): Pro
     pins = await openPinStore(join(dir, manifest.pins.dir), manifest.pins);
     const set = await ShardSet.load(dir, manifest, options);
     shards = set;
-    problems.push(...checkGraphs(set), ...checkPins(manifest, set, pins));
+    problems.push(
+      ...checkGraphs(set),
+      ...checkPins(manifest, set, pins),
+      ...(await checkLog(indexDir, manifest)),
+    );
     const recall = problems.length === 0 ? await measureRecall(set, options) : null;
     if (recall !== null && recall < options.minRecall) {
       const message = `recall@${options.k} at ef ${options.ef} is ${recall}, below ${options.minRecall}`;
@@ -74,6 +82,27 @@ export async function verifyIndex(indexDir: string, options: VerifyOptions): Pro
   } finally {
     await shards?.close();
     await pins?.close();
+  }
+}
+
+/** Every update after the generation's seq is whole. Another process may be writing further ones. */
+async function checkLog(indexDir: string, { seq }: Manifest): Promise<VerifyProblem[]> {
+  const log = UpdateLog.open(indexDir, 'read');
+  if (!log) return [];
+  try {
+    const { base, last } = log.extent();
+    const damaged: number[] = [];
+    for (let at = seq; at < last; ) {
+      const read = log.read(at, last, LOG_READ_BYTES);
+      damaged.push(...read.damaged);
+      at = read.through;
+    }
+    return [
+      ...(base > seq ? [`updates ${seq + 1} to ${base} are in neither the generation nor the log`] : []),
+      ...(damaged.length > 0 ? [`updates ${damaged.join(', ')} of the log are damaged`] : []),
+    ].map((message) => ({ code: 'corrupt_file', message }));
+  } finally {
+    await log.close();
   }
 }
 

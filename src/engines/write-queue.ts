@@ -212,8 +212,7 @@ export class WriteQueue {
       if (isFull && !isDurable && group.length > 1) {
         for (const write of group) this.#underWay.delete(write);
         this.#waiting.unshift(...group.map((write) => ({ ...write, isAlone: true })));
-        this.#groups--;
-        commitEnded();
+        this.#endGroup(commitEnded);
         return;
       }
       this.#dropWaiting(error, group);
@@ -225,6 +224,10 @@ export class WriteQueue {
         this.#hooks.onFault(error);
       }
     }
+    this.#endGroup(commitEnded);
+  }
+
+  #endGroup(commitEnded: () => void): void {
     this.#groups--;
     commitEnded();
     this.#pump();

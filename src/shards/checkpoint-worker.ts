@@ -96,9 +96,9 @@ function* keywords(before: PinStore, more: readonly KeywordEntry[]): Generator<K
 /** Every pin that updates after the base generation have changed, as they leave it. */
 async function changesSince(call: WriteCall, before: PinStore): Promise<Map<string, Changed>> {
   const changed = new Map<string, Changed>();
-  const log = UpdateLog.open(call.indexDir, false);
+  const log = UpdateLog.open(call.indexDir, 'join');
   try {
-    for (let seq = call.base.seq; log && seq < call.seq; ) {
+    for (let seq = call.base.seq; seq < call.seq; ) {
       const { updates, through } = log.read(seq, call.seq, READ_BYTES);
       for (const { seq, bytes } of updates) {
         for (const operation of decodeUpdate(bytes).operations) {
@@ -119,7 +119,7 @@ async function changesSince(call: WriteCall, before: PinStore): Promise<Map<stri
       seq = through;
     }
   } finally {
-    await log?.close();
+    await log.close();
   }
   return changed;
 }

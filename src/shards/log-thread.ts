@@ -1,4 +1,5 @@
 /** Update logs seen from the thread that serves: the calls of log-worker.ts, which waits for the disk. */
+import { NearpinError } from '../lib/errors.ts';
 import { hasLog, type LogExtent, type LoggedUpdate } from '../storage/update-log.ts';
 import type { LogCall, OpenAnswer, ReadAnswer } from './log-worker.ts';
 import { Thread } from './thread.ts';
@@ -19,8 +20,14 @@ export class IndexLog {
     this.#readOnly = readOnly;
   }
 
-  #call<Answer>(call: LogCall): Promise<Answer> {
-    return this.#thread.call<Answer>(call);
+  async #call<Answer>(call: LogCall): Promise<Answer> {
+    try {
+      return await this.#thread.call<Answer>(call);
+    } catch (error) {
+      // The thread has died, and with it what it had open: the next call opens it again
+      if (error instanceof NearpinError && error.code === 'closed') this.#opened = undefined;
+      throw error;
+    }
   }
 
   #open(): Promise<OpenAnswer> {
@@ -68,7 +75,8 @@ export class IndexLog {
    * Updates after `after` up to `last`, at least one if there are any, the numbers of those that are damaged, and up to
    * where it looked.
    */
-  read(after: number, last: number, bytesMax: number): Promise<ReadAnswer> {
+  async read(after: number, last: number, bytesMax: number): Promise<ReadAnswer> {
+    await this.#open();
     return this.#call({ do: 'read', log: this.#number, after, last, bytesMax });
   }
 

@@ -35,7 +35,7 @@ function logOf(number: number): UpdateLog {
 serveCalls<LogCall>(async (call) => {
   switch (call.do) {
     case 'open': {
-      const log = UpdateLog.open(call.indexDir, call.readOnly);
+      const log = UpdateLog.open(call.indexDir, call.readOnly ? 'read' : 'write');
       if (log) logs.set(call.log, log);
       return { value: log?.extent() satisfies OpenAnswer };
     }

@@ -1,6 +1,7 @@
 /**
  * A thread that keeps state and answers calls one after the other, in the order in which they were made. (Piscina's
  * threads are for work that any of them can do.) The thread keeps the process alive only while a call is unanswered.
+ * One that has died is followed by another at the next call, which knows nothing of what the first one kept.
  */
 import { parentPort, type Transferable, Worker } from 'node:worker_threads';
 import { type ErrorRecord, fromErrorRecord, NearpinError, toErrorRecord } from '../lib/errors.ts';
@@ -61,7 +62,7 @@ export class Thread {
       cause = error;
     });
     worker.on('exit', () => {
-      this.#closed = true;
+      if (this.#worker === worker) this.#worker = undefined;
       for (const { reject } of this.#waiting.values()) {
         reject(new NearpinError('closed', 'the thread has ended', [], { cause }));
       }

@@ -34,6 +34,15 @@ function isAlive(owner: string): boolean {
   return startOf(Number(pid)) === start;
 }
 
+/** Whether a live process, this one or another, writes to an index. */
+export function isLocked(indexDir: string): boolean {
+  try {
+    return isAlive(readFileSync(join(indexDir, LOCK_FILE), 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Takes the lock of an index. @returns how to give it back
  * Throws index_locked when a live process has it, io_error when the directory cannot be written to.

@@ -9,25 +9,19 @@
  * Keys are bytes: `u` and the sequence number as a big-endian u64, or `b`, under which lies the sequence number before
  * the first that the log can still give. Values are the bytes of update-record.ts, which carry a checksum.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { NearpinError } from '../lib/errors.ts';
 import { failpoint } from '../lib/failpoints.ts';
 import { corruptFile, fileError } from './file-error.ts';
+import { isLocked } from './index-lock.ts';
+import { checkLmdbFile, LMDB_PAGE_BYTES } from './lmdb-file.ts';
 import { isWhole } from './update-record.ts';
 
 /** Name of the log's directory in the index's. */
 export const LOG_DIR = 'updates';
 const DATA_FILE = 'data.mdb';
-const PAGE_BYTES = 4096;
-const META_MAGIC = 0xbeefc0de;
-/** Offsets in a meta page, behind the header of the page. */
-const MAGIC_AT = 24;
-const PAGE_SIZE_AT = 48;
-const LAST_PAGE_AT = 144;
-const META_BYTES = 176;
-
 const BASE_KEY = Buffer.from('b');
 const UPDATE_PREFIX = 0x75;
 /** Updates that one transaction removes, so that no writer waits long for it. */
@@ -61,32 +55,9 @@ function seqBytes(seq: number): Buffer {
 
 const seqOf = (key: Buffer): number => Number(key.readBigUInt64BE(1));
 
-/**
- * LMDB trusts the file that it maps: one that was cut would end the process. So its meta pages are held against its
- * size first. Throws corrupt_file.
- */
-function checkFile(file: string): void {
-  const { size } = statSync(file);
-  const fd = openSync(file, 'r');
-  try {
-    const meta = Buffer.alloc(META_BYTES);
-    let pages = 0;
-    for (const page of [0, 1]) {
-      const isThere = readSync(fd, meta, 0, META_BYTES, page * PAGE_BYTES) === META_BYTES;
-      if (
-        !isThere ||
-        meta.readUInt32LE(MAGIC_AT) !== META_MAGIC ||
-        meta.readUInt32LE(PAGE_SIZE_AT) !== PAGE_BYTES
-      ) {
-        throw corruptFile(file, 'has no meta pages of an update log');
-      }
-      pages = Math.max(pages, Number(meta.readBigUInt64LE(LAST_PAGE_AT)) + 1);
-    }
-    // The two pages after a fresh environment's meta pages need not have been written yet
-    if (size < pages * PAGE_BYTES) throw corruptFile(file, `has ${size} bytes of ${pages * PAGE_BYTES}`);
-  } finally {
-    closeSync(fd);
-  }
+/** Keys that a log holds. */
+function isLogKey(key: Buffer): boolean {
+  return key.equals(BASE_KEY) || (key.length === 9 && key[0] === UPDATE_PREFIX);
 }
 
 /** The disk's refusal of a write. LMDB reports a write that was cut short as an I/O error. */
@@ -108,22 +79,28 @@ export class UpdateLog {
   }
 
   /**
-   * Opens the log in an index's directory, making it when there is none and it may be written.
+   * Opens the log in an index's directory. To write, which makes it when there is none, the index must be locked; to
+   * `join` is to open it once more in the process that writes. Its pages are checked first, unless they change
+   * meanwhile: then who writes has checked them.
    * @returns undefined when there is none and it is only read. Throws corrupt_file or io_error.
    */
-  static open(indexDir: string, readOnly: boolean): UpdateLog | undefined {
+  static open(indexDir: string, mode: 'write' | 'join'): UpdateLog;
+  static open(indexDir: string, mode: 'write' | 'join' | 'read'): UpdateLog | undefined;
+  static open(indexDir: string, mode: 'write' | 'join' | 'read'): UpdateLog | undefined {
     const dir = join(indexDir, LOG_DIR);
     const file = join(dir, DATA_FILE);
+    const readOnly = mode === 'read';
     const isThere = existsSync(file) && statSync(file).size > 0;
     if (!isThere && readOnly) return undefined;
-    if (isThere) checkFile(file);
+    const isChanging = mode === 'join' || (mode === 'read' && isLocked(indexDir));
+    if (isThere && !isChanging) checkLmdbFile(file, isLogKey);
     try {
       if (!readOnly) mkdirSync(dir, { recursive: true });
       const database = open<Uint8Array, Buffer>({
         path: dir,
         encoding: 'binary',
         keyEncoding: 'binary',
-        pageSize: PAGE_BYTES,
+        pageSize: LMDB_PAGE_BYTES,
         // A commit returns when it is on the disk
         overlappingSync: false,
         readOnly,

@@ -7,9 +7,12 @@ import { after, before, describe, it } from 'node:test';
 import { Compile } from 'typebox/compile';
 import { createCatalog, type LoadedCatalog } from '../../src/cli/catalog.ts';
 import { createClient, type NearpinClient } from '../../src/client/client.ts';
+import type { LiveEngine } from '../../src/engines/engine.ts';
 import { createEngineHost } from '../../src/engines/engine-host.ts';
+import { type ErrorCode, NearpinError } from '../../src/lib/errors.ts';
 import { SCHEMAS, type SchemaName } from '../../src/server/schemas.ts';
-import { exchange, pack, serve } from '../support/http.ts';
+import { catalogOf, exchange, pack, serve, served } from '../support/http.ts';
+import { memoryEngine } from '../support/memory-engine.ts';
 
 const DIM = 4;
 const host = createEngineHost('wasm', 1);
@@ -180,6 +183,41 @@ describe('a write over HTTP', () => {
     assert.deepEqual(answer.body, { seq: 1, upserted: 1 });
     const pin = await json('GET', `/v1/indexes/${name}/pins/m?include=vector`);
     assert.deepEqual(pin.body.vector, [1, 2, 3, 4]);
+  });
+});
+
+describe('a write that finds no room', () => {
+  it('is told to come again, or why it cannot', async () => {
+    const refusing = (code: ErrorCode) => ({
+      ...served({ name: code, engine: memoryEngine({ dim: DIM, pins: [] }), model: null }),
+      live: { upsert: () => Promise.reject(new NearpinError(code, 'no room')) } as unknown as LiveEngine,
+    });
+    const codes = ['too_many_writes', 'disk_full', 'shard_full', 'index_locked'] as const;
+    const { app, url } = await serve({
+      catalog: catalogOf(codes.map((name) => ({ name, status: 'ready', index: refusing(name) }))),
+    });
+    try {
+      for (const [code, status, retryAfter] of [
+        ['too_many_writes', 429, '1'],
+        ['disk_full', 507, null],
+        ['shard_full', 507, null],
+        ['index_locked', 409, null],
+      ] as const) {
+        const answer = await exchange(`${url}/v1/indexes/${code}/pins`, {
+          method: 'PUT',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ pins: [{ id: 'a', vector: [1, 2, 3, 4] }] }),
+        });
+        assert.deepEqual(
+          [answer.status, answer.body.code, answer.headers.get('retry-after')],
+          [status, code, retryAfter],
+        );
+      }
+      const given = await exchange(`${url}/v1/aliases`);
+      assert.deepEqual([given.status, given.body.code], [501, 'not_supported']);
+    } finally {
+      await app.close();
+    }
   });
 });
 

@@ -1,10 +1,11 @@
 /** The update log and its records: what goes in comes out, in order, and what is damaged is found. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { Prng } from '../../src/lib/prng.ts';
 import { hasLog, UpdateLog } from '../../src/storage/update-log.ts';
 import { decodeUpdate, encodeUpdate, isWhole, type Operation } from '../../src/storage/update-record.ts';
 
@@ -81,8 +82,8 @@ describe('a log', () => {
   test('gives what was appended, after any number, in pieces, and after it was opened again', async () => {
     const at = join(dir, 'appended');
     assert.equal(hasLog(at), false);
-    assert.equal(UpdateLog.open(at, true), undefined);
-    let log = UpdateLog.open(at, false)!;
+    assert.equal(UpdateLog.open(at, 'read'), undefined);
+    let log = UpdateLog.open(at, 'write');
     log.append([6, 7].map(updateOf));
     log.append([9].map(updateOf));
     assert.deepEqual(log.extent(), { base: 5, last: 9 });
@@ -94,7 +95,7 @@ describe('a log', () => {
     log.takeBack([9]);
     assert.deepEqual(log.extent(), { base: 5, last: 7 });
     await log.close();
-    log = UpdateLog.open(at, true)!;
+    log = UpdateLog.open(at, 'read')!;
     assert.deepEqual(seqsOf(log.read(0, 99, 1e6)), [6, 7]);
     assert.deepEqual(decodeUpdate(log.read(6, 7, 1).updates[0]!.bytes).operations, [
       { kind: 'delete', id: 'p7' },
@@ -102,18 +103,58 @@ describe('a log', () => {
     await log.close();
   });
 
+  test('is opened after any damage of its pages, or refused, and never ends the process', async () => {
+    const at = join(dir, 'damaged');
+    const log = UpdateLog.open(at, 'write');
+    for (let seq = 1; seq <= 300; seq++) {
+      const text = 'x'.repeat(seq % 40 === 0 ? 20_000 : 300);
+      const operations: Operation[] = [
+        { kind: 'upsert', id: `p${seq}`, vector: Float32Array.of(seq), text, attributes: {}, payload: null },
+      ];
+      log.append([{ seq, bytes: encodeUpdate({ model: null, operations }) }]);
+      if (seq % 100 === 0) log.trim(seq - 80);
+    }
+    await log.close();
+    const file = join(at, 'updates', 'data.mdb');
+    const good = await readFile(file);
+    const prng = new Prng(1);
+    let refused = 0;
+    for (let i = 0; i < 150; i++) {
+      const bad = Buffer.from(good);
+      const page = prng.below(bad.length / 4096) * 4096;
+      if (i % 4 === 0) bad.fill(0, page, page + 4096);
+      else if (i % 4 === 1) for (let n = 0; n < 4096; n++) bad[page + n] = prng.below(256);
+      else for (let n = 0; n < 4; n++) bad[page + prng.below(48)] = prng.below(256);
+      await writeFile(file, i % 10 === 9 ? bad.subarray(0, page + prng.below(4096)) : bad);
+      try {
+        const opened = UpdateLog.open(at, 'read');
+        const { base, last } = opened?.extent() ?? { base: 0, last: 0 };
+        opened?.read(base, last, 1e9);
+        await opened?.close();
+      } catch (error) {
+        assert.equal((error as { code: string }).code, 'corrupt_file', String(error));
+        refused++;
+      }
+    }
+    assert.ok(refused > 30, `${refused} refused`);
+    await writeFile(file, good);
+    const whole = UpdateLog.open(at, 'read')!;
+    assert.deepEqual(whole.extent(), { base: 220, last: 300 });
+    await whole.close();
+  });
+
   test('forgets what is trimmed, and stays as long', async () => {
-    const log = UpdateLog.open(join(dir, 'trimmed'), false)!;
-    for (let seq = 1; seq <= 2500; seq++) log.append([updateOf(seq)]);
-    log.trim(2400);
-    assert.deepEqual(log.extent(), { base: 2400, last: 2500 });
+    const log = UpdateLog.open(join(dir, 'trimmed'), 'write');
+    for (let seq = 1; seq <= 1200; seq++) log.append([updateOf(seq)]);
+    log.trim(1100);
+    assert.deepEqual(log.extent(), { base: 1100, last: 1200 });
     assert.equal(log.read(0, 9999, 1e6).updates.length, 100);
     log.trim(100);
-    assert.deepEqual(log.extent(), { base: 2400, last: 2500 });
-    log.trim(2500);
-    assert.deepEqual(log.extent(), { base: 2500, last: 2500 });
-    log.append([updateOf(2501)]);
-    assert.deepEqual(log.extent(), { base: 2500, last: 2501 });
+    assert.deepEqual(log.extent(), { base: 1100, last: 1200 });
+    log.trim(1200);
+    assert.deepEqual(log.extent(), { base: 1200, last: 1200 });
+    log.append([updateOf(1201)]);
+    assert.deepEqual(log.extent(), { base: 1200, last: 1201 });
     await log.close();
   });
 });

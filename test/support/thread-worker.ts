@@ -1,0 +1,11 @@
+/** A thread for the tests of Thread: it counts, fails and dies as it is told. */
+import { NearpinError } from '../../src/lib/errors.ts';
+import { serveCalls } from '../../src/shards/thread.ts';
+
+let count = 0;
+serveCalls<'count' | 'wait' | 'fail' | 'die'>(async (call) => {
+  if (call === 'wait') await new Promise((resolve) => setTimeout(resolve, 20));
+  if (call === 'fail') throw new NearpinError('disk_full', 'no room', [{ path: 'here', message: 'no room' }]);
+  if (call === 'die') process.exit(1);
+  return { value: ++count };
+});
