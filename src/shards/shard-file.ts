@@ -78,8 +78,9 @@ export function loadShard(
   try {
     const stored = new Uint32Array(L.H_CONFIG_WORDS);
     segment.readInto(CONFIG, bytesOf(stored));
-    if (stored[L.H_LAYOUT_VERSION]! > L.NP_LAYOUT_VERSION) {
-      throw new NearpinError('unsupported_version', `${path} was written by a newer version of the core`);
+    if (stored[L.H_LAYOUT_VERSION] !== L.NP_LAYOUT_VERSION) {
+      const age = stored[L.H_LAYOUT_VERSION]! > L.NP_LAYOUT_VERSION ? 'a newer' : 'an older';
+      throw new NearpinError('unsupported_version', `${path} was written by ${age} version of the core`);
     }
     const shape = { blockShift: stored[L.H_BLOCK_SHIFT]!, heapBytes: stored[L.H_HEAP_BYTES]! };
     if (shape.blockShift > 16 || shape.heapBytes % 64 !== 0 || shape.heapBytes > 2 ** 26) {

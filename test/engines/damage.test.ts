@@ -346,10 +346,12 @@ describe('a segment that lies, under right checksums,', () => {
     }
   });
 
-  test('or is of a newer core, is refused as such', async () => {
-    await withWords({ [L.H_LAYOUT_VERSION]: L.NP_LAYOUT_VERSION + 1 }, {}, () =>
-      refused('shard-000.seg', 'unsupported_version'),
-    );
+  test('or is of a newer core or an older one, is refused as such', async () => {
+    for (const version of [L.NP_LAYOUT_VERSION + 1, L.NP_LAYOUT_VERSION - 1]) {
+      await withWords({ [L.H_LAYOUT_VERSION]: version }, {}, () =>
+        refused('shard-000.seg', 'unsupported_version'),
+      );
+    }
   });
 
   test('about its blocks, ends searches with an error at worst', async () => {
