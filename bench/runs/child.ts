@@ -142,8 +142,9 @@ const handlers: { [R in RequestName]: (request: Requests[R]) => Promise<AnswerOf
   },
 
   async answer(request) {
-    const { k, ef } = request;
+    const { k, ef, filter } = request;
     const { rows: count } = task.queries;
+    if (filter && !index.filter) return null;
     const ordinals = new Uint32Array(count * k);
     const counts = new Uint32Array(count);
     const work: Record<string, number> = {};

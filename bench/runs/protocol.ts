@@ -114,7 +114,8 @@ export interface AnswerOf {
   save: Saved | null;
   load: Loaded;
   bareRead: Timing;
-  answer: Answered;
+  /** Null when the engine does not filter. */
+  answer: Answered | null;
   /** Null when the engine does not filter, or not search in several threads. */
   pass: Passed | null;
   /** Null when the engine shows none. */

@@ -163,12 +163,13 @@ async function pointsOf(
     for (const goal of goals) {
       for (const ef of new Set(efs)) {
         const task = { k, ef, filter: goal.filter };
-        if (goal.filter && !(await contender.process.ask('pass', { ...task, threads: 1 }))) {
+        context.progress(`${set.name}: recall of ${contender.name}`, 0, 1);
+        const answered = await contender.process.ask('answer', task);
+        if (answered === null) {
           context.note(`${contender.name} does not filter`);
           break;
         }
-        context.progress(`${set.name}: recall of ${contender.name}`, 0, 1);
-        const { work, ...answers } = await contender.process.ask('answer', task);
+        const { work, ...answers } = answered;
         const recall = recallOf({ ...answers, k, ...goal }, set);
         for (const threads of options.threads)
           points.push({ contender, goal, ef, threads, recall, work, passes: [] });

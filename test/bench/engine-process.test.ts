@@ -71,7 +71,7 @@ for (const engine of ['wasm', 'wasm-i8', 'wasm-f32', 'exact', 'hnswlib']) {
     assert.ok(finished.bytes === null || finished.bytes >= COUNT * 12);
 
     const search = { k: K, ef: 200, filter: null };
-    const answered = await process.ask('answer', search);
+    const answered = (await process.ask('answer', search))!;
     // Codes alone are no full precision, and cost recall
     const least = engine === 'wasm-i8' ? 0.9 : 0.99;
     const { recall } = recallOf({ ...answered, k: K, truth, windows: undefined }, set);
@@ -89,7 +89,7 @@ for (const engine of ['wasm', 'wasm-i8', 'wasm-f32', 'exact', 'hnswlib']) {
         depth: 20,
         windows,
       });
-      const filtered = await process.ask('answer', { ...search, filter });
+      const filtered = (await process.ask('answer', { ...search, filter }))!;
       const ofFiltered = recallOf({ ...filtered, k: K, truth: filteredTruth, windows }, set);
       assert.ok(ofFiltered.recall >= least, `filtered recall ${ofFiltered.recall}, fresh ${isFresh}`);
       assert.ok(await process.ask('pass', { ...search, filter, threads: 1 }));
