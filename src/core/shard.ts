@@ -545,9 +545,21 @@ export class Shard {
 
   /** The pin id of an ordinal. */
   id(ordinal: number): string {
-    const bytes = this.#refresh();
-    const at = this.word(L.H_BLOCKS_BASE) + bytes.readUInt32LE(this.#node(ordinal) + L.NODE_ID);
+    const at = this.idsAt([ordinal])[0]!;
+    const { bytes } = this;
     return bytes.toString('utf8', at + 1, at + 1 + bytes[at]!);
+  }
+
+  /** Where the ids of ordinals lie in `bytes`: each a byte of length, then as much UTF-8. */
+  idsAt(ordinals: readonly number[]): number[] {
+    const bytes = this.#refresh();
+    const base = this.word(L.H_BLOCKS_BASE);
+    return ordinals.map((ordinal) => base + bytes.readUInt32LE(this.#node(ordinal) + L.NODE_ID));
+  }
+
+  /** The whole memory as it is now; one that was taken before the memory grew does not see the rest. */
+  get bytes(): Buffer {
+    return this.#refresh();
   }
 
   /** The vector of an ordinal as the finest level holds it: a copy, f32[dim]. */

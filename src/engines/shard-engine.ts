@@ -13,7 +13,7 @@ import { fromErrorRecord, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { Prng } from '../lib/prng.ts';
 import { mergeHits, type Standing } from '../shards/merge.ts';
-import type { ShardHits, ShardQuery } from '../shards/protocol.ts';
+import type { ShardHits } from '../shards/protocol.ts';
 import type { ShardSet } from '../shards/shard-set.ts';
 import type { Engine, EngineAnswer, EngineDescription, EngineName, EngineQuery, PinParts } from './engine.ts';
 import type { LivePins } from './live-pins.ts';
@@ -26,6 +26,8 @@ export const DEFAULT_EF = 128;
 
 /** How many more hits are asked for than were missing, when some turned out to be hidden. */
 const HIDDEN_MARGIN = 16;
+
+const NONE: ReadonlySet<string> = new Set();
 
 export interface ShardEngineParts {
   readonly name: EngineName;
@@ -83,7 +85,7 @@ export class ShardEngine implements Engine {
     const { pins, manifest } = this.#parts;
     const { metric, attributes } = manifest.config;
     const filter = query.filter === undefined ? undefined : parseFilter(query.filter, attributes);
-    const exclude = new Set(query.exclude);
+    const exclude = query.exclude?.length ? new Set(query.exclude) : NONE;
     const minScore = query.minScore ?? Number.NEGATIVE_INFINITY;
     const standingOf = (id: string, shard: number, ordinal: number): Standing => {
       if (exclude.has(id)) return 'hidden';
@@ -91,22 +93,21 @@ export class ShardEngine implements Engine {
       if (filter && pins.isRecent(id, since) && !this.#fits(id, filter)) return 'hidden';
       return pins.standingOf(id, shard, ordinal, since);
     };
-    const shardQuery: Omit<ShardQuery, 'k' | 'ef'> = {
-      // A copy in any case: it travels later in this turn, and a view would travel with the whole of its buffer
-      vector: metric === 'cosine' ? unitVector(query.vector) : query.vector.slice(),
-      exact: query.exact ?? false,
-      program: filter
-        ? compileFilter(filter, this.#layout, (name, value) => pins.keywordCode(name, value))
-        : null,
-      deadlineAtMs: query.deadlineAtMs ?? Number.POSITIVE_INFINITY,
-      withVectors: query.withVectors ?? false,
-    };
+    // A copy in any case: it travels later in this turn, or when a thread is free
+    const vector = metric === 'cosine' ? unitVector(query.vector) : query.vector.slice();
+    const program = filter
+      ? compileFilter(filter, this.#layout, (name, value) => pins.keywordCode(name, value))
+      : null;
     // Each excluded pin can take one place of the hits, so as many more are asked for
     for (let k = Math.min(query.k + exclude.size, LAYOUT.NP_K_MAX); ; ) {
       const results = await this.#parts.shards.search({
-        ...shardQuery,
+        vector,
         k,
         ef: Math.max(query.ef ?? DEFAULT_EF, k),
+        exact: query.exact ?? false,
+        program,
+        deadlineAtMs: query.deadlineAtMs ?? Number.POSITIVE_INFINITY,
+        withVectors: query.withVectors ?? false,
       });
       const answered: ShardHits[] = [];
       for (const result of results) {

@@ -23,13 +23,14 @@ export async function runQuery(
   if ((request.vector === undefined) === (request.vectors === undefined))
     throw errorAt('bad_request', 'vector', 'give exactly one of vector and vectors');
 
-  const vectors =
-    request.vectors === undefined
-      ? [checkVector(request.vector, dim, metric, 'vector')]
-      : checkList(request.vectors, 'vectors', LIMITS.queryVectorsMax).map((vector, i) =>
-          checkVector(vector, dim, metric, `vectors[${i}]`),
-        );
+  if (request.vectors === undefined) {
+    const vector = checkVector(request.vector, dim, metric, 'vector');
+    const found = await index.engine.search({ ...plan.query, vector });
+    return (await completeAnswers(index, plan, [found], clock))[0]!;
+  }
+  const vectors = checkList(request.vectors, 'vectors', LIMITS.queryVectorsMax).map((vector, i) =>
+    checkVector(vector, dim, metric, `vectors[${i}]`),
+  );
   const found = await Promise.all(vectors.map((vector) => index.engine.search({ ...plan.query, vector })));
-  const results = await completeAnswers(index, plan, found, clock);
-  return request.vectors === undefined ? results[0]! : { results };
+  return { results: await completeAnswers(index, plan, found, clock) };
 }

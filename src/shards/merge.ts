@@ -33,7 +33,8 @@ export function mergeHits(
   const hits: MergedHit[] = [];
   const before: MergedHit[] = [];
   let leftOut = 0;
-  for (const [shard, { ids, ordinals, distances, vectors }] of shards.entries()) {
+  for (let shard = 0; shard < shards.length; shard++) {
+    const { ids, ordinals, distances, vectors } = shards[shard]!;
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
       const score = scoreOf(metric, distances[i]!);
@@ -54,5 +55,13 @@ export function mergeHits(
       else hits.push(hit);
     }
   }
-  return { hits: hits.sort(byScore).slice(0, k), leftOut };
+  // Hits of one shard come in order, and mostly there is one
+  if (!isInOrder(hits)) hits.sort(byScore);
+  if (hits.length > k) hits.length = k;
+  return { hits, leftOut };
+}
+
+function isInOrder(hits: readonly MergedHit[]): boolean {
+  for (let i = 1; i < hits.length; i++) if (byScore(hits[i - 1]!, hits[i]!) > 0) return false;
+  return true;
 }

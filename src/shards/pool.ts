@@ -12,9 +12,11 @@ import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import { errorAt, NearpinError, toErrorRecord } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { letGo } from './collect-garbage.ts';
+import { type Asked, packQueries, unpackAnswers } from './packing.ts';
 import {
   bytesOf,
   monotonicMs,
+  type SearchAnswers,
   type SearchResult,
   type SearchTask,
   type ShardFailure,
@@ -72,7 +74,7 @@ export class SearchPool {
   readonly #sets = new Map<string, ShardSetEntry>();
   readonly #forget: BroadcastChannel;
   /** Ends the tasks that run, each with an error. */
-  readonly #running = new Set<(error: Error) => void>();
+  readonly #running = new Set<(error: unknown) => void>();
   #waiting: Job[] = [];
   #registered = 0;
   #scheduled = false;
@@ -202,15 +204,9 @@ export class SearchPool {
   }
 
   async #run(set: ShardSetEntry, jobs: readonly Job[]): Promise<void> {
-    const queries: ShardQuery[] = [];
-    const pairs = jobs.map((job) => {
-      // Jobs of one query stand side by side
-      if (queries.at(-1) !== job.query) queries.push(job.query);
-      return [queries.length - 1, job.shard] as const;
-    });
     let results: readonly JobResult[];
     try {
-      results = await this.#runTask({ set: set.name, queries, jobs: pairs }, set.memories);
+      results = resultsOf(await this.#runTask(set, askedOf(jobs)), jobs.length);
     } catch (error) {
       const failure = { error: toErrorRecord(error) };
       results = jobs.map(() => failure);
@@ -222,24 +218,30 @@ export class SearchPool {
   }
 
   /** Has a thread run a task, unless there is none that could. */
-  async #runTask(task: SearchTask, memories: readonly WasmMemory[]): Promise<readonly JobResult[]> {
-    let end = (_: Error) => {};
-    const ended = new Promise<never>((_, reject) => {
-      end = reject;
+  #runTask(set: ShardSetEntry, asked: readonly Asked[]): Promise<SearchAnswers> {
+    return new Promise((resolve, reject) => {
+      const end = (error: unknown) => {
+        this.#running.delete(end);
+        reject(error);
+      };
+      this.#running.add(end);
+      this.#ask(set, asked).then((answers) => {
+        this.#running.delete(end);
+        resolve(answers);
+      }, end);
     });
-    this.#running.add(end);
-    try {
-      return await Promise.race([this.#ask(task, memories), ended]);
-    } finally {
-      this.#running.delete(end);
-    }
   }
 
-  async #ask(task: SearchTask, memories: readonly WasmMemory[]): Promise<readonly JobResult[]> {
-    let answer = await this.#piscina.run(task);
+  async #ask(set: ShardSetEntry, asked: readonly Asked[]): Promise<SearchAnswers> {
+    const send = (memories?: readonly WasmMemory[]) => {
+      const queries = packQueries(asked);
+      const task: SearchTask = { set: set.name, queries, ...(memories && { memories }) };
+      return this.#piscina.run(task, { transferList: [queries] });
+    };
+    let answer = await send();
     // Whichever thread takes it the second time learns the set
-    if (answer === 'unknown_set') answer = await this.#piscina.run({ ...task, memories });
-    return answer as readonly JobResult[];
+    if (answer === 'unknown_set') answer = await send(set.memories);
+    return answer as SearchAnswers;
   }
 
   /** Forgets every set, as `forget` does, and ends the threads. */
@@ -253,4 +255,28 @@ export class SearchPool {
     this.#forget.close();
     await this.#piscina.close();
   }
+}
+
+/** Jobs by their queries; jobs of one query stand side by side. */
+function askedOf(jobs: readonly Job[]): Asked[] {
+  const asked: { readonly query: ShardQuery; readonly shards: number[] }[] = [];
+  for (const { query, shard } of jobs) {
+    const last = asked.at(-1);
+    if (last?.query === query) last.shards.push(shard);
+    else asked.push({ query, shards: [shard] });
+  }
+  return asked;
+}
+
+/** One result per job, in order. */
+function resultsOf({ packed, rest }: SearchAnswers, jobs: number): JobResult[] {
+  const failed = [...rest.values()].filter((each) => 'error' in each).length;
+  const found = unpackAnswers(packed, jobs - failed);
+  if (rest.size === 0) return found;
+  let next = 0;
+  return Array.from({ length: jobs }, (_, job) => {
+    const more = rest.get(job);
+    if (more && 'error' in more) return more;
+    return { ...found[next++]!, ...more };
+  });
 }

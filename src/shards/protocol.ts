@@ -1,6 +1,7 @@
 /**
  * What crosses between the pool and its threads: tasks of many searches, each of one query on one shard, and their
- * results. All of it is plain data that structured cloning copies cheaply; memories are shared, never copied.
+ * results. Queries and hits travel packed (packing.ts), in one buffer that is moved; memories are shared; what is rare
+ * is cloned.
  */
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import type { ErrorRecord } from '../lib/errors.ts';
@@ -39,9 +40,8 @@ export interface SearchTask {
   readonly set: string;
   /** The set's memories, sent along once a worker has said that it does not know the set. */
   readonly memories?: readonly WasmMemory[];
-  readonly queries: readonly ShardQuery[];
-  /** Pairs of an index into `queries` and a shard number. */
-  readonly jobs: readonly (readonly [query: number, shard: number])[];
+  /** Of `packQueries`; a job is one query on one of its shards. */
+  readonly queries: ArrayBuffer;
 }
 
 /** Hits of one query in one shard, nearest first, ties by id. */
@@ -61,8 +61,15 @@ export interface ShardFailure {
   readonly error: ErrorRecord;
 }
 
-/** One result per job, in order; `unknown_set` asks for the memories. */
-export type SearchResult = readonly (ShardHits | ShardFailure)[] | 'unknown_set';
+/** Results of a task's jobs, in order; or `unknown_set`, which asks for the memories. */
+export type SearchResult = SearchAnswers | 'unknown_set';
+
+export interface SearchAnswers {
+  /** Of an `AnswerPacker`: the jobs that did not fail. */
+  readonly packed: ArrayBuffer;
+  /** What is not packed, by the number of the job. */
+  readonly rest: ReadonlyMap<number, ShardFailure | Pick<ShardHits, 'vectors'>>;
+}
 
 /** Milliseconds of the clock that all threads of a process share. */
 export function monotonicMs(): number {

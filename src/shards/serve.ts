@@ -7,14 +7,17 @@
  * `core_trap`, and the next job on that shard gets a fresh instance.
  */
 import { BroadcastChannel, threadId } from 'node:worker_threads';
+import { Piscina, transferableSymbol, valueSymbol } from 'piscina';
 import { LAYOUT } from '../core/layout.ts';
 import { Shard } from '../core/shard.ts';
 import type { WasmMemory } from '../core/webassembly.ts';
 import { NearpinError, toErrorRecord } from '../lib/errors.ts';
 import { collectGarbage, letGo } from './collect-garbage.ts';
+import { AnswerPacker, type FoundHits, unpackQueries } from './packing.ts';
 import {
   bytesOf,
   monotonicMs,
+  type SearchAnswers,
   type SearchResult,
   type SearchTask,
   type ShardFailure,
@@ -73,17 +76,25 @@ function searchPastTies(searcher: Searcher, query: ShardQuery, isLate: () => boo
 }
 
 /** The k nearest of what was found, ties by id. */
-function readHits(shard: Shard, { ordinals, distances, ef, complete }: Found, query: ShardQuery): ShardHits {
+function chooseHits(shard: Shard, found: Found, k: number): FoundHits {
+  const { ordinals, distances } = isSorted(found) ? found : sorted(shard, found);
+  const chosen = ordinals.slice(0, k);
+  const { ef, complete } = found;
+  return { idsAt: shard.idsAt(chosen), ordinals: chosen, distances: distances.slice(0, k), ef, complete };
+}
+
+/** Whether the hits come in order and none ties, so that their ids need not be compared. */
+function isSorted({ distances }: Found): boolean {
+  for (let i = 1; i < distances.length; i++) if (!(distances[i - 1]! < distances[i]!)) return false;
+  return true;
+}
+
+function sorted(shard: Shard, { ordinals, distances }: Found): Pick<Found, 'ordinals' | 'distances'> {
   const hits = ordinals.map((ordinal, i) => ({ ordinal, id: shard.id(ordinal), distance: distances[i]! }));
   hits.sort((a, b) => a.distance - b.distance || (a.id < b.id ? -1 : 1));
-  hits.length = Math.min(hits.length, query.k);
   return {
-    ids: hits.map(({ id }) => id),
     ordinals: hits.map(({ ordinal }) => ordinal),
     distances: hits.map(({ distance }) => distance),
-    ...(query.withVectors && { vectors: hits.map(({ ordinal }) => shard.vector(ordinal)) }),
-    ef,
-    complete,
   };
 }
 
@@ -121,12 +132,21 @@ export function serveSearches(
     return fresh;
   };
 
-  const run = (set: string, query: ShardQuery, number: number): ShardHits | ShardFailure => {
+  /** Adds the hits to the answers; returns what is not packed. */
+  const run = (
+    set: string,
+    query: ShardQuery,
+    number: number,
+    answers: AnswerPacker,
+  ): ShardFailure | Pick<ShardHits, 'vectors'> | undefined => {
     const isLate = () => monotonicMs() + start.clockOffsetMs >= query.deadlineAtMs;
     try {
       const { shard, searcher } = attach(set, number);
       try {
-        return readHits(shard, searchPastTies(searcher, query, isLate), query);
+        const hits = chooseHits(shard, searchPastTies(searcher, query, isLate), query.k);
+        const vectors = query.withVectors && hits.ordinals.map((ordinal) => shard.vector(ordinal));
+        answers.add(hits, shard.bytes);
+        return vectors ? { vectors } : undefined;
       } finally {
         shard.leave();
       }
@@ -136,12 +156,30 @@ export function serveSearches(
     }
   };
 
+  let usualBytes = 0;
   return (task) => {
     if (!sets.has(task.set)) {
       if (!task.memories) return 'unknown_set';
       sets.set(task.set, { memories: task.memories, attached: [] });
       setTimeout(() => void collectGarbage(), SETTLED_AFTER_MS).unref();
     }
-    return task.jobs.map(([query, number]) => run(task.set, task.queries[query]!, number));
+    const answers = new AnswerPacker(usualBytes);
+    const rest = new Map<number, ShardFailure | Pick<ShardHits, 'vectors'>>();
+    let job = 0;
+    for (const { query, shards } of unpackQueries(task.queries)) {
+      for (const number of shards) {
+        const unpacked = run(task.set, query, number, answers);
+        if (unpacked) rest.set(job, unpacked);
+        job++;
+      }
+    }
+    usualBytes = answers.used;
+    return moved({ packed: answers.end(), rest });
   };
+}
+
+/** Answers that Piscina is to move, not to copy. */
+function moved(answers: SearchAnswers): SearchAnswers {
+  const movable = { [transferableSymbol]: answers.packed, [valueSymbol]: answers };
+  return Piscina.move(movable as never) as unknown as SearchAnswers;
 }

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import test, { describe } from 'node:test';
+import fc from 'fast-check';
+import {
+  AnswerPacker,
+  type Asked,
+  packQueries,
+  unpackAnswers,
+  unpackQueries,
+} from '../../src/shards/packing.ts';
+import type { ShardHits } from '../../src/shards/protocol.ts';
+
+const RUNS = { seed: 7, numRuns: 300 };
+const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+
+const PLAIN = { noNullPrototype: true };
+const asked: fc.Arbitrary<Asked> = fc.record(
+  {
+    query: fc.record(
+      {
+        vector: fc.float32Array({ minLength: 1, maxLength: 40 }),
+        k: u32,
+        ef: u32,
+        exact: fc.boolean(),
+        program: fc.option(fc.uint32Array({ maxLength: 20 })),
+        deadlineAtMs: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.double({ noNaN: true })),
+        withVectors: fc.boolean(),
+      },
+      PLAIN,
+    ),
+    shards: fc.array(u32, { maxLength: 5 }),
+  },
+  PLAIN,
+);
+
+test('queries come out as they went in', () => {
+  fc.assert(
+    fc.property(fc.array(asked, { maxLength: 6 }), (queries) => {
+      // What travels, as a thread receives it
+      const buffer = packQueries(queries);
+      const moved = structuredClone(buffer, { transfer: [buffer] });
+      assert.deepEqual(unpackQueries(moved), queries);
+    }),
+    RUNS,
+  );
+});
+
+describe('answers', () => {
+  const hit = fc.record({
+    // Of any width, so that some are longer in UTF-8 than in characters, and in any mixture
+    id: fc.string({ unit: 'binary', maxLength: 60 }).filter((id) => Buffer.byteLength(id) < 256),
+    ordinal: u32,
+    distance: fc.double({ noNaN: true }),
+  });
+  const answer = fc.record({ hits: fc.array(hit, { maxLength: 12 }), ef: u32, complete: fc.boolean() });
+  const hitsOf = ({
+    hits,
+    ef,
+    complete,
+  }: {
+    hits: { id: string; ordinal: number; distance: number }[];
+    ef: number;
+    complete: boolean;
+  }): ShardHits => ({
+    ids: hits.map(({ id }) => id),
+    ordinals: hits.map(({ ordinal }) => ordinal),
+    distances: hits.map(({ distance }) => distance),
+    ef,
+    complete,
+  });
+  /** Ids as a shard's memory holds them, and where. */
+  const memoryOf = (ids: readonly string[]) => {
+    const records = ids.map((id) => Buffer.concat([Buffer.of(Buffer.byteLength(id)), Buffer.from(id)]));
+    // Not at its start, where a place of 0 might pass for one
+    const memory = Buffer.concat([Buffer.alloc(3), ...records]);
+    const idsAt = records.map((_, i) => 3 + Buffer.concat(records.slice(0, i)).length);
+    return { memory, idsAt };
+  };
+
+  test('come out as they went in, whatever room they were thought to need', () => {
+    fc.assert(
+      fc.property(fc.array(answer, { maxLength: 6 }), fc.nat(2000), (answers, bytes) => {
+        const packer = new AnswerPacker(bytes);
+        const expected = answers.map(hitsOf);
+        for (const hits of expected) {
+          const { memory, idsAt } = memoryOf(hits.ids);
+          packer.add({ ...hits, idsAt }, memory);
+        }
+        const buffer = packer.end();
+        assert.deepEqual(
+          unpackAnswers(structuredClone(buffer, { transfer: [buffer] }), answers.length),
+          expected,
+        );
+      }),
+      RUNS,
+    );
+  });
+
+  test('need no more room than they have when that was enough', () => {
+    const { memory, idsAt } = memoryOf(['a', 'b']);
+    const hits = { idsAt, ordinals: [0, 1], distances: [0, 1], ef: 9, complete: true };
+    const first = new AnswerPacker(0);
+    first.add(hits, memory);
+    const second = new AnswerPacker(first.used);
+    second.add(hits, memory);
+    assert.equal(second.end().byteLength, first.used);
+  });
+
+  test('whose ids lie outside the memory are refused, and leave the others as they are', () => {
+    const { memory, idsAt } = memoryOf(['first', 'second']);
+    const packer = new AnswerPacker(0);
+    const one = (at: number) => ({ idsAt: [at], ordinals: [1], distances: [2], ef: 3, complete: true });
+    packer.add(one(idsAt[0]!), memory);
+    for (const at of [memory.length, 2 ** 32, idsAt[1]!]) {
+      assert.throws(() => packer.add(one(at), at === idsAt[1] ? memory.subarray(0, -1) : memory), RangeError);
+    }
+    packer.add(one(idsAt[1]!), memory);
+    assert.deepEqual(
+      unpackAnswers(packer.end(), 2).map(({ ids }) => ids),
+      [['first'], ['second']],
+    );
+  });
+});
