@@ -130,10 +130,11 @@ export function openWasm(precision: Precision | null): BenchEngine {
       const memory = createShard(module, shardConfig, { ...optionsFor(spec), basis });
       return new WasmIndex(module, memory, config, spec);
     },
-    load(spec, path, saved) {
+    async load(spec, path, saved) {
       const config = configFor(spec);
       const expected = { ...(saved as SegmentSeal), count: spec.count };
-      return new WasmIndex(module, loadShard(path, expected, config, module, optionsFor(spec)), config, spec);
+      const memory = await loadShard(path, expected, config, module, optionsFor(spec));
+      return new WasmIndex(module, memory, config, spec);
     },
     attach(spec, shared, thread) {
       return new WasmIndex(module, shared as WasmMemory, configFor(spec), spec, FIRST_THREAD + thread);

@@ -50,13 +50,13 @@ export function saveShard(path: string, memory: WasmMemory): SegmentSeal {
 }
 
 /** The basis of a shard whose config says that its codes are of a lead. Throws corrupt_file. */
-function readBasis(segment: Segment, config: ShardConfig, lead: number): Basis | null {
+async function readBasis(segment: Segment, config: ShardConfig, lead: number): Promise<Basis | null> {
   const padded = Math.ceil(config.dim / 4) * 4;
   if (lead >= config.dim || (lead > 0 && (config.code !== 'i8' || config.fine === null))) {
     throw corruptFile(segment.path, 'has a config of impossible codes');
   }
   const values = new Float32Array(lead === 0 ? 0 : (1 + lead) * padded);
-  segment.readInto(BASIS, bytesOf(values));
+  await segment.readInto(BASIS, bytesOf(values));
   if (values.some((value) => !Number.isFinite(value))) {
     throw corruptFile(segment.path, 'has a basis that is not finite');
   }
@@ -65,19 +65,19 @@ function readBasis(segment: Segment, config: ShardConfig, lead: number): Basis |
 
 /**
  * Reads a shard of `count` pins into a memory of its own.
- * Throws missing_file, corrupt_file, unsupported_version, or shard_full when it does not fit the limit.
+ * Rejects with missing_file, corrupt_file, unsupported_version, or shard_full when it does not fit the limit.
  */
-export function loadShard(
+export async function loadShard(
   path: string,
   expected: SegmentSeal & { readonly count: number },
   config: IndexConfig,
   module: WasmModule,
   options: MemoryOptions,
-): WasmMemory {
+): Promise<WasmMemory> {
   const segment = openSegment(path, SECTION_NAMES, expected);
   try {
     const stored = new Uint32Array(L.H_CONFIG_WORDS);
-    segment.readInto(CONFIG, bytesOf(stored));
+    await segment.readInto(CONFIG, bytesOf(stored));
     if (stored[L.H_LAYOUT_VERSION] !== L.NP_LAYOUT_VERSION) {
       const age = stored[L.H_LAYOUT_VERSION]! > L.NP_LAYOUT_VERSION ? 'a newer' : 'an older';
       throw new NearpinError('unsupported_version', `${path} was written by ${age} version of the core`);
@@ -88,8 +88,8 @@ export function loadShard(
     }
     const shardConfig = shardConfigOf(config, shape);
     const state = new Uint32Array(L.H_STATE_END - L.H_STATE);
-    segment.readInto(STATE, bytesOf(state));
-    const basis = readBasis(segment, shardConfig, stored[L.H_LEAD]!);
+    await segment.readInto(STATE, bytesOf(state));
+    const basis = await readBasis(segment, shardConfig, stored[L.H_LEAD]!);
     const memory = reopenShard(module, shardConfig, state, segment.lengthOf(BLOCKS), { ...options, basis });
     if (configWords(memory).some((word, i) => word !== stored[i])) {
       throw corruptFile(path, 'has another config than its manifest');
@@ -100,7 +100,7 @@ export function loadShard(
         `holds ${shardStats(memory).live} pins where its manifest says ${expected.count}`,
       );
     }
-    segment.readInto(BLOCKS, blockBytes(memory));
+    await segment.readInto(BLOCKS, blockBytes(memory));
     return memory;
   } catch (error) {
     if (error instanceof NearpinError && error.details.length === 0 && error.code === 'corrupt_file') {

@@ -43,12 +43,12 @@ function change(shard: Shard, { remove, insert, rows }: ShardChange): ChangeAnsw
   return { ordinals };
 }
 
-serveCalls<WriterCall>((call) => {
+serveCalls<WriterCall>(async (call) => {
   switch (call.do) {
     case 'load': {
       let memory: WasmMemory;
       try {
-        memory = loadShard(call.path, call.expected, call.config, module, call.options);
+        memory = await loadShard(call.path, call.expected, call.config, module, call.options);
       } catch (error) {
         void letGo(call.expected.bytes);
         throw error;

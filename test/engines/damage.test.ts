@@ -256,11 +256,12 @@ describe('a segment that lies, under right checksums,', () => {
   ): Promise<T> {
     const path = join(generation, 'shard-000.seg');
     const segment = openSegment(path, SECTION_NAMES);
-    const sections = [CONFIG, STATE, BASIS, BLOCKS].map((kind) => {
+    const sections: { kind: number; bytes: Uint8Array<ArrayBuffer> }[] = [];
+    for (const kind of [CONFIG, STATE, BASIS, BLOCKS]) {
       const bytes = new Uint8Array(segment.lengthOf(kind!));
-      segment.readInto(kind!, bytes);
-      return { kind: kind!, bytes };
-    });
+      await segment.readInto(kind!, bytes);
+      sections.push({ kind: kind!, bytes });
+    }
     segment.close();
     const words = (bytes: Uint8Array) => new Uint32Array(bytes.buffer);
     for (const [w, value] of Object.entries(config)) words(sections[0]!.bytes)[Number(w)] = value;
