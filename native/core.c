@@ -51,6 +51,9 @@ void EXPORT(np_layout)(void) {
   at += bitmap;
   H(H_SCRATCH_STRIDE) = round_up(at, 4096);
   u64 base = NP_SCRATCH_BASE + (u64)H(H_READERS) * H(H_SCRATCH_STRIDE);
+  H(H_MASKS) = (u32)base;
+  H(H_MASK_STRIDE) = MASK_HEAD_BYTES + NP_MASK_PROGRAM_BYTES + bitmap;
+  base = round_up((u32)base + NP_CHANGES_NOTED * 4 + NP_MASKS * H(H_MASK_STRIDE), 4096);
   H(H_BASIS) = (u32)base;
   if (H(H_LEAD)) base += round_up((1 + H(H_LEAD)) * f32_bytes, 4096);
   H(H_BLOCKS_BASE) = base < limit ? (u32)base : 0;
@@ -77,29 +80,31 @@ i32 EXPORT(np_remove)(u32 ordinal) { return remove_ordinal(0, ordinal); }
  * no room for the row's keyword lists. */
 i32 EXPORT(np_set_row)(u32 ordinal) { return set_row(0, ordinal); }
 
-/* Starts a search for the vector in the reader's scratch, and runs it for at most `budget` distances. With `filtered`
- * a compiled filter stands in the input. Returns NP_DONE or NP_RUNNING. */
-i32 EXPORT(np_search)(u32 reader, u32 k, u32 ef, u32 exact, u32 filtered, i32 budget) {
+/* Starts a search for the vector in the reader's scratch, and runs it for at most `budget` distances. A compiled
+ * filter of so many words, which may be 0, stands in the input. Returns NP_DONE or NP_RUNNING. */
+i32 EXPORT(np_search)(u32 reader, u32 k, u32 ef, u32 exact, u32 filter_words, i32 budget) {
   enter_epoch(reader);
-  /* in this order: the writer publishes the count before the entry point that lies below it */
+  say(pinned_by(reader), 0);
+  /* in this order: the writer publishes the count before the entry point that lies below it, notes a change when it is
+   * done, and counts a new pin as live when it has counted its ordinal */
+  u32 changes = see(&H(H_CHANGES)), live = __atomic_load_n(&H(H_LIVE), __ATOMIC_ACQUIRE);
   u32 entry = __atomic_load_n(&H(H_ENTRY), __ATOMIC_ACQUIRE), count = load(&H(H_COUNT));
   k = min_u32(max_u32(k, 1), NP_K_MAX);
   S(reader, S_ENTRY) = entry;
   S(reader, S_K) = k;
-  S(reader, S_EF) = min_u32(max_u32(ef, k), NP_EF_MAX);
+  S(reader, S_EF) = S(reader, S_EF_ASKED) = min_u32(max_u32(ef, k), NP_EF_MAX);
   S(reader, S_COUNT) = count;
-  S(reader, S_FILTERED) = filtered;
-  S(reader, S_MATCHING) = filtered ? 0 : H(H_LIVE);
+  S(reader, S_EXACT) = exact;
+  S(reader, S_FILTERED) = filter_words ? NP_FILTER_ROWS : NP_FILTER_NONE;
+  S(reader, S_PROGRAM_WORDS) = filter_words;
+  S(reader, S_CHANGES) = changes;
+  S(reader, S_WHOLE) = live == count;
+  S(reader, S_MATCHING) = filter_words ? 0 : live;
   S(reader, S_CURSOR) = S(reader, S_SIZE) = S(reader, S_HITS) = S(reader, S_DISTANCES) = S(reader, S_HOPS) = 0;
-  S(reader, S_PHASE) = PHASE_FILTER;
-  if (!filtered && exact) {
-    start_scan(reader);
-  } else if (exact) {
-    S(reader, S_EF) = 0;
-  }
+  S(reader, S_SAMPLED) = S(reader, S_ACCEPTED) = S(reader, S_MASK) = S(reader, S_MASK_CACHED) = 0;
   Shape s = shape_of_shard();
   Query q = query_from_vector(&s, reader);
-  if (!filtered && !exact) start_graph(&s, &q, reader, S(reader, S_EF));
+  start_search(&s, &q, reader);
   return run_search(&s, &q, reader, budget);
 }
 
@@ -116,7 +121,10 @@ u32 EXPORT(np_hits)(u32 reader) {
   return S(reader, S_HITS);
 }
 
-void EXPORT(np_leave)(u32 reader) { leave_epoch(reader); }
+void EXPORT(np_leave)(u32 reader) {
+  say(pinned_by(reader), 0);
+  leave_epoch(reader);
+}
 
 /* Returns the first finding, NP_VALID when there is none; the ordinal that it concerns goes to S_CURSOR. */
 u32 EXPORT(np_validate)(u32 reader) { return validate(reader, &S(reader, S_CURSOR)); }
@@ -147,4 +155,4 @@ void EXPORT(np_project)(u32 directions, u32 x, u32 lead, u32 n, u32 out) {
 void EXPORT(np_expand)(u32 directions, u32 values, f32 scale, u32 lead, u32 n, u32 out) {
   expand(AT(f32, directions), AT(i8, values), scale, lead, n, AT(f32, out));
 }
-u32 EXPORT(np_filter)(u32 program, u32 row) { return filter_accepts(AT(u32, program), row); }
+u32 EXPORT(np_filter)(u32 program, u32 first, u32 n) { return filter_rows(AT(u32, program), first, n); }

@@ -33,12 +33,12 @@ static u32 take_ordinal(void) {
 /* The attribute row, with its keyword lists put on the heap. `input`: row, then for each list its length and codes.
  * Returns the input after it, 0 when the shard is full. */
 static const u32 *write_row(u32 ordinal, const u32 *input) {
-  u32 row = row_of(ordinal), words = H(H_ROW_STRIDE) / 4, first = H(H_LISTS_OFFSET);
-  for (u32 i = 0; i < words; i++) *AT(u32, row + 4 * i) = input[i];
-  words_clear(AT(u32, row + first), H(H_LISTS)); /* so that each is a list of this slot's or none, whatever happens */
+  u32 words = H(H_ROW_STRIDE) / 4, first = H(H_LISTS_OFFSET), end = first + 4 * H(H_LISTS);
+  /* no list at first, so that each is a list of this slot's or none, whatever happens */
+  for (u32 i = 0; i < words; i++) *AT(u32, cell_of(ordinal, 4 * i)) = 4 * i >= first && 4 * i < end ? 0 : input[i];
   input += words;
   for (u32 l = 0; l < H(H_LISTS); l++) {
-    u32 n = *input, *cell = AT(u32, row + first + 4 * l);
+    u32 n = *input, *cell = AT(u32, cell_of(ordinal, first + 4 * l));
     if (n > 0) {
       u32 reference = heap_allocate((n + 1) * 4);
       if (!reference) return 0;
@@ -159,12 +159,14 @@ static i32 insert(u32 reader) {
     for (u32 l = levels; l-- > 0;) start = link_level(&s, &q, reader, ordinal, l, start);
     for (u32 l = 0; l < levels; l++) link_back(&s, reader, ordinal, l);
   }
-  H(H_LIVE)++;
+  /* in this order: never are there as many live ones as ordinals while one of them is not live */
   if (ordinal == H(H_COUNT)) publish(&H(H_COUNT), ordinal + 1);
+  publish(&H(H_LIVE), H(H_LIVE) + 1);
   if (entry == NP_NONE || level > top) {
     H(H_MAX_LEVEL) = level;
     publish(&H(H_ENTRY), ordinal);
   }
+  note_change(ordinal);
   return (i32)ordinal;
 }
 

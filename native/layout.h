@@ -4,10 +4,12 @@
  *
  *   0 .. HEADER          nothing: address 0 stays unused, so that a stray null shows
  *   HEADER               the header: u32 words, named H_... below
- *   READER_EPOCHS        one cache line per reader slot, holding the epoch that the reader searches in (0: idle)
+ *   READER_EPOCHS        one cache line per reader slot: the epoch that the reader searches in (0: idle), and which of the
+ *                        masks it uses, plus 1 (0: none)
  *   SCRATCH (computed)   per reader slot: stack, query, queue, results, filter program, bitmaps
+ *   MASKS (computed)     a ring of what changed last, then slots of head, program and bitmap: see masks.h
  *   BASIS (computed)     with lead codes: the mean f32[padded dim], then the directions f32[lead][padded dim]
- *   BLOCKS (computed)    blocks of 2^blockShift ordinals: codes | links | nodes | rows | fine vectors | heap
+ *   BLOCKS (computed)    blocks of 2^blockShift ordinals: codes | links | nodes | attribute columns | fine vectors | heap
  *
  * Everything below BASIS belongs to the running process; a segment file holds the config words, the state words, the
  * basis and the blocks. Nothing in a block is an absolute address: ordinals count from 0, links from 1 (0 ends a list, so
@@ -16,7 +18,7 @@
 #ifndef NP_LAYOUT_H
 #define NP_LAYOUT_H
 
-#define NP_LAYOUT_VERSION 2
+#define NP_LAYOUT_VERSION 3
 #define NP_PAGE 65536
 #define NP_HEADER 1024
 #define NP_HEADER_BYTES 4096
@@ -107,6 +109,10 @@
 #define H_S_LOG 589
 #define H_EPOCH 590
 #define H_PENDING_EPOCH 591
+#define H_MASKS 592
+#define H_MASK_STRIDE 593
+#define H_MASK_HAND 594
+#define H_CHANGES 595
 
 /* a node: 16 bytes an ordinal */
 #define NP_NODE_BYTES 16
@@ -119,6 +125,9 @@
 #define NODE_FREE 0
 #define NODE_LIVE 1
 #define NODE_LIMBO 2
+
+/* bytes from one ordinal's cell of an attribute to the next one's */
+#define NP_CELL_STRIDE 8
 
 /* an i8 code: the values, padded to a multiple of 4; then two f32, scale and bias. An f32 code: the values.
  * An i10 residual: the values' upper 8 bits, padded to a multiple of 16; their lower 2 bits, padded to a multiple of 64
@@ -145,6 +154,20 @@
 #define S_PLAN 11
 #define S_ENTRY 12
 #define S_LOGGED 13
+#define S_EF_ASKED 14
+#define S_EXACT 15
+#define S_SAMPLED 16
+#define S_ACCEPTED 17
+#define S_PROGRAM_WORDS 18
+#define S_CHANGES 19
+#define S_WHOLE 20
+#define S_MASK 21
+#define S_MASK_CACHED 22
+
+/* what S_FILTERED says: how to know whether an ordinal matches */
+#define NP_FILTER_NONE 0
+#define NP_FILTER_ROWS 1
+#define NP_FILTER_MASK 2
 
 #define NP_EF_MAX 8192
 #define NP_LOG_MAX 16384
@@ -153,6 +176,11 @@
 #define NP_LEVEL_MAX 15
 #define NP_M_MAX 64
 #define NP_FILTER_STACK 64
+
+/* kept masks, the longest program of one, and how many changes of the writer the ring holds */
+#define NP_MASKS 16
+#define NP_MASK_PROGRAM_BYTES 16384
+#define NP_CHANGES_NOTED 1024
 
 /* what np_search and np_resume answer */
 #define NP_DONE 0
@@ -164,6 +192,7 @@
 /* plans */
 #define NP_PLAN_GRAPH 0
 #define NP_PLAN_SCAN 1
+#define NP_PLAN_TWO_HOP 2
 
 /* findings of np_validate */
 #define NP_VALID 0

@@ -55,7 +55,12 @@ INLINE u32 *links_of(u32 ordinal) {
   return AT(u32, block_of(ordinal) + H(H_OFF_LINKS) + slot_of(ordinal) * H(H_M0) * 4);
 }
 INLINE u32 node_of(u32 ordinal) { return block_of(ordinal) + H(H_OFF_NODES) + slot_of(ordinal) * NP_NODE_BYTES; }
-INLINE u32 row_of(u32 ordinal) { return block_of(ordinal) + H(H_OFF_ROWS) + slot_of(ordinal) * H(H_ROW_STRIDE); }
+/* The cell at `offset` of an ordinal's attribute row. Rows are cut into 8 bytes each, and those of a block's slots stand
+ * together: a filter passes over the columns that it asks for, not over whole rows. */
+INLINE u32 cell_of(u32 ordinal, u32 offset) {
+  u32 column = block_of(ordinal) + H(H_OFF_ROWS) + ((offset & ~7u) << H(H_BLOCK_SHIFT));
+  return column + slot_of(ordinal) * NP_CELL_STRIDE + (offset & 7);
+}
 INLINE u32 fine_of(u32 ordinal) { return block_of(ordinal) + H(H_OFF_FINE) + slot_of(ordinal) * H(H_FINE_STRIDE); }
 #define NODE_WORD(ordinal, field) (*AT(u32, node_of(ordinal) + (field)))
 #define NODE_BYTE(ordinal, field) (*AT(u8, node_of(ordinal) + (field)))

@@ -189,9 +189,9 @@ static void check_pin(u32 ordinal) {
   const u8 *id = AT(u8, heap_address(NODE_WORD(ordinal, NODE_ID)));
   if (id[0] != ids[ordinal][0] || memcmp(id, ids[ordinal], id[0] + 1u)) fail("another id", ordinal, id[0]);
   if (!c.row) return;
-  u32 row = row_of(ordinal);
-  if (*AT(f64, row) != numbers[ordinal] || *AT(u32, row + 8) != keywords[ordinal]) fail("another row", ordinal, 0);
-  u32 cell = *AT(u32, row + c.lists_offset);
+  if (*AT(f64, cell_of(ordinal, 0)) != numbers[ordinal] || *AT(u32, cell_of(ordinal, 8)) != keywords[ordinal])
+    fail("another row", ordinal, 0);
+  u32 cell = *AT(u32, cell_of(ordinal, c.lists_offset));
   if ((cell != 0) != (lists[ordinal] != 0)) fail("another list", ordinal, lists[ordinal]);
   if (!cell) return;
   const u32 *list = AT(u32, heap_address(cell));
@@ -348,8 +348,8 @@ static void search_pins(u32 reader, u32 budget, void (*between)(void)) {
   if (below(20) == 0) k = 300;
   draw_vector(query);
   memcpy(QUERY_VECTOR(reader), query, c.dim * sizeof(f32));
-  if (kind) write_filter(SCRATCH(u32, reader, H_S_INPUT), kind);
-  i32 answer = np_search(reader, k, exact && !kind ? 0 : 1 + below(120), exact, kind != 0, (i32)budget);
+  u32 words = kind ? write_filter(SCRATCH(u32, reader, H_S_INPUT), kind) : 0;
+  i32 answer = np_search(reader, k, exact && !kind ? 0 : 1 + below(120), exact, words, (i32)budget);
   if (between) between();
   for (u32 slices = 0; answer == NP_RUNNING; slices++) {
     if (slices > 2000000) fail("a search without an end", budget, 0);
@@ -450,7 +450,7 @@ static void damage(void) {
       case 1: links_of(node)[below(H(H_M0))] = value; break;
       case 2: NODE_WORD(node, 4 * below(4)) = value; break;
       case 3: NODE_BYTE(node, NODE_LEVEL + below(3)) = (u8)value; break;
-      case 4: *AT(u32, row_of(node) + 4 * below(c.row / 4)) = value; break;
+      case 4: *AT(u32, cell_of(node, 4 * below(c.row / 4))) = value; break;
       case 5: *AT(u32, heap_address(NODE_WORD(node, NODE_ID)) & ~3u) = value; break;
       case 6: H(H_ENTRY + below(H_HEAP_FREE + 16 - H_ENTRY)) = value; break;
       default: *AT(u8, H(H_BLOCKS_BASE) + below(H(H_BLOCKS) * H(H_BLOCK_BYTES))) ^= (u8)(1u << below(8));
@@ -494,8 +494,8 @@ static void fuzz(u32 seed, u32 images) {
         case 7:
         case 9: np_remove(below(slots)); break;
         default:
-          if (kind) write_filter(input, kind);
-          i32 answer = np_search(1, 10, 1 + below(100), below(2), kind != 0, 100);
+          u32 words = kind ? write_filter(input, kind) : 0;
+          i32 answer = np_search(1, 10, 1 + below(100), below(2), words, 100);
           while (answer == NP_RUNNING) answer = np_resume(1, 100);
           np_hits(1);
       }

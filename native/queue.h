@@ -78,4 +78,28 @@ INLINE u32 queue_merge(u64 *keys, u32 *size, u32 max, const u64 *fresh, u32 m) {
   return first;
 }
 
+/* The most that is offered at once. */
+#define OFFERED_MAX (6 * NP_M_MAX)
+
+/* Offers n candidates, none of which stands in the queue, at their distances (read by fours); returns where the first of
+ * them stands, `max` when none has found room. */
+INLINE u32 queue_offer(u64 *keys, u32 *size, u32 max, const u32 *ordinals, const f32 *distances, u32 n) {
+  u64 fresh[OFFERED_MAX + 1], sorted[OFFERED_MAX], worst = *size == max ? keys[max - 1] : ~0ull;
+  u32 m = 0;
+  /* few are near enough for a full queue: four are looked at together, and only the keys of those are made */
+  vec last = f32x4_splat(*size == max ? key_distance(worst) : __builtin_inff());
+  for (u32 i = 0; i < n; i += 4) {
+    for (u32 near = f32x4_not_above(vec_load(distances + i), last); near; near &= near - 1) {
+      u32 j = i + (u32)__builtin_ctz(near);
+      if (j >= n) break;
+      u64 key = key_of(distances[j], ordinals[j]);
+      fresh[m] = key;
+      m += key < worst;
+    }
+  }
+  if (m == 0) return max;
+  sort_keys(fresh, m, sorted);
+  return queue_merge(keys, size, max, sorted, m);
+}
+
 #endif

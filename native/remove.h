@@ -117,7 +117,8 @@ static i32 remove_ordinal(u32 reader, u32 ordinal) {
   if (ordinal >= H(H_COUNT) || !is_live(ordinal)) return NP_UNKNOWN;
   Shape s = shape_of_shard();
   set_status(ordinal, NODE_LIMBO);
-  H(H_LIVE)--;
+  publish(&H(H_LIVE), H(H_LIVE) - 1);
+  note_change(ordinal);
   if (H(H_ENTRY) == ordinal) choose_entry();
   reattach_children(&s, reader, ordinal);
   NODE_WORD(ordinal, NODE_PARENT) = NP_NONE;

@@ -10,7 +10,7 @@
 
 #include "remove.h"
 
-#define CELL(type, ordinal, offset) AT(type, row_of(ordinal) + (offset))
+#define CELL(type, ordinal, offset) AT(type, cell_of(ordinal, offset))
 #define RETIRED_MAX (NP_K_MAX - 1)
 
 typedef struct {
@@ -81,6 +81,7 @@ static i32 set_row(u32 reader, u32 ordinal) {
     publish(cell, made[l]);
     if (old) retire(reader, old, (*AT(u32, heap_address(old)) + 1) * 4);
   }
+  note_change(ordinal);
   return (i32)ordinal;
 }
 

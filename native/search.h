@@ -8,10 +8,15 @@
 #define NP_SEARCH_H
 
 #include "distance.h"
-#include "filter.h"
+#include "masks.h"
+#include "plan.h"
 #include "queue.h"
+#include "two_hop.h"
 
-enum { PHASE_FILTER, PHASE_GRAPH, PHASE_SCAN, PHASE_DONE };
+enum { PHASE_MASK, PHASE_GRAPH, PHASE_TWO_HOP, PHASE_SCAN, PHASE_FINE_SCAN, PHASE_DONE };
+
+/* Matching nodes that a two-hop search starts from beside the graph's own start. */
+#define SEEDS 64
 
 /* Greedy descent with one candidate over the levels above `level`: the start for a search of that level. It does not
  * step on nodes in limbo: the live ones around them are linked, and below one there may be no way on. */
@@ -63,11 +68,14 @@ static void forget_visited(u32 reader, u32 count) {
   S(reader, S_LOGGED) = 0;
 }
 
-/* The first ordinal of a search that has visited nothing. */
-INLINE void visit_first(u32 reader, u32 ordinal) {
-  bit_set(visited_of(reader), ordinal);
-  log_of(reader)[0] = ordinal;
-  S(reader, S_LOGGED) = 1;
+/* Makes the ordinals of n keys, at most NP_EF_MAX, the only visited ones. */
+static void visit_only(u32 reader, u32 count, const u64 *keys, u32 n) {
+  forget_visited(reader, count);
+  for (u32 i = 0; i < n; i++) {
+    log_of(reader)[i] = key_ordinal(keys[i]);
+    bit_set(visited_of(reader), key_ordinal(keys[i]));
+  }
+  S(reader, S_LOGGED) = n;
 }
 
 /* Appends what a list links to and was not visited to found[n..], marking it; only live nodes when `live_only`. The
@@ -135,24 +143,7 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, u32 ef, 
       size -= next - kept;
       next = kept;
     }
-    u32 first = next;
-    u64 fresh[FOUND_MAX + 1], sorted[FOUND_MAX], worst = size == ef ? queue[ef - 1] : ~0ull;
-    u32 m = 0;
-    /* few are near enough for a full queue: four are looked at together, and only the keys of those are made */
-    vec last = f32x4_splat(size == ef ? key_distance(worst) : __builtin_inff());
-    for (u32 i = 0; i < n; i += 4) {
-      for (u32 near = f32x4_not_above(vec_load(distances + i), last); near; near &= near - 1) {
-        u32 j = i + (u32)__builtin_ctz(near);
-        if (j >= n) break;
-        u64 key = key_of(distances[j], found[j]);
-        fresh[m] = key;
-        m += key < worst;
-      }
-    }
-    if (m > 0) {
-      sort_keys(fresh, m, sorted);
-      first = min_u32(first, queue_merge(queue, &size, ef, sorted, m));
-    }
+    u32 first = min_u32(next, queue_offer(queue, &size, ef, found, distances, n));
     cursor = first;
     while (cursor < size && key_expanded(queue[cursor])) cursor++;
     *budget -= (i32)n + 1;
@@ -168,40 +159,43 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, u32 ef, 
 static u32 search_level(const Shape *s, const Query *q, u32 reader, u32 start, u32 level, u32 ef, u64 *queue) {
   u32 count = H(H_COUNT), size = 1, cursor = 0, hops = 0;
   i32 budget = 0x7fffffff;
-  forget_visited(reader, count);
-  visit_first(reader, start);
   queue[0] = key_of(distance_to(s, q, start), start);
+  visit_only(reader, count, queue, 1);
   beam(s, q, reader, level, ef, queue, &size, &cursor, count, &budget, &hops);
   return size;
 }
 
+/* The mask that the search uses: a kept one, or that in the scratch. */
+#define MASK(reader) AT(u32, S(reader, S_MASK))
+
 INLINE u32 passes(u32 reader, u32 ordinal) {
-  return !S(reader, S_FILTERED) || bit_get(SCRATCH(u32, reader, H_S_MATCHES), ordinal);
+  if (S(reader, S_FILTERED) == NP_FILTER_MASK) return bit_get(MASK(reader), ordinal);
+  return S(reader, S_FILTERED) == NP_FILTER_NONE || filter_accepts(SCRATCH(u32, reader, H_S_INPUT), ordinal);
+}
+INLINE u32 accepts(u32 reader, u32 ordinal) { return is_live(ordinal) && passes(reader, ordinal); }
+
+/* Scans the accepted pins beside the hits there are. */
+static void start_fine_scan(u32 reader) {
+  S(reader, S_PHASE) = PHASE_FINE_SCAN;
+  S(reader, S_PLAN) = NP_PLAN_SCAN;
+  S(reader, S_CURSOR) = 0;
+  S(reader, S_EF) = 0;
+  visit_only(reader, S(reader, S_COUNT), SCRATCH(u64, reader, H_S_HITS), S(reader, S_HITS));
 }
 
-/* Evaluates the filter on every row, into the bitmap of matches. */
-static void run_filter(u32 reader, i32 *budget) {
-  u32 *matches = SCRATCH(u32, reader, H_S_MATCHES);
-  const u32 *program = SCRATCH(u32, reader, H_S_INPUT);
-  u32 ordinal = S(reader, S_CURSOR), count = S(reader, S_COUNT);
-  while (ordinal < count && *budget > 0) {
-    u32 bits = 0, end = min_u32(count - ordinal, 32);
-    for (u32 i = 0; i < end; i++)
-      if (is_live(ordinal + i) && filter_accepts(program, row_of(ordinal + i))) bits |= 1u << i;
-    matches[ordinal >> 5] = bits;
-    S(reader, S_MATCHING) += (u32)__builtin_popcount(bits);
-    ordinal += 32;
-    *budget -= 8;
-  }
-  S(reader, S_CURSOR) = ordinal;
-}
-
+/* Scans the pins of the mask beside the candidates there are. */
 static void start_scan(u32 reader) {
   S(reader, S_PHASE) = PHASE_SCAN;
   S(reader, S_PLAN) = NP_PLAN_SCAN;
   S(reader, S_CURSOR) = 0;
-  S(reader, S_HITS) = 0;
   S(reader, S_EF) = 0;
+  S(reader, S_SIZE) = min_u32(S(reader, S_SIZE), S(reader, S_EF_ASKED));
+  visit_only(reader, S(reader, S_COUNT), SCRATCH(u64, reader, H_S_QUEUE), S(reader, S_SIZE));
+}
+
+/* Where the search of level 0 starts. */
+INLINE u32 find_start(const Shape *s, const Query *q, u32 entry, u32 count) {
+  return descend(s, q, entry, NODE_BYTE(entry, NODE_LEVEL), 0, count);
 }
 
 static void start_graph(const Shape *s, const Query *q, u32 reader, u32 ef) {
@@ -212,39 +206,132 @@ static void start_graph(const Shape *s, const Query *q, u32 reader, u32 ef) {
   S(reader, S_EF) = ef;
   S(reader, S_CURSOR) = 0;
   S(reader, S_SIZE) = 0;
-  forget_visited(reader, count);
   if (entry >= count) return;
-  u32 start = descend(s, q, entry, NODE_BYTE(entry, NODE_LEVEL), 0, count);
-  visit_first(reader, start);
+  u32 start = find_start(s, q, entry, count);
   queue[0] = key_of(distance_to(s, q, start), start);
   S(reader, S_SIZE) = 1;
+  visit_only(reader, count, queue, 1);
 }
 
-/* How to search, once it is known how many pins match (an ef of 0 asks for a scan): scanning them costs one distance
- * each and is exact; the graph costs about M0 distances for each of ef candidates, and ef must be the wider the fewer
- * of them match. */
-static void choose_plan(const Shape *s, const Query *q, u32 reader) {
-  u32 matching = S(reader, S_MATCHING), live = H(H_LIVE), ef = S(reader, S_EF);
-  if (ef == 0 || matching <= max_u32(1024, live / 8)) {
-    start_scan(reader);
+/* From the candidates there are, what the start of a plain search leads to, and nodes spread over the mask: those reach
+ * what the graph does not connect by matching nodes. */
+static void start_two_hop(const Shape *s, const Query *q, u32 reader) {
+  u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
+  u32 *visited = SCRATCH(u32, reader, H_S_VISITED), *mask = MASK(reader);
+  u32 count = S(reader, S_COUNT), entry = S(reader, S_ENTRY), ef = S(reader, S_EF_ASKED), n = 0, reads = 0;
+  u32 found[MATCHES_MAX + 1], seeds[SEEDS];
+  f32 distances[MATCHES_MAX];
+  S(reader, S_PHASE) = PHASE_TWO_HOP;
+  S(reader, S_PLAN) = NP_PLAN_TWO_HOP;
+  S(reader, S_CURSOR) = 0;
+  S(reader, S_EF) = ef;
+  S(reader, S_SIZE) = min_u32(S(reader, S_SIZE), ef);
+  for (u32 i = 0; i < S(reader, S_SIZE); i++) queue[i] &= ~1ull;
+  visit_only(reader, count, queue, S(reader, S_SIZE));
+  S(reader, S_LOGGED) = NP_NONE; /* of what it will visit no log is kept */
+  if (entry < count) {
+    u32 start = find_start(s, q, entry, count);
+    n = two_hop_gather(s, mask, count, visited, &start, 1, found, &reads);
+  }
+  u32 spread = mask_spread(mask, count, S(reader, S_MATCHING), SEEDS, seeds);
+  for (u32 i = 0; i < spread; i++) {
+    found[n] = seeds[i];
+    n += !bit_get(visited, seeds[i]);
+    bit_set(visited, seeds[i]);
+  }
+  touch_codes(s, found, n);
+  distances_to(s, q, found, n, distances);
+  queue_offer(queue, &S(reader, S_SIZE), ef, found, distances, n);
+  S(reader, S_DISTANCES) += n;
+  S(reader, S_HOPS) += reads + 1;
+}
+
+/* How to search among the pins of the mask. */
+static void start_masked(const Shape *s, const Query *q, u32 reader) {
+  u32 matching = S(reader, S_MATCHING);
+  if (S(reader, S_EXACT) || matching <= SCAN_FINE) start_fine_scan(reader);
+  else if (is_scan_cheaper(reader)) start_scan(reader);
+  else start_two_hop(s, q, reader);
+}
+
+/* Looks for the filter's mask among those that are kept; where it is not, it has to be evaluated first. */
+static void start_mask(const Shape *s, const Query *q, u32 reader) {
+  u32 slot = find_mask(reader, SCRATCH(u32, reader, H_S_INPUT), S(reader, S_PROGRAM_WORDS));
+  if (slot != NP_NONE) {
+    S(reader, S_FILTERED) = NP_FILTER_MASK;
+    S(reader, S_MASK) = mask_slot(slot) + MASK_HEAD_BYTES + NP_MASK_PROGRAM_BYTES;
+    S(reader, S_MASK_CACHED) = 1;
+    S(reader, S_MATCHING) = load(mask_head(slot, MASK_MATCHING));
+    start_masked(s, q, reader);
     return;
   }
-  start_graph(s, q, reader, min_u32((u32)((u64)ef * live / matching), NP_EF_MAX));
+  S(reader, S_PHASE) = PHASE_MASK;
+  S(reader, S_MASK) = scratch_of(reader) + H(H_S_MATCHES);
+  S(reader, S_CURSOR) = S(reader, S_MATCHING) = 0;
 }
 
-/* Exact scan of the matching pins by the finest level. */
-static void run_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
-  u64 *hits = SCRATCH(u64, reader, H_S_HITS);
-  u32 ordinal = S(reader, S_CURSOR), count = S(reader, S_COUNT), size = S(reader, S_HITS), k = S(reader, S_K);
-  i32 before = *budget;
-  for (; ordinal < count && *budget > 0; ordinal++) {
-    if (!passes(reader, ordinal) || !is_live(ordinal)) continue;
-    queue_insert(hits, &size, k, key_of(distance_fine(s, q, ordinal), ordinal));
-    --*budget;
+static void run_mask(const Shape *s, const Query *q, u32 reader, i32 *budget) {
+  const u32 *program = SCRATCH(u32, reader, H_S_INPUT);
+  u32 *mask = MASK(reader), count = S(reader, S_COUNT), whole = S(reader, S_WHOLE);
+  S(reader, S_MATCHING) += mask_fill(mask, program, &S(reader, S_CURSOR), count, whole, budget);
+  if (S(reader, S_CURSOR) < count) return;
+  S(reader, S_FILTERED) = NP_FILTER_MASK;
+  keep_mask(reader, program, S(reader, S_PROGRAM_WORDS), mask, count, S(reader, S_MATCHING), S(reader, S_CHANGES));
+  start_masked(s, q, reader);
+}
+
+/* Ordinals of a batch of a scan, and the most that it may come to. */
+#define SCANNED_TOGETHER 32
+#define SCANNED_MAX (SCANNED_TOGETHER + 64)
+
+/* The next ordinals, from S_CURSOR on, that the mask accepts, where there is one, and that were not visited; returns how
+ * many. Two of each 64 are written whether there are any or not: how many there are, nothing could predict. */
+static u32 next_scanned(u32 reader, u32 *out) {
+  const u64 *visited = (const u64 *)visited_of(reader), *mask = AT(u64, S(reader, S_MASK));
+  u32 masked = S(reader, S_FILTERED) == NP_FILTER_MASK, count = S(reader, S_COUNT), n = 0;
+  u32 at = S(reader, S_CURSOR), any_visited = S(reader, S_LOGGED) != 0;
+  for (; at < count && n < SCANNED_TOGETHER; at += 64) {
+    u64 bits = masked ? mask[at / 64] : ~0ull;
+    if (any_visited) bits &= ~visited[at / 64];
+    if (count - at < 64) bits &= (1ull << (count - at)) - 1;
+    u32 found = (u32)__builtin_popcountll(bits);
+    for (u32 i = 0; i < 2; i++, bits &= bits - 1) out[n + i] = at + (u32)__builtin_ctzll(bits | 1ull << 63);
+    for (u32 i = 2; bits; i++, bits &= bits - 1) out[n + i] = at + (u32)__builtin_ctzll(bits);
+    n += found;
   }
-  S(reader, S_DISTANCES) += (u32)(before - *budget);
-  S(reader, S_CURSOR) = ordinal;
+  S(reader, S_CURSOR) = at;
+  return n;
+}
+
+/* Scan by the finest level, straight into the hits. */
+static void run_fine_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
+  u64 *hits = SCRATCH(u64, reader, H_S_HITS);
+  u32 found[SCANNED_MAX + 2], size = S(reader, S_HITS), k = S(reader, S_K);
+  while (S(reader, S_CURSOR) < S(reader, S_COUNT) && *budget > 0) {
+    u32 n = next_scanned(reader, found);
+    for (u32 i = 0; i < n; i++) {
+      if (!is_live(found[i])) continue;
+      queue_insert(hits, &size, k, key_of(distance_fine(s, q, found[i]), found[i]));
+      S(reader, S_DISTANCES)++;
+    }
+    *budget -= (i32)n + 1;
+  }
   S(reader, S_HITS) = size;
+}
+
+/* Scan by codes, into the queue. */
+static void run_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
+  u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
+  u32 found[SCANNED_MAX + 2];
+  f32 distances[SCANNED_MAX];
+  while (S(reader, S_CURSOR) < S(reader, S_COUNT) && *budget > 0) {
+    u32 n = next_scanned(reader, found);
+    touch_codes(s, found, n);
+    distances_to(s, q, found, n, distances);
+    queue_offer(queue, &S(reader, S_SIZE), S(reader, S_EF_ASKED), found, distances, n);
+    S(reader, S_DISTANCES) += n;
+    *budget -= (i32)n + 1;
+  }
 }
 
 /* Candidates that are rescored: some more than k, to learn what codes leave out, and no more than so many. */
@@ -291,27 +378,85 @@ static i32 finished(u32 reader) {
   return NP_DONE;
 }
 
+/* Whether the nearest candidates of the graph hold as many matching ones as are wanted, far enough from the last one
+ * for nearer ones not to be missed. */
+static u32 is_dense(u32 reader) {
+  const u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
+  u32 wanted = S(reader, S_K);
+  for (u32 i = 0; i < S(reader, S_SIZE) / DEPTH && wanted > 0; i++) wanted -= accepts(reader, key_ordinal(queue[i]));
+  return wanted == 0;
+}
+
+/* Whether about as many of the nearest candidates match as are expected of any: where the filter follows the vectors,
+ * the matching ones may be far from the query. */
+static u32 is_promising(u32 reader) {
+  const u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
+  u32 n = min_u32(S(reader, S_SIZE), S(reader, S_EF_ASKED)), accepted = 0;
+  for (u32 i = 0; i < n; i++) accepted += accepts(reader, key_ordinal(queue[i]));
+  return (u64)accepted * PROMISING * S(reader, S_SAMPLED) >= (u64)n * S(reader, S_ACCEPTED);
+}
+
+/* Leaves only accepted candidates in the queue. */
+static void keep_accepted(u32 reader) {
+  u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
+  u32 kept = 0;
+  for (u32 i = 0; i < S(reader, S_SIZE); i++)
+    if (accepts(reader, key_ordinal(queue[i]))) queue[kept++] = queue[i];
+  S(reader, S_SIZE) = kept;
+}
+
+static void start_search(const Shape *s, const Query *q, u32 reader) {
+  u32 filtered = S(reader, S_FILTERED), width = S(reader, S_EF_ASKED);
+  if (filtered && !S(reader, S_EXACT)) {
+    estimate(reader);
+    width = width_of_graph(reader);
+  }
+  if (!S(reader, S_EXACT) && width > 0) start_graph(s, q, reader, width);
+  else if (filtered) start_mask(s, q, reader);
+  else start_fine_scan(reader);
+}
+
 static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
   u32 count = S(reader, S_COUNT);
   while (budget > 0) {
-    if (S(reader, S_PHASE) == PHASE_FILTER) {
-      run_filter(reader, &budget);
-      if (S(reader, S_CURSOR) >= count) choose_plan(s, q, reader);
-    } else if (S(reader, S_PHASE) == PHASE_SCAN) {
-      run_scan(s, q, reader, &budget);
+    u32 ef = S(reader, S_EF), k = S(reader, S_K), phase = S(reader, S_PHASE);
+    if (phase == PHASE_MASK) {
+      run_mask(s, q, reader, &budget);
+    } else if (phase == PHASE_FINE_SCAN) {
+      run_fine_scan(s, q, reader, &budget);
       if (S(reader, S_CURSOR) >= count) return finished(reader);
-    } else {
-      i32 before = budget;
-      u32 ef = S(reader, S_EF);
-      beam(s, q, reader, 0, ef, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR), count,
-           &budget, &S(reader, S_HOPS));
-      S(reader, S_DISTANCES) += (u32)(before - budget);
+    } else if (phase == PHASE_SCAN) {
+      run_scan(s, q, reader, &budget);
+      if (S(reader, S_CURSOR) < count) continue;
+      rescore(s, q, reader);
+      return finished(reader);
+    } else if (phase == PHASE_TWO_HOP) {
+      two_hop(s, q, MASK(reader), ef, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR),
+              SCRATCH(u32, reader, H_S_VISITED), count, &budget, &S(reader, S_DISTANCES), &S(reader, S_HOPS));
       if (S(reader, S_CURSOR) < S(reader, S_SIZE)) continue;
-      u32 hits = rescore(s, q, reader), matching = S(reader, S_MATCHING);
-      if (hits >= min_u32(S(reader, S_K), matching)) return finished(reader);
-      /* too many of the candidates do not match or are deleted: look wider, or at everything when that is cheaper */
-      if (ef * 4 > NP_EF_MAX || ef * 4 > matching) start_scan(reader);
-      else start_graph(s, q, reader, ef * 4);
+      if (rescore(s, q, reader) >= min_u32(k, S(reader, S_MATCHING))) return finished(reader);
+      /* the matching ones do not hang together */
+      start_scan(reader);
+    } else {
+      u32 filtered = S(reader, S_FILTERED), probing = filtered && S(reader, S_DISTANCES) < PROBE;
+      i32 slice = probing ? (i32)min_u32((u32)budget, PROBE - S(reader, S_DISTANCES)) : budget, left = slice;
+      beam(s, q, reader, 0, ef, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR), count, &left,
+           &S(reader, S_HOPS));
+      budget -= slice - left;
+      S(reader, S_DISTANCES) += (u32)(slice - left);
+      u32 running = S(reader, S_CURSOR) < S(reader, S_SIZE);
+      if (running && (!probing || S(reader, S_DISTANCES) < PROBE || is_promising(reader))) continue;
+      u32 hits = rescore(s, q, reader), live = S(reader, S_MATCHING);
+      if (filtered) {
+        if (!running && is_dense(reader)) return finished(reader);
+        keep_accepted(reader);
+        start_mask(s, q, reader);
+      } else {
+        if (hits >= min_u32(k, live)) return finished(reader);
+        /* too many of the candidates are deleted: look wider, or at everything when that is cheaper */
+        if (ef * 4 > NP_EF_MAX || ef * 4 > live) start_fine_scan(reader);
+        else start_graph(s, q, reader, ef * 4);
+      }
     }
   }
   return NP_RUNNING;
@@ -319,7 +464,8 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
 
 /* The hits, nearest first; of an interrupted search, the best of what it has found. */
 static void write_hits(u32 reader) {
-  if (S(reader, S_PHASE) == PHASE_GRAPH) {
+  u32 phase = S(reader, S_PHASE);
+  if (phase == PHASE_GRAPH || phase == PHASE_TWO_HOP || phase == PHASE_SCAN) {
     Shape s = shape_of_shard();
     Query q = query_from_vector(&s, reader);
     rescore(&s, &q, reader);

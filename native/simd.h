@@ -43,8 +43,15 @@ typedef v128_t vec;
 #define i16x8_quadruple_add(a, b) wasm_i16x8_add(wasm_i16x8_shl(a, 2), b)
 #define u8x16_low_bits(a) wasm_v128_and(a, wasm_i8x16_const_splat(3))
 #define u8x16_shift_2(a) wasm_u16x8_shr(a, 2)
+#define i32x4_splat(x) wasm_i32x4_splat(x)
+#define i32x4_eq(a, b) wasm_i32x4_eq(a, b)
+#define i32x4_bitmask(a) wasm_i32x4_bitmask(a)
+#define f64x2_splat(x) wasm_f64x2_splat(x)
+#define f64x2_within(a, low, high) wasm_v128_and(wasm_f64x2_ge(a, low), wasm_f64x2_le(a, high))
+#define i64x2_bitmask(a) wasm_i64x2_bitmask(a)
+#define vec_or(a, b) wasm_v128_or(a, b)
 #else
-typedef union { f32 f[4]; i32 i[4]; i16 h[8]; i8 b[16]; i64 l[2]; } vec;
+typedef union { f32 f[4]; f64 d[2]; i32 i[4]; i64 l[2]; i16 h[8]; i8 b[16]; } vec;
 static inline vec vec_load(const void *p) { vec v; __builtin_memcpy(&v, p, 16); return v; }
 static inline vec f32x4_zero(void) { vec v = {{0, 0, 0, 0}}; return v; }
 #define NP_LANES(name, field, n, expr) \
@@ -76,6 +83,17 @@ static inline i64 i64x2_lane(vec a, int k) { return a.l[k]; }
 static inline vec f32x4_splat(f32 x) { vec v = {{x, x, x, x}}; return v; }
 static inline void vec_store(void *p, vec a) { __builtin_memcpy(p, &a, 16); }
 static inline vec vec_load64(const void *p) { vec v = {{0, 0, 0, 0}}; __builtin_memcpy(&v, p, 8); return v; }
+static inline vec i32x4_splat(i32 x) { vec v = {.i = {x, x, x, x}}; return v; }
+NP_LANES(i32x4_eq, i, 4, a.i[k] == b.i[k] ? -1 : 0)
+NP_LANES(vec_or, l, 2, a.l[k] | b.l[k])
+static inline u32 i32x4_bitmask(vec a) { u32 m = 0; for (int k = 0; k < 4; k++) m |= (u32)(a.i[k] < 0) << k; return m; }
+static inline vec f64x2_splat(f64 x) { vec v = {.d = {x, x}}; return v; }
+static inline vec f64x2_within(vec a, vec low, vec high) {
+  vec v;
+  for (int k = 0; k < 2; k++) v.l[k] = a.d[k] >= low.d[k] && a.d[k] <= high.d[k] ? -1 : 0;
+  return v;
+}
+static inline u32 i64x2_bitmask(vec a) { return (u32)(a.l[0] < 0) | (u32)(a.l[1] < 0) << 1; }
 static inline vec f32x4_from_i32x4(vec a) { vec v; for (int k = 0; k < 4; k++) v.f[k] = (f32)a.i[k]; return v; }
 static inline vec i32x4_low_i16x8(vec a) { vec v; for (int k = 0; k < 4; k++) v.i[k] = a.h[k]; return v; }
 static inline vec i32x4_high_i16x8(vec a) { vec v; for (int k = 0; k < 4; k++) v.i[k] = a.h[k + 4]; return v; }

@@ -42,7 +42,7 @@ static u32 validate_references(u32 ordinal) {
   if (level > 0 && !in_heap(NODE_WORD(ordinal, NODE_UPPER), level * H(H_M) * 4)) return NP_BAD_REFERENCE;
   if (!in_heap(id, 1) || !in_heap(id, 1u + *AT(u8, heap_address(id)))) return NP_BAD_REFERENCE;
   for (u32 l = 0; l < H(H_LISTS); l++) {
-    u32 cell = *AT(u32, row_of(ordinal) + H(H_LISTS_OFFSET) + 4 * l);
+    u32 cell = *AT(u32, cell_of(ordinal, H(H_LISTS_OFFSET) + 4 * l));
     if (!cell) continue;
     if (!in_heap(cell, 4)) return NP_BAD_REFERENCE;
     u32 n = *AT(u32, heap_address(cell));

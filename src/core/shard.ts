@@ -46,12 +46,19 @@ interface CoreExports {
   np_insert(): number;
   np_remove(ordinal: number): number;
   np_set_row(ordinal: number): number;
-  np_search(reader: number, k: number, ef: number, exact: number, filtered: number, budget: number): number;
+  np_search(
+    reader: number,
+    k: number,
+    ef: number,
+    exact: number,
+    filterWords: number,
+    budget: number,
+  ): number;
   np_resume(reader: number, budget: number): number;
   np_hits(reader: number): number;
   np_leave(reader: number): void;
   np_validate(reader: number): number;
-  np_filter(program: number, row: number): number;
+  np_filter(program: number, first: number, n: number): number;
   np_dot_f32(a: number, b: number, n: number): number;
   np_l2_f32(a: number, b: number, n: number): number;
   np_dot_i8(q: number, c: number, n: number): number;
@@ -148,7 +155,7 @@ export function createShard(module: WasmModule, config: ShardConfig, options: Me
 
 /**
  * A copy of a shard, on which no writer may be at work meanwhile, in a memory of its own that nobody searches: all but
- * the scratch, whose pages are never touched there. Throws shard_full when no such memory is to be had.
+ * scratch and masks, whose pages are never touched there. Throws shard_full when no such memory is to be had.
  */
 export function copyShard(memory: WasmMemory): WasmMemory {
   const pages = memory.buffer.byteLength / PAGE;
@@ -159,11 +166,10 @@ export function copyShard(memory: WasmMemory): WasmMemory {
     throw new NearpinError('shard_full', `a copy of ${pages} pages was refused`, [], { cause });
   }
   const words = header(memory);
-  const scratchEnd = L.NP_SCRATCH_BASE + words[L.H_READERS]! * words[L.H_SCRATCH_STRIDE]!;
   const end = words[L.H_BLOCKS_BASE]! + words[L.H_BLOCKS]! * words[L.H_BLOCK_BYTES]!;
   for (const [start, stop] of [
     [0, L.NP_READER_EPOCHS],
-    [scratchEnd, end],
+    [words[L.H_BASIS]!, end],
   ] as const) {
     new Uint8Array(copy.buffer, start, stop - start).set(new Uint8Array(memory.buffer, start, stop - start));
   }
@@ -305,12 +311,24 @@ export function shardStats(memory: WasmMemory): ShardStats {
   };
 }
 
-/** What a search reports beside its hits. */
+/** By the numbers of the layout. */
+const PLANS = ['graph', 'scan', 'two-hop'] as const;
+
+/** How a search went about it, and what it cost. */
 export interface SearchStats {
-  readonly plan: 'graph' | 'scan';
+  /** What gave the hits: the graph, a comparison of all that match, or the graph of those that match alone. */
+  readonly plan: (typeof PLANS)[number];
+  /** The share of the live pins that match, as estimated from a sample; undefined where nothing hung on it. */
+  readonly estimate: number | undefined;
+  /** Where the mask of matching pins came from; `none` where none was needed. */
+  readonly mask: 'none' | 'cached' | 'evaluated';
+  /** Width searched with; 0 for a scan. */
   readonly ef: number;
-  readonly matching: number;
+  /** Pins that match the filter; undefined where the search did not need to know. */
+  readonly matching: number | undefined;
+  /** Distances computed. */
   readonly distances: number;
+  /** Lists of links read. */
   readonly hops: number;
 }
 
@@ -484,7 +502,8 @@ export class Shard {
     this.#vector.set(vector);
     if (program) this.#input.set(program);
     return this.#guard(
-      () => this.#core.np_search(this.reader, k, ef, exact ? 1 : 0, program ? 1 : 0, budget) === L.NP_DONE,
+      () =>
+        this.#core.np_search(this.reader, k, ef, exact ? 1 : 0, program?.length ?? 0, budget) === L.NP_DONE,
     );
   }
 
@@ -512,12 +531,16 @@ export class Shard {
 
   /** Numbers of the last search. */
   stats(): SearchStats {
+    const word = (w: number) => this.#state[w]!;
+    const hasMask = word(L.S_FILTERED) === L.NP_FILTER_MASK;
     return {
-      plan: this.#state[L.S_PLAN] === L.NP_PLAN_SCAN ? 'scan' : 'graph',
-      ef: this.#state[L.S_EF]!,
-      matching: this.#state[L.S_MATCHING]!,
-      distances: this.#state[L.S_DISTANCES]!,
-      hops: this.#state[L.S_HOPS]!,
+      plan: PLANS[word(L.S_PLAN)]!,
+      estimate: word(L.S_SAMPLED) === 0 ? undefined : word(L.S_ACCEPTED) / word(L.S_SAMPLED),
+      mask: !hasMask ? 'none' : word(L.S_MASK_CACHED) === 1 ? 'cached' : 'evaluated',
+      ef: word(L.S_EF),
+      matching: word(L.S_FILTERED) === L.NP_FILTER_ROWS ? undefined : word(L.S_MATCHING),
+      distances: word(L.S_DISTANCES),
+      hops: word(L.S_HOPS),
     };
   }
 
@@ -610,10 +633,20 @@ export class Shard {
     return new Float32Array(this.memory.buffer, at, n).slice();
   }
 
-  /** The attribute row of an ordinal, as a view of the memory. */
+  /** Eight bytes of an ordinal's attribute row, those that hold `offset`, as a view of the memory. */
+  cells(ordinal: number, offset: number): DataView {
+    const column = (offset - (offset % L.NP_CELL_STRIDE)) * 2 ** this.word(L.H_BLOCK_SHIFT);
+    const at = this.#partOf(ordinal, this.word(L.H_OFF_ROWS) + column, L.NP_CELL_STRIDE);
+    return new DataView(this.memory.buffer, at, L.NP_CELL_STRIDE);
+  }
+
+  /** The attribute row of an ordinal: a copy, as it was when it was inserted but for the references of its lists. */
   row(ordinal: number): DataView {
-    const stride = this.word(L.H_ROW_STRIDE);
-    return new DataView(this.memory.buffer, this.#partOf(ordinal, this.word(L.H_OFF_ROWS), stride), stride);
+    const row = new DataView(new ArrayBuffer(this.word(L.H_ROW_STRIDE)));
+    for (let at = 0; at < row.byteLength; at += L.NP_CELL_STRIDE) {
+      row.setBigUint64(at, this.cells(ordinal, at).getBigUint64(0));
+    }
+    return row;
   }
 
   /** The keyword list that a cell of a row refers to. Throws `core_trap` when the reference is damaged. */

@@ -122,7 +122,9 @@ export class SearchPool {
       if (owner === 0 || alive.has(owner)) continue;
       for (const memory of [...this.#sets.values()].flatMap(({ memories }) => memories)) {
         const at = (LAYOUT.NP_READER_EPOCHS + (i + 1) * LAYOUT.NP_READER_EPOCH_STRIDE) / 4;
+        // Its epoch, and the mask that it used
         Atomics.store(new Int32Array(memory.buffer), at, 0);
+        Atomics.store(new Int32Array(memory.buffer), at + 1, 0);
       }
       Atomics.store(this.#slots, i, 0);
     }

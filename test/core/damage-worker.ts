@@ -39,7 +39,9 @@ function damage(): void {
         inside.header[L.H_HEAP_FREE + 1 + random.below(6)] = random.below(inside.blocks().length);
         break;
       case 4:
-        new Shard(CORE, memory, 2).row(ordinal).setUint32(4 * random.below(4), value, true);
+        new Shard(CORE, memory, 2)
+          .cells(ordinal, 8 * random.below(2))
+          .setUint32(4 * random.below(2), value, true);
         break;
       case 5: {
         const id = node.getUint32(L.NODE_ID, true);

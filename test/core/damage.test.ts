@@ -105,7 +105,12 @@ describe('validate', () => {
     ['an id among the codes', REFERENCE, () => word(low, L.NODE_ID, 64), () => low],
     ['an id off the grain', REFERENCE, () => word(low, L.NODE_ID, inside.node(child).getUint32(8, true) + 4)],
     ['upper levels beyond the blocks', REFERENCE, () => word(upper, L.NODE_UPPER, 0x7fffff00), () => upper],
-    ['a list beyond the blocks', REFERENCE, () => writer.row(low).setUint32(8, 0xfffffff0, true), () => low],
+    [
+      'a list beyond the blocks',
+      REFERENCE,
+      () => writer.cells(low, 8).setUint32(0, 0xfffffff0, true),
+      () => low,
+    ],
     [
       'a list longer than any',
       REFERENCE,
