@@ -31,7 +31,7 @@ const ENTRIES_MAX = 1024;
 export const ENTRY_BYTES_MAX = 64 * 1024 * 1024;
 
 /** A section is read in pieces of this length, which a core's cache holds, and so many at once. */
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 1024 * 1024;
 const READS_AHEAD = 2;
 
 /** What a section is to hold. `kind` is a u32 of the caller's choice, used once per segment. */
