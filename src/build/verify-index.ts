@@ -187,6 +187,7 @@ async function measureRecall(set: ShardSet, options: VerifyOptions): Promise<num
         program: null,
         deadlineAtMs: Number.POSITIVE_INFINITY,
         withVectors: false,
+        explain: false,
       };
       return nearest(await set.search(query), id, options.k);
     };

@@ -318,14 +318,14 @@ const PLANS = ['graph', 'scan', 'two-hop'] as const;
 export interface SearchStats {
   /** What gave the hits: the graph, a comparison of all that match, or the graph of those that match alone. */
   readonly plan: (typeof PLANS)[number];
-  /** The share of the live pins that match, as estimated from a sample; undefined where nothing hung on it. */
-  readonly estimate: number | undefined;
-  /** Where the mask of matching pins came from; `none` where none was needed. */
-  readonly mask: 'none' | 'cached' | 'evaluated';
   /** Width searched with; 0 for a scan. */
   readonly ef: number;
+  /** The share of the live pins that match, as estimated from a sample; undefined where nothing hung on it. */
+  readonly selectivity: number | undefined;
   /** Pins that match the filter; undefined where the search did not need to know. */
   readonly matching: number | undefined;
+  /** Where the mask of matching pins came from; `none` where none was needed. */
+  readonly mask: 'none' | 'cached' | 'evaluated';
   /** Distances computed. */
   readonly distances: number;
   /** Lists of links read. */
@@ -535,10 +535,10 @@ export class Shard {
     const hasMask = word(L.S_FILTERED) === L.NP_FILTER_MASK;
     return {
       plan: PLANS[word(L.S_PLAN)]!,
-      estimate: word(L.S_SAMPLED) === 0 ? undefined : word(L.S_ACCEPTED) / word(L.S_SAMPLED),
-      mask: !hasMask ? 'none' : word(L.S_MASK_CACHED) === 1 ? 'cached' : 'evaluated',
       ef: word(L.S_EF),
+      selectivity: word(L.S_SAMPLED) === 0 ? undefined : word(L.S_ACCEPTED) / word(L.S_SAMPLED),
       matching: word(L.S_FILTERED) === L.NP_FILTER_ROWS ? undefined : word(L.S_MATCHING),
+      mask: !hasMask ? 'none' : word(L.S_MASK_CACHED) === 1 ? 'cached' : 'evaluated',
       distances: word(L.S_DISTANCES),
       hops: word(L.S_HOPS),
     };

@@ -30,6 +30,8 @@ export interface EngineQuery {
   readonly deadlineAtMs?: number | undefined;
   /** Also return the vector of each hit. */
   readonly withVectors?: boolean | undefined;
+  /** Also tell how each shard was searched. */
+  readonly explain?: boolean | undefined;
 }
 
 /** A hit: score order, larger is better; ties by id, also those between a hit and what is no hit any more. */
@@ -47,6 +49,27 @@ export interface Coverage {
   readonly degraded?: 'deadline' | 'shard_failed';
 }
 
+/** How one shard was searched, and what that cost; what an engine cannot tell is absent. */
+export interface ShardPlan {
+  /**
+   * What gave the hits: the graph; the graph of the matching pins alone, by two hops; a comparison of all matching pins;
+   * or nothing, because the deadline had passed.
+   */
+  readonly plan: 'graph' | 'two-hop' | 'scan' | 'none';
+  /** Width searched with; 0 for a scan. */
+  readonly ef: number;
+  /** Share of the pins that match, estimated from a sample; absent where nothing hung on it. */
+  readonly selectivity?: number;
+  /** Pins that match; absent where the search did not need to know. */
+  readonly matching?: number;
+  /** Whether the mask of matching pins was there, had to be evaluated, or was not needed. */
+  readonly mask?: 'cached' | 'evaluated' | 'none';
+  /** Distances computed. */
+  readonly distances?: number;
+  /** Lists of links read. */
+  readonly hops?: number;
+}
+
 export interface EngineAnswer {
   readonly hits: readonly EngineHit[];
   /** Width actually searched with (0 for an exact scan). */
@@ -56,6 +79,8 @@ export interface EngineAnswer {
   readonly coverage: Coverage;
   /** There are fewer such pins than asked for, and all of them are in `hits`. */
   readonly exhausted: boolean;
+  /** One per shard, in order, where that was asked. */
+  readonly explain?: readonly ShardPlan[];
 }
 
 export interface PinParts {

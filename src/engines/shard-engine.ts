@@ -15,7 +15,15 @@ import { Prng } from '../lib/prng.ts';
 import { mergeHits, type Standing } from '../shards/merge.ts';
 import type { ShardHits } from '../shards/protocol.ts';
 import type { ShardSet } from '../shards/shard-set.ts';
-import type { Engine, EngineAnswer, EngineDescription, EngineName, EngineQuery, PinParts } from './engine.ts';
+import type {
+  Engine,
+  EngineAnswer,
+  EngineDescription,
+  EngineName,
+  EngineQuery,
+  PinParts,
+  ShardPlan,
+} from './engine.ts';
 import type { LivePins } from './live-pins.ts';
 
 /**
@@ -28,6 +36,17 @@ export const DEFAULT_EF = 128;
 const HIDDEN_MARGIN = 16;
 
 const NONE: ReadonlySet<string> = new Set();
+
+/** How a shard was searched, as far as its searcher tells. */
+function planOf({ stats, ef, complete }: ShardHits): ShardPlan {
+  if (!stats) return { plan: ef > 0 ? 'graph' : complete ? 'scan' : 'none', ef };
+  const { selectivity, matching, ...rest } = stats;
+  return {
+    ...rest,
+    ...(selectivity !== undefined && { selectivity }),
+    ...(matching !== undefined && { matching }),
+  };
+}
 
 export interface ShardEngineParts {
   readonly name: EngineName;
@@ -108,6 +127,7 @@ export class ShardEngine implements Engine {
         program,
         deadlineAtMs: query.deadlineAtMs ?? Number.POSITIVE_INFINITY,
         withVectors: query.withVectors ?? false,
+        explain: query.explain ?? false,
       });
       const answered: ShardHits[] = [];
       for (const result of results) {
@@ -134,6 +154,7 @@ export class ShardEngine implements Engine {
           ...(complete < results.length && { degraded: 'deadline' as const }),
         },
         exhausted: complete === results.length && hits.length < query.k && !mayHoldMore,
+        ...(query.explain && { explain: answered.map(planOf) }),
       };
     }
   }

@@ -28,7 +28,7 @@ export async function completeAnswers(
 
   const tookMs = Math.round((clock() - plan.startedAtMs) * 1000) / 1000;
   let position = 0;
-  return found.map(({ hits, ef, generation, coverage, exhausted }) => ({
+  return found.map(({ hits, ef, generation, coverage, exhausted, explain }) => ({
     hits: hits.map((hit) => completeHit(hit, pins[position++], plan)),
     tookMs,
     ef,
@@ -36,6 +36,7 @@ export async function completeAnswers(
     model: index.model,
     coverage,
     exhausted,
+    ...(explain && { explain }),
   }));
 }
 

@@ -1,5 +1,5 @@
 /** Requests and answers of retrieval: the same shapes over HTTP, in the client and in the embedded library. */
-import type { Coverage, LiveDescription } from '../engines/engine.ts';
+import type { Coverage, LiveDescription, ShardPlan } from '../engines/engine.ts';
 import type { IndexConfig } from '../index/config.ts';
 import type { Filter } from '../index/filter.ts';
 import type { Attributes, PinWriteInput } from '../index/pin.ts';
@@ -32,6 +32,8 @@ export interface CommonRequest {
   readonly include?: readonly Include[];
   /** Pin ids that must not be among the hits. */
   readonly exclude?: readonly PinIdInput[];
+  /** Tell in the answer how each shard was searched. */
+  readonly explain?: boolean;
 }
 
 /** Exactly one of `vector` and `vectors`. */
@@ -116,6 +118,8 @@ export interface RetrievalAnswer {
   readonly coverage: Coverage;
   /** Fewer than k pins match, and all of them are in `hits`. */
   readonly exhausted: boolean;
+  /** How each shard was searched, in their order, where that was asked. */
+  readonly explain?: readonly ShardPlan[];
 }
 
 /** The answer to a query with `vectors`: one answer per vector, in order. */

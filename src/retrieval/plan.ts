@@ -45,7 +45,7 @@ export function checkList(value: unknown, path: string, max: number): readonly u
 export function planRequest(index: OpenIndex, request: CommonRequest, clock: Clock): Plan {
   const startedAtMs = clock();
   const description = index.engine.describe();
-  const { filter, exact, minScore, deadlineMs } = request;
+  const { filter, exact, explain, minScore, deadlineMs } = request;
   const k = checkWhole(request.k, 'k', 1, LIMITS.kMax, DEFAULT_K);
   const ef = request.ef === undefined ? undefined : checkWhole(request.ef, 'ef', 1, LIMITS.efMax, 0);
   if (minScore !== undefined && !Number.isFinite(minScore))
@@ -54,6 +54,8 @@ export function planRequest(index: OpenIndex, request: CommonRequest, clock: Clo
     throw errorAt('bad_request', 'deadlineMs', 'must be a number of milliseconds over 0');
   if (exact !== undefined && typeof exact !== 'boolean')
     throw errorAt('bad_request', 'exact', 'must be true or false');
+  if (explain !== undefined && typeof explain !== 'boolean')
+    throw errorAt('bad_request', 'explain', 'must be true or false');
   const include = checkList(request.include ?? [], 'include', INCLUDES.length).map((part, i) => {
     if (!INCLUDES.includes(part as string))
       throw errorAt('bad_request', `include[${i}]`, `must be one of ${INCLUDES.join(', ')}`);
@@ -68,7 +70,7 @@ export function planRequest(index: OpenIndex, request: CommonRequest, clock: Clo
     startedAtMs,
     description,
     include,
-    query: { k, ef, filter, exact, minScore, exclude, deadlineAtMs, withVectors },
+    query: { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors },
   };
 }
 

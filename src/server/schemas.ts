@@ -54,6 +54,7 @@ const common = {
       description: 'Pins that must not be hits.',
     }),
   ),
+  explain: optional(Type.Boolean({ description: 'Tell in the answer how each shard was searched.' })),
 };
 const model = optional(
   Type.String({ description: '`name@revision` that made the vector; refused when the index has another.' }),
@@ -204,6 +205,26 @@ const Coverage = strict({
   answered: Type.Integer({ description: 'Shards that searched to the end.' }),
   degraded: optional(Type.Enum(['deadline', 'shard_failed'])),
 });
+const ShardPlan = strict(
+  {
+    plan: Type.Enum(['graph', 'two-hop', 'scan', 'none'], {
+      description:
+        'What gave the hits: the graph; the graph of the matching pins alone, by two hops; a comparison of all ' +
+        'matching pins; or nothing, because the deadline had passed.',
+    }),
+    ef: Type.Integer({ description: 'Width searched with; 0 for a scan.' }),
+    selectivity: optional(Type.Number({ description: 'Share of the pins that match, from a sample.' })),
+    matching: optional(Type.Integer({ description: 'Pins that match, where the search needed to know.' })),
+    mask: optional(
+      Type.Enum(['cached', 'evaluated', 'none'], {
+        description: 'Whether the mask of matching pins was there, had to be evaluated, or was not needed.',
+      }),
+    ),
+    distances: optional(Type.Integer({ description: 'Distances computed.' })),
+    hops: optional(Type.Integer({ description: 'Lists of links read.' })),
+  },
+  'How a shard was searched; what an engine cannot tell is absent.',
+);
 const nullableModel = Type.Union([Type.String(), Type.Null()]);
 const RetrievalAnswer = strict({
   hits: Type.Array(Type.Ref('Hit')),
@@ -213,6 +234,7 @@ const RetrievalAnswer = strict({
   model: nullableModel,
   coverage: Coverage,
   exhausted: Type.Boolean({ description: 'Fewer than k pins match, and all of them are hits.' }),
+  explain: optional(Type.Array(Type.Ref('ShardPlan'), { description: 'One for each shard, if asked.' })),
 });
 const MultiAnswer = strict({ results: Type.Array(Type.Ref('RetrievalAnswer')) });
 const QueryAnswer = Type.Union([Type.Ref('RetrievalAnswer'), Type.Ref('MultiAnswer')]);
@@ -334,6 +356,7 @@ export const SCHEMAS = {
   BatchItem,
   BatchRequest,
   Hit,
+  ShardPlan,
   RetrievalAnswer,
   MultiAnswer,
   QueryAnswer,

@@ -10,12 +10,13 @@
  *         f32 vector[dim] | u32 program[] | u32 shards[n]
  * answer  u32 hits n | ef | complete | bytes of ids | f64 distances[n] | u32 ordinals[n] | u8 bytes of id[n] | ids, UTF-8
  */
-import type { ShardHits, ShardQuery } from './protocol.ts';
+import type { ShardHits, ShardQuery, Unpacked } from './protocol.ts';
 
 const QUERY_HEAD_BYTES = 32;
 const ANSWER_HEAD_BYTES = 16;
 const EXACT = 1;
 const WITH_VECTORS = 2;
+const EXPLAIN = 4;
 
 /** A query, and the numbers of the shards that are to answer it. */
 export interface Asked {
@@ -42,7 +43,8 @@ export function packQueries(asked: readonly Asked[]): ArrayBuffer {
     let at = start / 4;
     words[at + 2] = query.k;
     words[at + 3] = query.ef;
-    words[at + 4] = (query.exact ? EXACT : 0) | (query.withVectors ? WITH_VECTORS : 0);
+    words[at + 4] =
+      (query.exact ? EXACT : 0) | (query.withVectors ? WITH_VECTORS : 0) | (query.explain ? EXPLAIN : 0);
     words[at + 5] = vector.length;
     words[at + 6] = program ? program.length + 1 : 0;
     words[at + 7] = shards.length;
@@ -78,6 +80,7 @@ export function unpackQueries(buffer: ArrayBuffer): Asked[] {
       program: program === 0 ? null : words.subarray(at, at + program - 1),
       deadlineAtMs: doubles[start / 8]!,
       withVectors: (flags & WITH_VECTORS) !== 0,
+      explain: (flags & EXPLAIN) !== 0,
     };
     at += Math.max(0, program - 1);
     asked.push({ query, shards: Array.from(words.subarray(at, at + shards)) });
@@ -87,7 +90,7 @@ export function unpackQueries(buffer: ArrayBuffer): Asked[] {
 }
 
 /** Hits whose ids are where a shard's memory holds them. */
-export interface FoundHits extends Omit<ShardHits, 'ids' | 'vectors'> {
+export interface FoundHits extends Omit<ShardHits, 'ids' | keyof Unpacked> {
   /** Of each hit's id in the memory: a byte of length, then as much UTF-8. */
   readonly idsAt: readonly number[];
 }

@@ -3,6 +3,7 @@
  * results. Queries and hits travel packed (packing.ts), in one buffer that is moved; memories are shared; what is rare
  * is cloned.
  */
+import type { SearchStats } from '../core/shard.ts';
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import type { ErrorRecord } from '../lib/errors.ts';
 
@@ -33,6 +34,8 @@ export interface ShardQuery {
   /** Epoch milliseconds; Infinity for none. */
   readonly deadlineAtMs: number;
   readonly withVectors: boolean;
+  /** Tell how the search went about it. */
+  readonly explain: boolean;
 }
 
 export interface SearchTask {
@@ -51,6 +54,8 @@ export interface ShardHits {
   readonly ordinals: readonly number[];
   readonly distances: readonly number[];
   readonly vectors?: readonly Float32Array[];
+  /** How the shard was searched, where that was asked; absent when its search did not begin. */
+  readonly stats?: SearchStats;
   /** 0 for a scan. */
   readonly ef: number;
   /** False when the deadline cut the search short. */
@@ -68,8 +73,11 @@ export interface SearchAnswers {
   /** Of an `AnswerPacker`: the jobs that did not fail. */
   readonly packed: ArrayBuffer;
   /** What is not packed, by the number of the job. */
-  readonly rest: ReadonlyMap<number, ShardFailure | Pick<ShardHits, 'vectors'>>;
+  readonly rest: ReadonlyMap<number, ShardFailure | Unpacked>;
 }
+
+/** What few queries ask for. */
+export type Unpacked = Pick<ShardHits, 'vectors' | 'stats'>;
 
 /** Milliseconds of the clock that all threads of a process share. */
 export function monotonicMs(): number {

@@ -28,7 +28,8 @@ class CoreSearcher implements Searcher {
       ordinals[i] = shard.hitOrdinal(i);
       distances[i] = shard.hitDistance(i);
     }
-    return { ordinals, distances, ef: shard.stats().ef, complete: done };
+    const stats = shard.stats();
+    return { ordinals, distances, ef: stats.ef, complete: done, stats };
   }
 }
 

@@ -9,7 +9,7 @@
 import { BroadcastChannel, threadId } from 'node:worker_threads';
 import { Piscina, transferableSymbol, valueSymbol } from 'piscina';
 import { LAYOUT } from '../core/layout.ts';
-import { Shard } from '../core/shard.ts';
+import { type SearchStats, Shard } from '../core/shard.ts';
 import type { WasmMemory } from '../core/webassembly.ts';
 import { NearpinError, toErrorRecord } from '../lib/errors.ts';
 import { collectGarbage, letGo } from './collect-garbage.ts';
@@ -21,8 +21,8 @@ import {
   type SearchResult,
   type SearchTask,
   type ShardFailure,
-  type ShardHits,
   type ShardQuery,
+  type Unpacked,
   type WorkerStart,
 } from './protocol.ts';
 
@@ -35,6 +35,8 @@ export interface Found {
   readonly distances: readonly number[];
   readonly ef: number;
   readonly complete: boolean;
+  /** Absent when the search did not begin. */
+  readonly stats?: SearchStats;
 }
 
 /** Searches one shard; kept as long as the worker is attached to it. */
@@ -138,15 +140,17 @@ export function serveSearches(
     query: ShardQuery,
     number: number,
     answers: AnswerPacker,
-  ): ShardFailure | Pick<ShardHits, 'vectors'> | undefined => {
+  ): ShardFailure | Unpacked | undefined => {
     const isLate = () => monotonicMs() + start.clockOffsetMs >= query.deadlineAtMs;
     try {
       const { shard, searcher } = attach(set, number);
       try {
-        const hits = chooseHits(shard, searchPastTies(searcher, query, isLate), query.k);
+        const found = searchPastTies(searcher, query, isLate);
+        const hits = chooseHits(shard, found, query.k);
         const vectors = query.withVectors && hits.ordinals.map((ordinal) => shard.vector(ordinal));
+        const stats = query.explain && found.stats;
         answers.add(hits, shard.bytes);
-        return vectors ? { vectors } : undefined;
+        return vectors || stats ? { ...(vectors && { vectors }), ...(stats && { stats }) } : undefined;
       } finally {
         shard.leave();
       }
@@ -164,7 +168,7 @@ export function serveSearches(
       setTimeout(() => void collectGarbage(), SETTLED_AFTER_MS).unref();
     }
     const answers = new AnswerPacker(usualBytes);
-    const rest = new Map<number, ShardFailure | Pick<ShardHits, 'vectors'>>();
+    const rest = new Map<number, ShardFailure | Unpacked>();
     let job = 0;
     for (const { query, shards } of unpackQueries(task.queries)) {
       for (const number of shards) {

@@ -196,6 +196,15 @@ describe('the command line', () => {
     const found = run(['query', index, '--vector', file, '--k', '3', '--exact', '--json']);
     assert.equal(JSON.parse(found.stdout).hits.length, 3);
 
+    const few = ['query', index, '--vector', file, '--filter', '{"price": {"$lt": 20}}'];
+    const explained = run([...few, '--explain']);
+    assert.equal(explained.status, 0, explained.stderr);
+    assert.match(
+      explained.stdout,
+      /shard +plan +ef +share +matching +mask +distances +hops\n0 +(graph|scan|two-hop) /,
+    );
+    assert.doesNotMatch(run(few).stdout, /plan/);
+
     const unknown = run(['query', index, '--related', 'nobody']);
     assert.equal(unknown.status, 1);
     assert.match(unknown.stderr, /unknown_pin/);

@@ -41,6 +41,13 @@ describe('query', () => {
     assert.equal(exhausted, false);
   });
 
+  it('tells how it was searched only when asked', async () => {
+    const vector = PINS[5]!.vector!;
+    assert.equal('explain' in (await ask({ vector })), false);
+    assert.deepEqual((await ask({ vector, explain: true })).explain, [{ plan: 'scan', ef: 0 }]);
+    await refused('bad_request', 'explain', { vector, explain: 'yes' });
+  });
+
   it('returns only the parts that are asked for', async () => {
     const vector = PINS[5]!.vector!;
     const [bare] = (await ask({ vector, k: 1 })).hits;

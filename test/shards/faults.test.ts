@@ -43,6 +43,7 @@ const queries = clusteredQueries(SPEC, 20).map(
     program: null,
     deadlineAtMs: Number.POSITIVE_INFINITY,
     withVectors: i % 2 === 0,
+    explain: i % 3 === 0,
   }),
 );
 const search = (set: ShardSet) => Promise.all(queries.map((query) => set.search(query)));

@@ -25,6 +25,7 @@ const asked: fc.Arbitrary<Asked> = fc.record(
         program: fc.option(fc.uint32Array({ maxLength: 20 })),
         deadlineAtMs: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.double({ noNaN: true })),
         withVectors: fc.boolean(),
+        explain: fc.boolean(),
       },
       PLAIN,
     ),

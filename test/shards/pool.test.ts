@@ -36,6 +36,7 @@ const ask = (what: number, ms = 0): ShardQuery => ({
   program: null,
   deadlineAtMs: Number.POSITIVE_INFINITY,
   withVectors: false,
+  explain: false,
 });
 
 const hitsOf = (result: ShardHits | ShardFailure | undefined): ShardHits => {

@@ -104,6 +104,19 @@ export function httpSuite(name: string, open: OpenEngine): void {
         assert.equal(answer.body.exhausted, true);
       });
 
+      it('tells how each shard was searched when asked, and not otherwise', async () => {
+        for (const [route, request] of [
+          ['query', { vector: VECTOR }],
+          ['related', { pins: ['p5'] }],
+        ] as const) {
+          const plain = await postJson(`${demo}/${route}`, request);
+          assert.equal('explain' in plain.body, false);
+          const answer = await postJson(`${demo}/${route}`, { ...request, explain: true });
+          fits('RetrievalAnswer', answer.body);
+          assert.ok(['graph', 'two-hop', 'scan'].includes(answer.body.explain[0].plan));
+        }
+      });
+
       it('related: pins near the seeds, never the seeds', async () => {
         const answer = await postJson(`${demo}/related`, {
           pins: ['p5', { id: 'p6', weight: 2 }],

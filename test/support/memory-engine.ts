@@ -112,6 +112,7 @@ export function memoryEngine(options: MemoryEngineOptions): MemoryEngine {
       const hits = found.slice(0, query.k);
       return {
         hits: query.withVectors ? hits : hits.map(({ id, score }) => ({ id, score })),
+        ...(query.explain && { explain: [{ plan: 'scan' as const, ef: 0 }] }),
         ef,
         generation: 'gen-1',
         coverage: { shards: 1, answered: 1 },

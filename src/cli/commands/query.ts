@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import { createClient } from '../../client/client.ts';
+import type { ShardPlan } from '../../engines/engine.ts';
 import type { Filter } from '../../index/filter.ts';
 import { NearpinError } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
@@ -25,6 +26,7 @@ interface QueryCommandOptions extends ServingOptions {
   readonly ef?: number;
   readonly filter?: Filter;
   readonly exact: boolean;
+  readonly explain: boolean;
   readonly url?: string;
   readonly json: boolean;
 }
@@ -45,6 +47,7 @@ export function queryCommand(terminal: Terminal): Command {
     .addOption(option('--ef <n>', 'width of the search').argParser(whole(1, LIMITS.efMax)))
     .addOption(option('--filter <json>', 'only pins whose attributes match').argParser(json))
     .addOption(option('--exact', 'compare every matching pin').default(false))
+    .addOption(option('--explain', 'tell how each shard was searched').default(false))
     .addOption(option('--url <url>', 'ask the server there'));
   for (const each of [...servingOptions(), jsonOption()]) command.addOption(each);
   return command.action((index: string, options: QueryCommandOptions) => query(index, options, terminal));
@@ -66,6 +69,7 @@ async function query(index: string, options: QueryCommandOptions, terminal: Term
     k: options.k,
     include: ['payload', 'attributes'] as const,
     exact: options.exact,
+    ...(options.explain && { explain: true }),
     ...(options.ef !== undefined && { ef: options.ef }),
     ...(options.filter !== undefined && { filter: options.filter }),
   };
@@ -124,4 +128,15 @@ function show(answer: RetrievalAnswer, options: QueryCommandOptions, terminal: T
     coverage.answered < coverage.shards ? `, only ${coverage.answered} of ${coverage.shards} shards` : '';
   const few = exhausted ? ', no more pins match' : '';
   terminal.note(`${answer.hits.length} hits in ${tookMs.toFixed(1)} ms, ${width}${few}${partial}`);
+  if (answer.explain) terminal.print(formatTable([PLAN_HEADER, ...answer.explain.map(planRow)]));
+}
+
+const PLAN_HEADER = ['shard', 'plan', 'ef', 'share', 'matching', 'mask', 'distances', 'hops'];
+
+/** A row below PLAN_HEADER; a dash for what is not known. */
+function planRow(shard: ShardPlan, number: number): string[] {
+  const { plan, ef, selectivity, matching, mask, distances, hops } = shard;
+  const share = selectivity === undefined ? '-' : `about ${(100 * selectivity).toFixed(1)} %`;
+  const known = (value: number | string | undefined) => String(value ?? '-');
+  return [String(number), plan, String(ef), share, ...[matching, mask, distances, hops].map(known)];
 }
