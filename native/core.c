@@ -4,6 +4,7 @@
  * scratch and reads results from there; layout.h says where.
  */
 #include "row.h"
+#include "unchanged.h"
 #include "validate.h"
 
 /* Computes the derived words of the header from config, reader count and limit. */
@@ -79,6 +80,9 @@ i32 EXPORT(np_remove)(u32 ordinal) { return remove_ordinal(0, ordinal); }
 /* Puts the row in the writer's input in the place of a live ordinal's; returns it, NP_UNKNOWN, or NP_FULL when there is
  * no room for the row's keyword lists. */
 i32 EXPORT(np_set_row)(u32 ordinal) { return set_row(0, ordinal); }
+
+/* Whether a live ordinal holds what the vector in the reader's scratch is stored as, 1 or 0. */
+u32 EXPORT(np_holds)(u32 reader, u32 ordinal) { return holds_vector(reader, ordinal); }
 
 /* Starts a search for the vector in the reader's scratch, and runs it for at most `budget` distances. A compiled
  * filter of so many words, which may be 0, stands in the input. Returns NP_DONE or NP_RUNNING. */

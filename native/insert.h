@@ -56,10 +56,9 @@ INLINE void write_tail(u32 at, f32 scale, f32 squared_norm) {
   *AT(f32, at + CODE_BIAS) = norm_term(H(H_METRIC), squared_norm);
 }
 
-/* The residual that the code of a centred vector leaves; its bias is that of both levels together. */
-static void write_residual(u32 reader, u32 ordinal, const f32 *x) {
-  u32 dim = H(H_DIM), padded = round_up(dim, 4), code = code_of(ordinal), upper = fine_of(ordinal);
-  u32 lower = upper + I10_UPPER_BYTES(dim);
+/* The residual that a code leaves of a centred vector, both at their addresses; its bias is that of both levels. */
+static void encode_residual(u32 reader, const f32 *x, u32 code, u32 upper) {
+  u32 dim = H(H_DIM), padded = round_up(dim, 4), lower = upper + I10_UPPER_BYTES(dim);
   f32 scale = *AT(f32, code + H(H_CODE_TAIL) + CODE_SCALE), *coarse = LEAD(reader), *rest = RESIDUAL(reader);
   if (H(H_LEAD)) expand(AT(f32, H(H_BASIS)) + padded, AT(i8, code), scale, H(H_LEAD), padded, coarse);
   else for (u32 i = 0; i < dim; i++) coarse[i] = scale * (f32)AT(i8, code)[i];
@@ -69,19 +68,18 @@ static void write_residual(u32 reader, u32 ordinal, const f32 *x) {
   write_tail(lower + I10_LOWER_BYTES(dim), unit, dot_f32(rest, rest, padded));
 }
 
-/* Code and fine level, from the scratch's vector. */
-static void write_vector(u32 reader, u32 ordinal) {
+/* Code and fine level of the scratch's vector, to two addresses. */
+static void encode_vector(u32 reader, u32 code, u32 fine) {
   const f32 *vector = QUERY_VECTOR(reader), *x = centred(reader, vector);
-  u32 code = code_of(ordinal);
   if (H(H_CODE) == NP_CODE_F32) {
     for (u32 i = 0; i < H(H_PADDED); i++) AT(f32, code)[i] = vector[i];
   } else {
     f32 squared_norm, scale = encode_i8(lead_of(reader, x), H(H_CODE_DIM), AT(i8, code), &squared_norm);
     write_tail(code + H(H_CODE_TAIL), scale, squared_norm);
   }
-  if (H(H_FINE) == NP_FINE_I10) write_residual(reader, ordinal, x);
+  if (H(H_FINE) == NP_FINE_I10) encode_residual(reader, x, code, fine);
   if (H(H_FINE) == NP_FINE_F32)
-    for (u32 i = 0; i < H(H_FINE_STRIDE) / 4; i++) AT(f32, fine_of(ordinal))[i] = vector[i];
+    for (u32 i = 0; i < H(H_FINE_STRIDE) / 4; i++) AT(f32, fine)[i] = vector[i];
 }
 
 /* Everything of a node but its links: from the scratch's vector and input. 0 when the shard is full. */
@@ -103,7 +101,7 @@ static u32 write_node(u32 reader, u32 ordinal, u32 level) {
   }
   NODE_BYTE(ordinal, NODE_LEVEL) = (u8)level;
 
-  write_vector(reader, ordinal);
+  encode_vector(reader, code_of(ordinal), fine_of(ordinal));
   return 1;
 }
 

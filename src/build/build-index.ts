@@ -19,7 +19,7 @@ import { abandonStaging, publishGeneration, stageGeneration } from '../storage/g
 import { readPinFile } from '../storage/pin-files.ts';
 import { createPinStore, type PinStoreWriter } from '../storage/pin-store.ts';
 import { SpoolWriter } from '../storage/spool.ts';
-import { hasLog, UpdateLog } from '../storage/update-log.ts';
+import { checkLogFits, checkLogGoesOn } from './check-log.ts';
 import { type BadRow, type EmbedDocuments, Ingest } from './ingest.ts';
 import { shardsForFiles } from './shard-count.ts';
 
@@ -81,14 +81,15 @@ function refusal({ file, row, error }: BadRow): NearpinError {
 
 /**
  * Builds and publishes a generation. An abort is heeded until the generation is whole and only has to be published.
- * Throws what is wrong with the input, the config or the model, log_trimmed when updates after `seq` are no longer kept,
- * shard_full, io_error, or the signal's reason; nothing is published then, and no trace is left.
+ * Throws what is wrong with the input, the config or the model; log_trimmed when updates after `seq` are no longer kept,
+ * and what checkLogFits throws when the generation, which is to be current, could not take them; shard_full, io_error, or
+ * the signal's reason. Nothing is published then, and no trace is left.
  */
 export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
   const { signal } = options;
   const limitBytes = options.limitBytes ?? LIMIT_PAGES_MAX * LAYOUT.NP_PAGE;
   const seq = options.seq ?? 0;
-  await checkLog(options.indexDir, seq);
+  await checkLogGoesOn(options.indexDir, seq);
   const staging = await stageGeneration(options.indexDir);
   let pins: PinStoreWriter | undefined;
   const spools: SpoolWriter[] = [];
@@ -97,6 +98,10 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
     pins = await createPinStore(join(staging, 'pins'));
     const read = await readInput(options, limitBytes, staging, pins, spools);
     const { config, ingest, model, bad } = read;
+    const checkUpdates = async () => {
+      if (options.isCurrent !== false) await checkLogFits(options.indexDir, seq, config, model !== null);
+    };
+    await checkUpdates();
     const pinSeal = await pins.finish(ingest.dictionary.entries());
     pins = undefined;
     const total = pinSeal.count;
@@ -117,6 +122,8 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
       ...seal,
       count: stats.live,
     }));
+    // Updates may have come meanwhile
+    await checkUpdates();
     signal?.throwIfAborted();
     const manifestOf = (name: string) =>
       encodeManifest({
@@ -147,20 +154,6 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
       await abandonStaging(staging);
     }
   }
-}
-
-/** Refuses to build a generation that the log could not bring up to date. */
-async function checkLog(indexDir: string, seq: number): Promise<void> {
-  if (!hasLog(indexDir)) return;
-  const log = UpdateLog.open(indexDir, 'read')!;
-  const { base, last } = log.extent();
-  await log.close();
-  if (seq >= base) return;
-  throw new NearpinError(
-    'log_trimmed',
-    `${indexDir} has taken updates up to ${last}, of which the log keeps those after ${base}: ` +
-      'say up to which update the input holds them (--seq)',
-  );
 }
 
 interface Read {

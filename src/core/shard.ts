@@ -46,6 +46,7 @@ interface CoreExports {
   np_insert(): number;
   np_remove(ordinal: number): number;
   np_set_row(ordinal: number): number;
+  np_holds(reader: number, ordinal: number): number;
   np_search(
     reader: number,
     k: number,
@@ -479,6 +480,15 @@ export class Shard {
       throw new NearpinError('shard_full', 'the shard has no room for the keywords of the pin');
     }
     return answer >= 0;
+  }
+
+  /**
+   * Whether a live ordinal holds what a vector is stored as, so that inserting it anew would store the same bytes.
+   * @param vector f32[dim], of unit length under cosine
+   */
+  holds(ordinal: number, vector: Float32Array): boolean {
+    this.#vector.set(vector);
+    return this.#guard(() => this.#core.np_holds(this.reader, ordinal)) === 1;
   }
 
   /** Removes an ordinal and repairs the links around it; false when it is not a live one. */

@@ -137,14 +137,12 @@ export class Applier {
     return this.#config.metric === 'cosine' ? unitVector(vector) : vector;
   }
 
-  /** Whether the pin is there with exactly this vector, and stays as it is until the update comes to it. */
+  /** Whether the pin is there with what this vector is stored as, and stays so until the update comes to it. */
   #keepsVector(operation: UpsertOperation): boolean {
     if (this.#pins.isAwaited(operation.id)) return false;
     const stored = this.#pins.get(operation.id);
     if (stored === undefined) return false;
-    const held = this.#shards.shards[stored.shard]!.vector(stored.ordinal);
-    const vector = this.#vectorOf(operation);
-    return held.every((component, i) => component === vector[i]);
+    return this.#shards.shards[stored.shard]!.holds(stored.ordinal, this.#vectorOf(operation));
   }
 
   async #insert(inserts: ReadonlyMap<number, ShardInserts>): Promise<void> {

@@ -11,7 +11,7 @@
  */
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { AttributeTypes, IndexConfig } from '../index/config.ts';
+import type { IndexConfig } from '../index/config.ts';
 import { encodeManifest, GENERATION_NAME, type Manifest } from '../index/manifest.ts';
 import { NearpinError } from '../lib/errors.ts';
 import { Checkpoint } from '../shards/checkpoint.ts';
@@ -27,6 +27,7 @@ import {
   setCurrentGeneration,
   setGenerationAside,
   stageGeneration,
+  typesOfLog,
 } from '../storage/generation.ts';
 import { lockIndex } from '../storage/index-lock.ts';
 import type { LogExtent } from '../storage/update-log.ts';
@@ -175,7 +176,11 @@ export class LiveIndex<Extra> implements LiveEngine {
         const extent = await opening;
         if (extent) ({ base, last } = extent);
         if (last > seq) {
-          const { bytes, damaged } = await loaded.replay(log, last, await typesOfLog(dir, loaded.manifest));
+          const { bytes, damaged } = await loaded.replay(
+            log,
+            last,
+            await typesOfLog(dir, loaded.manifest.generation),
+          );
           replayedBytes = bytes;
           if (damaged.length > 0) {
             const message = `updates ${damaged.join(', ')} of the log are damaged and were left out`;
@@ -270,7 +275,7 @@ export class LiveIndex<Extra> implements LiveEngine {
   async upsert(pins: readonly PinWrite[], checkedBy: IndexConfig): Promise<UpsertAnswer> {
     const { config } = this.#loaded.manifest;
     if (checkedBy !== config && !isDeepStrictEqual(checkedBy, config)) {
-      throw new NearpinError('overloaded', 'the index was swapped while the pins were checked; try again');
+      throw swapped();
     }
     const operations = pins.map(({ id, vector, text = null, attributes, payload }): Operation => {
       if (vector === undefined) return { kind: 'change', id, attributes: attributes ?? null, payload };
@@ -448,20 +453,21 @@ export class LiveIndex<Extra> implements LiveEngine {
       const types = this.#loaded.manifest.config.attributes;
       let bytes = 0;
       const catchUp = async () => {
-        bytes += (await next.replay(this.#log, queue.durableSeq, types)).bytes;
+        bytes += (await next.replay(this.#log, queue.settledSeq, types)).bytes;
       };
       for (let round = 0; round < CATCH_UP_ROUNDS; round++) {
         await catchUp();
-        if (queue.durableSeq - next.pins.seq <= CATCH_UP_UPDATES) break;
+        if (queue.settledSeq - next.pins.seq <= CATCH_UP_UPDATES) break;
       }
       await queue.pause();
       try {
         await catchUp();
         if (isCurrent) await setCurrentGeneration(this.#indexDir, generation);
+        const isSameKind = isDeepStrictEqual(next.manifest.config, this.#loaded.manifest.config);
         this.#letGo(this.#loaded);
         this.#loaded = next;
         this.#loggedBytes = bytes;
-        queue.retarget(next);
+        queue.retarget(next, isSameKind ? undefined : swapped());
       } finally {
         queue.resume();
       }
@@ -505,6 +511,11 @@ export class LiveIndex<Extra> implements LiveEngine {
   }
 }
 
+/** The refusal of a write that was checked against another config than is served. */
+function swapped(): NearpinError {
+  return new NearpinError('overloaded', 'the index was swapped while the pins were checked; try again');
+}
+
 /** Opens the log; a damaged one is put aside where the index may be written. */
 async function openLog(log: IndexLog, readOnly: boolean, warn: (warning: Warning) => void) {
   try {
@@ -515,16 +526,6 @@ async function openLog(log: IndexLog, readOnly: boolean, warn: (warning: Warning
     warn({ code: 'corrupt_file', message: `the update log ${where}: ${error.message}` });
     return undefined;
   }
-}
-
-/** Attribute types that the updates of the log were checked against: those of the newest generation that took updates. */
-async function typesOfLog(dir: string, manifest: Manifest): Promise<AttributeTypes | undefined> {
-  for (const name of (await listGenerations(dir)).reverse()) {
-    if (name === manifest.generation) continue;
-    const other = await readManifest(join(dir, name)).catch(() => undefined);
-    if (other) return other.config.attributes;
-  }
-  return undefined;
 }
 
 /** Faults for which an older generation is better than none. */

@@ -1,16 +1,15 @@
 /** A generation in memory, brought up to date from the log, with what those above the engine keep beside it. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { AttributeTypes } from '../index/config.ts';
 import type { Manifest } from '../index/manifest.ts';
-import { parseAttributes } from '../index/pin.ts';
 import { NearpinError } from '../lib/errors.ts';
 import { failpoint } from '../lib/failpoints.ts';
 import { letGo } from '../shards/collect-garbage.ts';
 import type { IndexLog } from '../shards/log-thread.ts';
 import { ShardSet } from '../shards/shard-set.ts';
 import { corruptFile } from '../storage/file-error.ts';
+import { fitUpdate } from '../storage/fit-update.ts';
 import { readManifest } from '../storage/generation.ts';
 import { openPinStore, type PinStore } from '../storage/pin-store.ts';
 import { decodeUpdate, type Operation, type UpdateRecord } from '../storage/update-record.ts';
@@ -128,7 +127,7 @@ export class LoadedGeneration<Extra> {
 
   /**
    * Applies the updates of the log from the last one that can be seen up to `last`.
-   * Rejects with model_mismatch, bad_attribute, shard_full, or model_unavailable when texts have to be embedded again.
+   * Rejects with model_mismatch, zero_vector, bad_attribute, shard_full, or model_unavailable when texts have to be embedded again.
    */
   async replay(log: IndexLog, last: number, typesOfLog?: AttributeTypes): Promise<ReplayReport> {
     const damaged: number[] = [];
@@ -165,36 +164,21 @@ export class LoadedGeneration<Extra> {
     return { bytes, damaged };
   }
 
-  /** The operations of an update as this generation takes them, which may be of another model or have other attributes. */
+  /** The operations of an update as this generation takes them. */
   async #fit(
     seq: number,
-    { model, operations }: UpdateRecord,
+    record: UpdateRecord,
     typesOfLog: AttributeTypes | undefined,
   ): Promise<readonly Operation[]> {
-    const { config } = this.#manifest;
-    const upserts = operations.filter((operation) => operation.kind === 'upsert');
-    let vectors: Float32Array[] | undefined;
-    const isOther = model !== config.model || upserts.some(({ vector }) => vector.length !== config.dim);
-    if (upserts.length > 0 && isOther) {
-      const texts = upserts.flatMap(({ text }) => (text === null ? [] : [text]));
-      if (texts.length < upserts.length || !this.#attachment.embed) {
-        const of = model === null ? 'of no named model' : `of ${model}`;
-        const message = `update ${seq} holds vectors ${of}, which generation ${this.#manifest.generation} cannot take`;
-        throw new NearpinError('model_mismatch', message);
-      }
-      vectors = await this.#attachment.embed(texts);
-    }
-    const hasOtherTypes = typesOfLog !== undefined && !isDeepStrictEqual(typesOfLog, config.attributes);
-    if (!vectors && !hasOtherTypes) return operations;
-    let next = 0;
-    return operations.map((operation) => {
-      if (operation.kind === 'delete') return operation;
-      const { attributes } = operation;
-      const kept =
-        attributes && hasOtherTypes ? fitAttributes(attributes, config.attributes, seq) : attributes;
-      if (operation.kind === 'change') return { ...operation, attributes: kept };
-      return { ...operation, attributes: kept!, vector: vectors?.[next++] ?? operation.vector };
-    });
+    const { generation, config } = this.#manifest;
+    const { embed } = this.#attachment;
+    const taker = { name: `generation ${generation}`, config, embeds: embed !== undefined, typesOfLog };
+    const { operations, texts } = fitUpdate(seq, record, taker);
+    if (!texts) return operations;
+    const vectors = (await embed!(texts)).values();
+    return operations.map((operation) =>
+      operation.kind === 'upsert' ? { ...operation, vector: vectors.next().value! } : operation,
+    );
   }
 
   /** Goes on as a generation that holds what this one has become up to the generation's seq. */
@@ -225,15 +209,6 @@ export class LoadedGeneration<Extra> {
     await this.engine.close();
     await this.#attachment.close();
   }
-}
-
-function fitAttributes(
-  attributes: Readonly<Record<string, unknown>>,
-  types: AttributeTypes,
-  seq: number,
-): ReturnType<typeof parseAttributes> {
-  const declared = Object.entries(attributes).filter(([name]) => Object.hasOwn(types, name));
-  return parseAttributes(Object.fromEntries(declared), types, `update ${seq}`);
 }
 
 /** Refuses what would not fit, with numbers, before anything is loaded: not_enough_memory. */

@@ -3,6 +3,7 @@
  * into the next group, which is committed as one transaction: with one client a group is one write, with many the disk
  * is never asked more often than it can answer.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { IndexLog } from '../shards/log-thread.ts';
@@ -22,7 +23,6 @@ export interface WriteTarget {
 interface Write {
   readonly seq: number;
   readonly operations: readonly Operation[];
-  readonly bytes: Uint8Array;
   /** On the clock of monotonicMs. */
   readonly sinceMs: number;
   /** Whether it must be a group of its own, because one that it was in did not fit a shard. */
@@ -34,6 +34,8 @@ interface Write {
 const GROUP_PINS_MAX = 512;
 /** Groups under way: one that is inserted while the next one is committed. */
 const GROUPS_MAX = 2;
+/** How long to wait before a disk is asked again to take back what it has refused to. */
+const TAKE_BACK_EVERY_MS = 500;
 
 export interface WriteQueueHooks {
   /** Hears of a fault in a writer: the memory of the shards is not what it should be. */
@@ -59,6 +61,8 @@ export class WriteQueue {
   #pauses = 0;
   #refusal: NearpinError | undefined;
   #onQuiet: (() => void)[] = [];
+  /** Ends the waiting of those who take something back. */
+  readonly #closing = new AbortController();
 
   /** @param seq of the last update in the log or in the generation */
   constructor(log: IndexLog, seq: number, target: WriteTarget, hooks: WriteQueueHooks) {
@@ -71,6 +75,12 @@ export class WriteQueue {
 
   get durableSeq(): number {
     return this.#durableSeq;
+  }
+
+  /** What the log holds up to here has been acknowledged, or was taken back; after it there may be what will be refused. */
+  get settledSeq(): number {
+    const underWay = [...this.#underWay].map(({ seq }) => seq - 1);
+    return Math.min(this.#durableSeq, ...underWay);
   }
 
   get waitingPins(): number {
@@ -99,7 +109,6 @@ export class WriteQueue {
     this.#checkRoom(operations.length);
     const existed = this.#checkConditions(operations, conditions, path);
     const seq = this.#lastSeq + 1;
-    const bytes = encodeUpdate({ model: this.#target.model, operations });
     this.#lastSeq = seq;
     for (const { id, kind } of operations) {
       const isThere = kind !== 'delete';
@@ -110,7 +119,6 @@ export class WriteQueue {
       this.#waiting.push({
         seq,
         operations,
-        bytes,
         sinceMs: monotonicMs(),
         isAlone: false,
         settle: { resolve, reject },
@@ -189,6 +197,7 @@ export class WriteQueue {
     this.#groups++;
     for (const write of group) this.#underWay.add(write);
     let isDurable = false;
+    let loggedBytes = 0;
     let hasCommitEnded = false;
     const commitEnded = () => {
       if (hasCommitEnded) return;
@@ -197,7 +206,13 @@ export class WriteQueue {
       this.#pump();
     };
     const commit = async () => {
-      await this.#log.append(group.map(({ seq, bytes }) => ({ seq, bytes })));
+      const { model } = this.#target;
+      const updates = group.map(({ seq, operations }) => ({
+        seq,
+        bytes: encodeUpdate({ model, operations }),
+      }));
+      loggedBytes = updates.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      await this.#log.append(updates);
       isDurable = true;
       this.#durableSeq = group.at(-1)!.seq;
       commitEnded();
@@ -206,7 +221,7 @@ export class WriteQueue {
       await this.#target.applier.apply(group, commit);
       this.#end(group);
       for (const { settle } of group) settle.resolve();
-      this.#hooks.onVisible(group.reduce((sum, { bytes }) => sum + bytes.length, 0));
+      this.#hooks.onVisible(loggedBytes);
     } catch (error) {
       const isFull = error instanceof NearpinError && error.code === 'shard_full';
       if (isFull && !isDurable && group.length > 1) {
@@ -215,16 +230,37 @@ export class WriteQueue {
         this.#endGroup(commitEnded);
         return;
       }
+      const isFault =
+        error instanceof NearpinError && (error.code === 'core_trap' || error.code === 'closed');
+      if (isFault) this.#refusal ??= error;
       this.#dropWaiting(error, group);
-      if (isDurable) await this.#log.takeBack(group.map(({ seq }) => seq)).catch(() => {});
+      const told = isDurable ? await this.#takeBack(group, error) : error;
       this.#end(group);
-      for (const { settle } of group) settle.reject(error);
-      if (error instanceof NearpinError && (error.code === 'core_trap' || error.code === 'closed')) {
-        this.#refusal = error;
-        this.#hooks.onFault(error);
-      }
+      for (const { settle } of group) settle.reject(told);
+      if (isFault) this.#hooks.onFault(error);
     }
     this.#endGroup(commitEnded);
+  }
+
+  /**
+   * Takes writes that are in the log and could not be applied out of it again, and does not give up: a write is only
+   * said to be refused when no restart can bring it back. Closing ends that.
+   * @returns what to tell of the writes
+   */
+  async #takeBack(group: readonly Write[], error: unknown): Promise<unknown> {
+    const { signal } = this.#closing;
+    for (;;) {
+      try {
+        await this.#log.takeBack(group.map(({ seq }) => seq));
+        return error;
+      } catch (cause) {
+        if (signal.aborted) {
+          const message = `it was not applied (${(error as Error).message}) and may be there when the index is opened again`;
+          return new NearpinError('closed', `the index was closed on a write: ${message}`, [], { cause });
+        }
+        await sleep(TAKE_BACK_EVERY_MS, undefined, { signal }).catch(() => {});
+      }
+    }
   }
 
   #endGroup(commitEnded: () => void): void {
@@ -271,8 +307,16 @@ export class WriteQueue {
     this.#pump();
   }
 
-  /** Writes go to another target from now on; only while paused. What was refused because of a fault is taken again. */
-  retarget(target: WriteTarget): void {
+  /**
+   * Writes go to another target from now on; only while paused. What was refused because of a fault is taken again.
+   * @param refusal what writes are refused with that wait, where the other target does not take what they were checked for
+   */
+  retarget(target: WriteTarget, refusal?: NearpinError): void {
+    if (refusal) {
+      const waiting = this.#waiting.splice(0);
+      this.#end(waiting);
+      for (const { settle } of waiting) settle.reject(refusal);
+    }
     this.#target = target;
     this.#refusal = undefined;
   }
@@ -280,6 +324,7 @@ export class WriteQueue {
   /** Refuses further writes, and resolves when those that came before have ended. */
   async close(error: NearpinError): Promise<void> {
     this.#refusal = error;
+    this.#closing.abort();
     while (this.#groups > 0 || this.#waiting.length > 0) {
       this.#pump();
       await new Promise<void>((resolve) => this.#onQuiet.push(resolve));

@@ -18,7 +18,7 @@ import { saveShard } from './shard-file.ts';
 import { serveCalls } from './thread.ts';
 
 /** Updates that are read from the log at once. */
-const READ_BYTES = 4 * 1024 * 1024;
+const READ_BYTES = 1024 * 1024;
 
 /** What the updates have made of a pin; null when it is deleted. */
 type Changed = { readonly seq: number; readonly attributes: Attributes; readonly payload: unknown } | null;

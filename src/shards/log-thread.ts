@@ -1,4 +1,5 @@
 /** Update logs seen from the thread that serves: the calls of log-worker.ts, which waits for the disk. */
+import type { Transferable } from 'node:worker_threads';
 import { NearpinError } from '../lib/errors.ts';
 import { hasLog, type LogExtent, type LoggedUpdate } from '../storage/update-log.ts';
 import type { LogCall, OpenAnswer, ReadAnswer } from './log-worker.ts';
@@ -20,9 +21,9 @@ export class IndexLog {
     this.#readOnly = readOnly;
   }
 
-  async #call<Answer>(call: LogCall): Promise<Answer> {
+  async #call<Answer>(call: LogCall, transfer: readonly Transferable[] = []): Promise<Answer> {
     try {
-      return await this.#thread.call<Answer>(call);
+      return await this.#thread.call<Answer>(call, transfer);
     } catch (error) {
       // The thread has died, and with it what it had open: the next call opens it again
       if (error instanceof NearpinError && error.code === 'closed') this.#opened = undefined;
@@ -51,10 +52,14 @@ export class IndexLog {
     await this.#call({ do: 'start after', log: this.#number, seq });
   }
 
-  /** Resolves when the updates are on the disk, in one transaction. Rejects with disk_full; none of them is then. */
+  /**
+   * Resolves when the updates are on the disk, in one transaction. Their bytes, each in a buffer of its own, go along.
+   * Rejects with disk_full; none of them is on the disk then.
+   */
   async append(updates: readonly LoggedUpdate[]): Promise<void> {
     if (!this.#opened) await this.#make();
-    await this.#call({ do: 'append', log: this.#number, updates });
+    const buffers = updates.map(({ bytes }) => bytes.buffer as ArrayBuffer);
+    await this.#call({ do: 'append', log: this.#number, updates }, buffers);
   }
 
   async #make(): Promise<void> {
@@ -66,8 +71,9 @@ export class IndexLog {
     }
   }
 
-  /** Rejects with disk_full. */
+  /** Takes updates out of the log again, durably. Rejects with disk_full. */
   async takeBack(seqs: readonly number[]): Promise<void> {
+    if (!this.#opened) await this.#make();
     await this.#call({ do: 'take back', log: this.#number, seqs });
   }
 

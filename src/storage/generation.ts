@@ -9,6 +9,7 @@
  */
 import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { AttributeTypes } from '../index/config.ts';
 import { encodeManifest, GENERATION_NAME, type Manifest, parseManifest } from '../index/manifest.ts';
 import { NearpinError } from '../lib/errors.ts';
 import { failpoint } from '../lib/failpoints.ts';
@@ -213,6 +214,19 @@ export async function readManifest(generationDir: string): Promise<Manifest> {
     throw corruptFile(path, `is the manifest of generation ${manifest.generation}`);
   }
   return manifest;
+}
+
+/**
+ * Attribute types that the updates of an index's log were checked against: those of the newest generation that can be
+ * read, but for one that is about to take the updates. Undefined when there is none. Throws unknown_index.
+ */
+export async function typesOfLog(indexDir: string, except?: string): Promise<AttributeTypes | undefined> {
+  for (const name of (await listGenerations(indexDir)).reverse()) {
+    if (name === except) continue;
+    const manifest = await readManifest(join(indexDir, name)).catch(() => undefined);
+    if (manifest) return manifest.config.attributes;
+  }
+  return undefined;
 }
 
 async function checkGeneration(indexDir: string, generation: string): Promise<void> {

@@ -61,9 +61,10 @@ function toFields(operation: Operation): unknown[] {
   return [0, id, Buffer.from(buffer, byteOffset, byteLength), operation.text, attributes, ...rest];
 }
 
+/** The bytes of an update, which have a buffer of their own. */
 export function encodeUpdate({ model, operations }: UpdateRecord): Buffer {
   const body = packr.encode([FORMAT, model, operations.map(toFields)]);
-  const bytes = Buffer.allocUnsafe(CHECKSUM_BYTES + body.length);
+  const bytes = Buffer.allocUnsafeSlow(CHECKSUM_BYTES + body.length);
   bytes.writeUInt32LE(checksum(body));
   bytes.set(body, CHECKSUM_BYTES);
   return bytes;

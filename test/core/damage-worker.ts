@@ -76,7 +76,7 @@ for (let image = 0; image < images; image++) {
     (options) => (shard: Shard) => {
       for (const { ordinal } of search(shard, query, 10, 40, options)) {
         shard.id(ordinal);
-        shard.vector(ordinal);
+        shard.holds(ordinal, shard.vector(ordinal));
         shard.list(shard.row(ordinal).getUint32(8, true));
       }
     },
@@ -88,9 +88,12 @@ for (let image = 0; image < images; image++) {
     },
     ...searches,
   ];
-  const writes = Array.from({ length: 12 }, (_, i) => (shard: Shard) => {
-    if (i % 2 === 0) shard.remove(random.below(inside.word(L.H_COUNT)));
-    else shard.insert(query, Buffer.from('one more'), undefined, [Uint32Array.of(1)]);
+  const writes = Array.from({ length: 18 }, (_, i) => (shard: Shard) => {
+    const ordinal = random.below(inside.word(L.H_COUNT));
+    if (i % 3 === 0) shard.remove(ordinal);
+    else if (i % 3 === 1) shard.insert(query, Buffer.from('one more'), undefined, [Uint32Array.of(1)]);
+    else
+      shard.setRow(ordinal, new Uint8Array(16).fill(i), [Uint32Array.of(i, 1), new Uint32Array(i).fill(2)]);
   });
   // A trap leaves an instance of no more use, so each call has its own.
   const outcomes = [

@@ -4,10 +4,12 @@ import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { createIndex } from '../../src/build/create-index.ts';
 import type { PinWrite } from '../../src/engines/engine.ts';
 import { createEngineHost } from '../../src/engines/engine-host.ts';
+import { PRECISIONS, resolveConfig } from '../../src/index/config.ts';
 import { Prng } from '../../src/lib/prng.ts';
-import { buildPins } from '../support/built-index.ts';
+import { buildPins, CORE } from '../support/built-index.ts';
 import { clusteredPins } from '../support/clustered-pins.ts';
 import { type OpenedIndex, openEngine } from '../support/open-engine.ts';
 
@@ -124,6 +126,41 @@ describe('a write', () => {
         bytes,
       );
     }));
+
+  test('with the vector that the pin has leaves the graph alone, in each precision', async () => {
+    for (const precision of PRECISIONS) {
+      const at = join(dir, `precision-${precision}`);
+      const config = resolveConfig({ dim: 100, metric: 'cosine', attributes: { n: 'number' }, precision });
+      await createIndex(at, config, null, CORE);
+      const { engine, live } = await openEngine(at, host);
+      const vectors = Array.from({ length: 50 }, () =>
+        Float32Array.from({ length: 100 }, () => Math.fround(random.normal())),
+      );
+      const write = (n: number, more = 0) =>
+        live.upsert(
+          vectors.map((vector, i) => ({
+            id: `p${i}`,
+            vector: vector.map((x) => x + more),
+            attributes: { n },
+            payload: n,
+          })),
+          config,
+        );
+      const where = () => vectors.map((_, i) => live.loaded.pins.get(`p${i}`)!.ordinal);
+      await write(1);
+      const before = where();
+      await write(2);
+      assert.deepEqual(where(), before, precision);
+      const { hits } = await engine.search({ vector: vectors[7]!, k: 1, filter: { n: 2 } });
+      assert.equal(hits[0]?.id, 'p7');
+      await write(3, 0.5);
+      assert.ok(
+        where().every((ordinal, i) => ordinal !== before[i]),
+        precision,
+      );
+      await engine.close();
+    }
+  });
 
   test('is refused as a whole when one pin is not as it asks for', () =>
     withIndex(async ({ engine }) => {

@@ -9,7 +9,7 @@ import type { PinWrite } from '../../src/engines/engine.ts';
 import { createEngineHost } from '../../src/engines/engine-host.ts';
 import { LiveIndex } from '../../src/engines/live-index.ts';
 import type { IndexConfigInput } from '../../src/index/config.ts';
-import { adoptGeneration } from '../../src/storage/generation.ts';
+import { adoptGeneration, listGenerations } from '../../src/storage/generation.ts';
 import { buildOptions, unavailable } from '../support/built-index.ts';
 import { openEngine } from '../support/open-engine.ts';
 
@@ -80,6 +80,40 @@ describe('a generation of another model', () => {
     const again = await open(at);
     assert.equal(again.loaded.extra, 'large@2');
     assert.equal(again.loaded.engine.describe().count, 4);
+    await again.close();
+  });
+
+  test('is served without the writes that waited for another', async () => {
+    const at = await build(2, 'small@1');
+    const live = await open(at);
+    const { config } = live.loaded.manifest;
+    const other = await adoptGeneration(at, join(await build(3, 'large@2'), '000001'));
+    let isSwapped = false;
+    const published = live.publish(other).then(() => {
+      isSwapped = true;
+    });
+    const outcomes: Promise<'taken' | 'overloaded'>[] = [];
+    for (let n = 0; !isSwapped; n++) {
+      const write = live.upsert([pinOf(`t${n}`, [5, 5], { text: 'hello' })], config);
+      outcomes.push(
+        write.then(
+          () => 'taken',
+          ({ code }) => code,
+        ),
+      );
+      // Some wait at each moment, and not more than may
+      if (n % 20 === 0) await outcomes.at(-1);
+      await new Promise(setImmediate);
+    }
+    await published;
+    const told = await Promise.all(outcomes);
+    assert.deepEqual([...new Set(told)].sort(), ['overloaded', 'taken']);
+    const taken = told.filter((each) => each === 'taken').length;
+    assert.equal(live.loaded.engine.describe().count, 4 + taken);
+    for (const shard of live.loaded.shards.shards) assert.equal(shard.validate(), undefined);
+    await live.close();
+    const again = await open(at);
+    assert.equal(again.loaded.engine.describe().count, 4 + taken);
     await again.close();
   });
 
@@ -167,6 +201,57 @@ describe('a build into an index that takes updates', () => {
       (await engine.pins(['n2', 'n3'], {})).map((pin) => pin?.id),
       [undefined, 'n3'],
     );
+    await engine.close();
+  });
+});
+
+describe('a build of what the updates after its seq do not fit', () => {
+  const attributes = { price: 'number' } as const;
+  /** An index of the model small@1 with one update of a vector and attributes. */
+  const written = async () => {
+    const at = await build(2, 'small@1', { attributes });
+    const opened = await openEngine(at, host);
+    await opened.live.upsert([pinOf('v', [5, 5], { attributes: { price: 3 } })], opened.manifest.config);
+    return { at, ...opened };
+  };
+  const isAsBefore = async (at: string) => {
+    assert.deepEqual(await listGenerations(at), ['000001']);
+    const { engine } = await openEngine(at, host);
+    assert.equal((await engine.search({ vector: Float32Array.of(5, 5), k: 1 })).hits[0]?.id, 'v');
+    await engine.close();
+  };
+
+  test('is refused, and the index stays as it was', async () => {
+    const { at, engine } = await written();
+    await engine.close();
+    const refused = async (code: string, ...options: Parameters<typeof build>) => {
+      await assert.rejects(build(options[0], options[1], options[2], at), { code });
+      await isAsBefore(at);
+    };
+    await refused('model_mismatch', 3, 'small@1', { attributes });
+    await refused('model_mismatch', 2, 'large@2', { attributes });
+    await refused('bad_attribute', 2, 'small@1', { attributes: { price: 'keyword' } });
+    await build(2, 'small@1', {}, at);
+    const { engine: again } = await openEngine(at, host);
+    assert.deepEqual((await again.pins(['v'], { attributes: true }))[0]?.attributes, {});
+    await again.close();
+  });
+
+  test('is taken when its input is said to hold them, and when it is not to be current', async () => {
+    const { at, engine } = await written();
+    await engine.close();
+    await build(3, 'large@2', { isCurrent: false }, at);
+    assert.equal(await readFile(join(at, 'CURRENT'), 'utf8'), '000001\n');
+    await build(3, 'large@2', { seq: 1 }, at);
+    const { engine: other } = await openEngine(at, host);
+    assert.equal(other.describe().config.model, 'large@2');
+    await other.close();
+  });
+
+  test('is refused while a process writes to the index, whatever it has written until now', async () => {
+    const { at, engine } = await written();
+    await assert.rejects(build(3, 'large@2', { seq: 1 }, at), { code: 'index_locked' });
+    await build(2, 'small@1', { attributes, seq: 1 }, at);
     await engine.close();
   });
 });

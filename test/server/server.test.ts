@@ -86,9 +86,16 @@ describe('health', () => {
 describe('close', () => {
   it('finishes what is in flight before it resolves', async () => {
     const { opened, open } = gate();
-    const { app, url } = await serve({ catalog: catalogOf([ready(index('a', () => opened))]) });
+    const arrival = gate();
+    let arrived = 0;
+    const beforeAnswer = () => {
+      if (++arrived === 5) arrival.open();
+      return opened;
+    };
+    const { app, url } = await serve({ catalog: catalogOf([ready(index('a', beforeAnswer))]) });
     const flying = Array.from({ length: 5 }, () => postJson(`${url}/v1/indexes/a/query`, QUERY));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // What has not arrived when the server stops listening is not in flight
+    await arrival.opened;
     let closed = false;
     const closing = app.close().then(() => {
       closed = true;
