@@ -149,23 +149,22 @@ INLINE f32 distance_to(const Shape *s, const Query *q, u32 ordinal) {
   return distance_from_dot(&q->lead, AT(f32, code + s->tail), dot_i8(q->lead.values, AT(i8, code), s->padded));
 }
 
-/* Distances from q to n ordinals. Four codes share a pass over the query. */
-INLINE void distances_to(const Shape *s, const Query *q, const u32 *ordinals, u32 n, f32 *out) {
-  u32 i = 0;
-  if (s->code == NP_CODE_I8) {
-    for (; i + 4 <= n; i += 4) {
-      u32 c0 = code_at(s, ordinals[i]), c1 = code_at(s, ordinals[i + 1]);
-      u32 c2 = code_at(s, ordinals[i + 2]), c3 = code_at(s, ordinals[i + 3]);
-      vec dots; /* and then distance_from_dot of each, in the same order of operations */
-      dot4_i8(q->lead.values, AT(i8, c0), AT(i8, c1), AT(i8, c2), AT(i8, c3), s->padded, &dots);
-      vec t0 = i64x2_zip_low(vec_load64(AT(u8, c0 + s->tail)), vec_load64(AT(u8, c1 + s->tail)));
-      vec t1 = i64x2_zip_low(vec_load64(AT(u8, c2 + s->tail)), vec_load64(AT(u8, c3 + s->tail)));
-      vec scales = f32x4_mul(f32x4_splat(q->lead.multiplier), i32x4_evens(t0, t1));
-      vec biases = f32x4_add(f32x4_splat(q->lead.base), i32x4_odds(t0, t1));
-      vec_store(out + i, f32x4_add(biases, f32x4_mul(scales, f32x4_from_i32x4(dots))));
-    }
-  }
-  for (; i < n; i++) out[i] = distance_to(s, q, ordinals[i]);
+/* The lead that the smallest basis has (src/core/basis.ts): a code of one line. */
+#define LEAD_OF_ONE_LINE 56
+
+/* Distances from q to four i8 codes, at `out`: distance_from_dot of each, in the same order of operations. */
+INLINE void distances_to_four(const Shape *s, const Query *q, const u32 *codes, f32 *out) {
+  const i16 *values = q->lead.values;
+  u32 c0 = codes[0], c1 = codes[1], c2 = codes[2], c3 = codes[3];
+  vec dots;
+  /* a length that the compiler knows becomes straight code */
+  if (s->tail == LEAD_OF_ONE_LINE) dot4_i8(values, AT(i8, c0), AT(i8, c1), AT(i8, c2), AT(i8, c3), LEAD_OF_ONE_LINE, &dots);
+  else dot4_i8(values, AT(i8, c0), AT(i8, c1), AT(i8, c2), AT(i8, c3), round_up(s->tail, 8), &dots);
+  vec t0 = i64x2_zip_low(vec_load64(AT(u8, c0 + s->tail)), vec_load64(AT(u8, c1 + s->tail)));
+  vec t1 = i64x2_zip_low(vec_load64(AT(u8, c2 + s->tail)), vec_load64(AT(u8, c3 + s->tail)));
+  vec scales = f32x4_mul(f32x4_splat(q->lead.multiplier), i32x4_evens(t0, t1));
+  vec biases = f32x4_add(f32x4_splat(q->lead.base), i32x4_odds(t0, t1));
+  vec_store(out, f32x4_add(biases, f32x4_mul(scales, f32x4_from_i32x4(dots))));
 }
 
 /* WebAssembly has no prefetch: a load of each line, all independent, lets the processor fetch them together before the
@@ -173,8 +172,19 @@ INLINE void distances_to(const Shape *s, const Query *q, const u32 *ordinals, u3
 INLINE void touch(const void *from, u32 bytes) {
   for (u32 at = 0; at < bytes; at += 64) (void)*((const volatile u8 *)from + at);
 }
-INLINE void touch_codes(const Shape *s, const u32 *ordinals, u32 n) {
-  for (u32 i = 0; i < n; i++) touch(AT(u8, code_at(s, ordinals[i])), s->code_stride);
+
+/* Distances from q to n ordinals, at most FETCHED_MAX, whose codes are fetched from memory together. Four codes share a
+ * pass over the query. */
+#define FETCHED_MAX (6 * NP_M_MAX)
+INLINE void distances_to(const Shape *s, const Query *q, const u32 *ordinals, u32 n, f32 *out) {
+  u32 codes[FETCHED_MAX], i = 0;
+  for (u32 f = 0; f < n; f++) {
+    codes[f] = code_at(s, ordinals[f]);
+    touch(AT(u8, codes[f]), s->code_stride);
+  }
+  if (s->code == NP_CODE_I8)
+    for (; i + 4 <= n; i += 4) distances_to_four(s, q, codes + i, out + i);
+  for (; i < n; i++) out[i] = distance_to(s, q, ordinals[i]);
 }
 
 /* The lines of an ordinal's fine level, which may begin within one. */

@@ -76,24 +76,17 @@ INLINE i32 dot_i8(const i16 *q, const i8 *c, u32 n) {
   return sum_i32(i32x4_add(s, t));
 }
 
-/* the same for four codes in one pass over the query */
+/* the same for four codes in one pass over the query, n a multiple of 8 */
 INLINE void dot4_i8(const i16 *q, const i8 *c0, const i8 *c1, const i8 *c2, const i8 *c3, u32 n, vec *out) {
   vec s0 = i32x4_zero(), s1 = s0, s2 = s0, s3 = s0;
-  for (u32 i = 0; i < n; i += 16) {
-    vec low = vec_load(q + i), high = vec_load(q + i + 8), x;
-    x = vec_load(c0 + i);
-    s0 = i32x4_add(s0, i32x4_add(i32x4_dot_i16x8(low, i16x8_low_i8x16(x)), i32x4_dot_i16x8(high, i16x8_high_i8x16(x))));
-    x = vec_load(c1 + i);
-    s1 = i32x4_add(s1, i32x4_add(i32x4_dot_i16x8(low, i16x8_low_i8x16(x)), i32x4_dot_i16x8(high, i16x8_high_i8x16(x))));
-    x = vec_load(c2 + i);
-    s2 = i32x4_add(s2, i32x4_add(i32x4_dot_i16x8(low, i16x8_low_i8x16(x)), i32x4_dot_i16x8(high, i16x8_high_i8x16(x))));
-    x = vec_load(c3 + i);
-    s3 = i32x4_add(s3, i32x4_add(i32x4_dot_i16x8(low, i16x8_low_i8x16(x)), i32x4_dot_i16x8(high, i16x8_high_i8x16(x))));
+  for (u32 i = 0; i < n; i += 8) {
+    vec x = vec_load(q + i);
+    s0 = i32x4_add(s0, i32x4_dot_i16x8(x, i16x8_load_i8x8(c0 + i)));
+    s1 = i32x4_add(s1, i32x4_dot_i16x8(x, i16x8_load_i8x8(c1 + i)));
+    s2 = i32x4_add(s2, i32x4_dot_i16x8(x, i16x8_load_i8x8(c2 + i)));
+    s3 = i32x4_add(s3, i32x4_dot_i16x8(x, i16x8_load_i8x8(c3 + i)));
   }
-  /* the four sums of lanes as the lanes of one vector */
-  vec t0 = i32x4_add(i32x4_zip_low(s0, s1), i32x4_zip_high(s0, s1));
-  vec t1 = i32x4_add(i32x4_zip_low(s2, s3), i32x4_zip_high(s2, s3));
-  *out = i32x4_add(i64x2_zip_low(t0, t1), i64x2_zip_high(t0, t1));
+  *out = i32x4_sum_each(s0, s1, s2, s3);
 }
 
 /* dot product of an f32 query and an i8 code, n a multiple of 16, in the order of dot_f32 */
@@ -110,12 +103,17 @@ INLINE f32 dot_f32_i8(const f32 *q, const i8 *c, u32 n) {
 }
 
 INLINE f32 max_abs(const f32 *x, u32 n) {
-  f32 max = 0;
-  for (u32 i = 0; i < n; i++) {
+  vec m = f32x4_zero();
+  u32 i = 0;
+  for (; i + 4 <= n; i += 4) m = f32x4_max(m, f32x4_abs(vec_load(x + i)));
+  f32 lanes[4];
+  vec_store(lanes, m);
+  for (u32 l = 1; l < 4; l++) lanes[0] = lanes[l] > lanes[0] ? lanes[l] : lanes[0];
+  for (; i < n; i++) {
     f32 a = __builtin_fabsf(x[i]);
-    if (a > max) max = a;
+    if (a > lanes[0]) lanes[0] = a;
   }
-  return max;
+  return lanes[0];
 }
 
 /* The unit max|x| / limit in which x[dim] becomes whole numbers of at most `limit`, and its inverse. A vector that is
@@ -184,8 +182,19 @@ static f32 encode_query(const f32 *x, u32 dim, u32 code_max, i16 *values, f32 *s
   i32 limit = query_limit(dim, code_max);
   f32 inverse;
   f32 unit = quantise_unit(x, dim, (f32)limit, &inverse);
-  i64 squares = 0;
-  for (u32 i = 0; i < dim; i++) {
+  vec most = i32x4_splat(limit), least = i32x4_splat(-limit), times = f32x4_splat(inverse), sum = i64x2_zero();
+  u32 i = 0;
+  for (; i + 8 <= dim; i += 8) {
+    vec low = i32x4_from_f32x4(f32x4_nearest(f32x4_mul(vec_load(x + i), times)));
+    vec high = i32x4_from_f32x4(f32x4_nearest(f32x4_mul(vec_load(x + i + 4), times)));
+    low = i32x4_max(i32x4_min(low, most), least);
+    high = i32x4_max(i32x4_min(high, most), least);
+    vec v = i16x8_narrow_i32x4(low, high), squares = i32x4_dot_i16x8(v, v);
+    vec_store(values + i, v);
+    sum = i64x2_add(sum, i64x2_add(i64x2_low_u32x4(squares), i64x2_high_u32x4(squares)));
+  }
+  i64 squares = i64x2_lane(sum, 0) + i64x2_lane(sum, 1);
+  for (; i < dim; i++) {
     i32 v = (i32)__builtin_rintf(x[i] * inverse);
     v = v > limit ? limit : v < -limit ? -limit : v;
     values[i] = (i16)v;

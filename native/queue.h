@@ -42,16 +42,39 @@ INLINE u32 queue_insert(u64 *keys, u32 *size, u32 max, u64 key) {
   return i;
 }
 
-/* Sorts n keys, all different, into `sorted`: each goes where as many are below it, which takes n * n comparisons but no
- * branch that could be mispredicted. `keys` has room for one more and is changed. */
-static void sort_keys(u64 *keys, u32 n, u64 *sorted) {
-  keys[n] = ~0ull;
-  /* comparisons are of signed numbers: flipping the top bit keeps the order */
-  for (u32 i = 0; i <= n; i++) keys[i] ^= KEY_FLIP;
+/* The most that is offered at once. */
+#define OFFERED_MAX (6 * NP_M_MAX)
+
+/* Sorts the keys of n distances and ordinals into `sorted`: each goes where as many are below it, which takes n * n
+ * comparisons, sixteen at a time, but no branch that could be mispredicted. Behind the distances there is room for three. */
+static void sort_keys(f32 *distances, const u32 *ordinals, u32 n, u64 *sorted) {
+  u32 ranks[OFFERED_MAX];
+  vec_store(distances + n, f32x4_splat(__builtin_inff()));
+  for (u32 i = 0; i < n; i += 4) {
+    vec d0 = f32x4_splat(distances[i]), d1 = f32x4_splat(distances[i + 1]);
+    vec d2 = f32x4_splat(distances[i + 2]), d3 = f32x4_splat(distances[i + 3]);
+    vec s0 = i32x4_zero(), s1 = s0, s2 = s0, s3 = s0;
+    for (u32 j = 0; j < n; j += 4) {
+      vec x = vec_load(distances + j);
+      s0 = i32x4_sub(s0, f32x4_below(x, d0));
+      s1 = i32x4_sub(s1, f32x4_below(x, d1));
+      s2 = i32x4_sub(s2, f32x4_below(x, d2));
+      s3 = i32x4_sub(s3, f32x4_below(x, d3));
+    }
+    vec_store(ranks + i, i32x4_sum_each(s0, s1, s2, s3));
+  }
+  for (u32 i = 0; i < n; i++) sorted[i] = 0;
   for (u32 i = 0; i < n; i++) {
-    vec key = i64x2_splat((i64)keys[i]), below = i64x2_zero();
-    for (u32 j = 0; j < n; j += 2) below = i64x2_sub(below, i64x2_below(vec_load(keys + j), key));
-    sorted[i64x2_lane(below, 0) + i64x2_lane(below, 1)] = keys[i] ^ KEY_FLIP;
+    u64 key = key_of(distances[i], ordinals[i]);
+    u32 at = ranks[i];
+    /* copies of each other are equally far, and have the same rank: the ordinal decides */
+    for (; sorted[at]; at++) {
+      u64 there = sorted[at];
+      if (there < key) continue;
+      sorted[at] = key;
+      key = there;
+    }
+    sorted[at] = key;
   }
 }
 
@@ -67,38 +90,38 @@ INLINE u32 queue_merge(u64 *keys, u32 *size, u32 max, const u64 *fresh, u32 m) {
   }
   *size = total;
   u32 first = max;
-  while (m > 0) {
-    if (old > 0 && keys[old - 1] > fresh[m - 1]) {
-      keys[--total] = keys[--old];
-    } else {
-      keys[--total] = fresh[--m];
-      first = total;
-    }
+  /* which side the next one comes from, nothing could predict */
+  while (m > 0 && old > 0) {
+    u64 mine = keys[old - 1], theirs = fresh[m - 1];
+    u32 is_mine = mine > theirs;
+    keys[--total] = is_mine ? mine : theirs;
+    first = is_mine ? first : total;
+    old -= is_mine;
+    m -= 1 - is_mine;
   }
+  if (m > 0) first = 0;
+  while (m > 0) keys[--total] = fresh[--m];
   return first;
 }
-
-/* The most that is offered at once. */
-#define OFFERED_MAX (6 * NP_M_MAX)
 
 /* Offers n candidates, none of which stands in the queue, at their distances (read by fours); returns where the first of
  * them stands, `max` when none has found room. */
 INLINE u32 queue_offer(u64 *keys, u32 *size, u32 max, const u32 *ordinals, const f32 *distances, u32 n) {
-  u64 fresh[OFFERED_MAX + 1], sorted[OFFERED_MAX], worst = *size == max ? keys[max - 1] : ~0ull;
-  u32 m = 0;
-  /* few are near enough for a full queue: four are looked at together, and only the keys of those are made */
+  u64 sorted[OFFERED_MAX], worst = *size == max ? keys[max - 1] : ~0ull;
+  f32 near_distances[OFFERED_MAX + 4];
+  u32 near_ordinals[OFFERED_MAX], m = 0;
+  /* few are near enough for a full queue: four are looked at together */
   vec last = f32x4_splat(*size == max ? key_distance(worst) : __builtin_inff());
   for (u32 i = 0; i < n; i += 4) {
     for (u32 near = f32x4_not_above(vec_load(distances + i), last); near; near &= near - 1) {
       u32 j = i + (u32)__builtin_ctz(near);
       if (j >= n) break;
-      u64 key = key_of(distances[j], ordinals[j]);
-      fresh[m] = key;
-      m += key < worst;
+      near_distances[m] = distances[j];
+      near_ordinals[m++] = ordinals[j];
     }
   }
   if (m == 0) return max;
-  sort_keys(fresh, m, sorted);
+  sort_keys(near_distances, near_ordinals, m, sorted);
   return queue_merge(keys, size, max, sorted, m);
 }
 

@@ -133,7 +133,6 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, u32 ef, 
       n = gather(lists[e], room, limit, visited, in_limbo, found, n);
       dead += in_limbo;
     }
-    touch_codes(s, found, n);
     distances_to(s, q, found, n, distances);
     if (dead) {
       u32 kept = cursor;
@@ -239,7 +238,6 @@ static void start_two_hop(const Shape *s, const Query *q, u32 reader) {
     n += !bit_get(visited, seeds[i]);
     bit_set(visited, seeds[i]);
   }
-  touch_codes(s, found, n);
   distances_to(s, q, found, n, distances);
   queue_offer(queue, &S(reader, S_SIZE), ef, found, distances, n);
   S(reader, S_DISTANCES) += n;
@@ -326,7 +324,6 @@ static void run_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
   f32 distances[SCANNED_MAX];
   while (S(reader, S_CURSOR) < S(reader, S_COUNT) && *budget > 0) {
     u32 n = next_scanned(reader, found);
-    touch_codes(s, found, n);
     distances_to(s, q, found, n, distances);
     queue_offer(queue, &S(reader, S_SIZE), S(reader, S_EF_ASKED), found, distances, n);
     S(reader, S_DISTANCES) += n;

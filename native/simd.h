@@ -17,9 +17,20 @@ typedef v128_t vec;
 #define f32x4_mul(a, b) wasm_f32x4_mul(a, b)
 #define f32x4_lane(a, i) wasm_f32x4_extract_lane(a, i)
 #define f32x4_not_above(a, b) wasm_i32x4_bitmask(wasm_f32x4_le(a, b))
+#define f32x4_abs(a) wasm_f32x4_abs(a)
+#define f32x4_max(a, b) wasm_f32x4_max(a, b)
+#define f32x4_below(a, b) wasm_f32x4_lt(a, b)
 #define f32x4_from_i32x4(a) wasm_f32x4_convert_i32x4(a)
 #define i32x4_zero() wasm_i32x4_const_splat(0)
 #define i32x4_add(a, b) wasm_i32x4_add(a, b)
+#define i32x4_sub(a, b) wasm_i32x4_sub(a, b)
+#define i32x4_min(a, b) wasm_i32x4_min(a, b)
+#define i32x4_max(a, b) wasm_i32x4_max(a, b)
+#define i32x4_from_f32x4(a) wasm_i32x4_trunc_sat_f32x4(a)
+#define f32x4_nearest(a) wasm_f32x4_nearest(a)
+#define i64x2_add(a, b) wasm_i64x2_add(a, b)
+#define i64x2_low_u32x4(a) wasm_u64x2_extend_low_u32x4(a)
+#define i64x2_high_u32x4(a) wasm_u64x2_extend_high_u32x4(a)
 #define i32x4_lane(a, i) wasm_i32x4_extract_lane(a, i)
 #define i32x4_dot_i16x8(a, b) wasm_i32x4_dot_i16x8(a, b)
 #define i32x4_low_i16x8(a) wasm_i32x4_extend_low_i16x8(a)
@@ -38,6 +49,8 @@ typedef v128_t vec;
 #define i64x2_lane(a, i) wasm_i64x2_extract_lane(a, i)
 #define vec_store(p, a) wasm_v128_store(p, a)
 #define vec_load64(p) wasm_v128_load64_zero(p)
+#define i16x8_load_i8x8(p) wasm_i16x8_load8x8(p)
+#define i16x8_narrow_i32x4(a, b) wasm_i16x8_narrow_i32x4(a, b)
 #define i16x8_low_i8x16(a) wasm_i16x8_extend_low_i8x16(a)
 #define i16x8_high_i8x16(a) wasm_i16x8_extend_high_i8x16(a)
 #define i16x8_quadruple_add(a, b) wasm_i16x8_add(wasm_i16x8_shl(a, 2), b)
@@ -60,7 +73,13 @@ NP_LANES(f32x4_add, f, 4, a.f[k] + b.f[k])
 NP_LANES(f32x4_sub, f, 4, a.f[k] - b.f[k])
 NP_LANES(f32x4_mul, f, 4, a.f[k] * b.f[k])
 NP_LANES(i32x4_add, i, 4, (i32)((u32)a.i[k] + (u32)b.i[k]))
-NP_LANES(i32x4_dot_i16x8, i, 4, a.h[2 * k] * b.h[2 * k] + a.h[2 * k + 1] * b.h[2 * k + 1])
+NP_LANES(i32x4_sub, i, 4, (i32)((u32)a.i[k] - (u32)b.i[k]))
+NP_LANES(i32x4_min, i, 4, a.i[k] < b.i[k] ? a.i[k] : b.i[k])
+NP_LANES(i32x4_max, i, 4, a.i[k] > b.i[k] ? a.i[k] : b.i[k])
+NP_LANES(f32x4_max, f, 4, a.f[k] > b.f[k] ? a.f[k] : b.f[k])
+NP_LANES(f32x4_below, i, 4, a.f[k] < b.f[k] ? -1 : 0)
+NP_LANES(i64x2_add, l, 2, (i64)((u64)a.l[k] + (u64)b.l[k]))
+NP_LANES(i32x4_dot_i16x8, i, 4, (i32)((u32)(a.h[2 * k] * b.h[2 * k]) + (u32)(a.h[2 * k + 1] * b.h[2 * k + 1])))
 static inline f32 f32x4_lane(vec a, int k) { return a.f[k]; }
 static inline u32 f32x4_not_above(vec a, vec b) {
   u32 mask = 0;
@@ -99,10 +118,28 @@ static inline vec i32x4_low_i16x8(vec a) { vec v; for (int k = 0; k < 4; k++) v.
 static inline vec i32x4_high_i16x8(vec a) { vec v; for (int k = 0; k < 4; k++) v.i[k] = a.h[k + 4]; return v; }
 static inline vec i16x8_low_i8x16(vec a) { vec v; for (int k = 0; k < 8; k++) v.h[k] = a.b[k]; return v; }
 static inline vec i16x8_high_i8x16(vec a) { vec v; for (int k = 0; k < 8; k++) v.h[k] = a.b[k + 8]; return v; }
+static inline vec i16x8_load_i8x8(const i8 *p) { vec v; for (int k = 0; k < 8; k++) v.h[k] = p[k]; return v; }
+static inline vec i16x8_narrow_i32x4(vec a, vec b) {
+  vec v;
+  for (int k = 0; k < 4; k++) v.h[k] = (i16)a.i[k], v.h[k + 4] = (i16)b.i[k];
+  return v;
+}
+static inline vec f32x4_abs(vec a) { for (int k = 0; k < 4; k++) a.f[k] = __builtin_fabsf(a.f[k]); return a; }
+static inline vec f32x4_nearest(vec a) { for (int k = 0; k < 4; k++) a.f[k] = __builtin_rintf(a.f[k]); return a; }
+static inline vec i32x4_from_f32x4(vec a) { vec v; for (int k = 0; k < 4; k++) v.i[k] = (i32)a.f[k]; return v; }
+static inline vec i64x2_low_u32x4(vec a) { vec v; for (int k = 0; k < 2; k++) v.l[k] = (u32)a.i[k]; return v; }
+static inline vec i64x2_high_u32x4(vec a) { vec v; for (int k = 0; k < 2; k++) v.l[k] = (u32)a.i[k + 2]; return v; }
 NP_LANES(i16x8_quadruple_add, h, 8, (i16)(a.h[k] * 4 + b.h[k]))
 static inline vec u8x16_low_bits(vec a) { for (int k = 0; k < 16; k++) a.b[k] &= 3; return a; }
 /* the bits that a byte receives from its neighbour are beyond the two low ones, until it has given all of its own */
 static inline vec u8x16_shift_2(vec a) { for (int k = 0; k < 8; k++) a.h[k] = (i16)((u16)a.h[k] >> 2); return a; }
 #endif
+
+/* The sum of the lanes of each of four vectors. */
+INLINE vec i32x4_sum_each(vec s0, vec s1, vec s2, vec s3) {
+  vec t0 = i32x4_add(i32x4_zip_low(s0, s1), i32x4_zip_high(s0, s1));
+  vec t1 = i32x4_add(i32x4_zip_low(s2, s3), i32x4_zip_high(s2, s3));
+  return i32x4_add(i64x2_zip_low(t0, t1), i64x2_zip_high(t0, t1));
+}
 
 #endif

@@ -78,7 +78,6 @@ static void two_hop(const Shape *s, const Query *q, const u32 *mask, u32 ef, u64
       queue[next] |= 1;
     }
     u32 n = two_hop_gather(s, mask, limit, visited, nodes, expanded, found, &reads);
-    touch_codes(s, found, n);
     distances_to(s, q, found, n, distances);
     cursor = min_u32(next, queue_offer(queue, &size, ef, found, distances, n));
     while (cursor < size && key_expanded(queue[cursor])) cursor++;
