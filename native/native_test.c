@@ -231,6 +231,8 @@ static void insert_pin(void) {
   }
   if (ordinal < 0 || ordinal >= SLOTS_MAX || alive[ordinal]) fail("not a free ordinal", ordinal, 0);
   if ((u32)ordinal >= slots) slots = (u32)ordinal + 1;
+  if (!np_holds(0, ordinal)) fail("does not hold what was inserted", ordinal, 0);
+  if (np_holds(0, slots) || np_holds(0, NP_NONE)) fail("holds a vector where no node is", slots, 0);
   alive[ordinal] = 1;
   live_count++;
   memcpy(vectors[ordinal], vector, c.dim * sizeof(f32));

@@ -63,6 +63,19 @@ export function trainBasis(sample: Float32Array, dim: number, metric: Metric, se
   return null;
 }
 
+/**
+ * Share of the nearest rows of a sample that are among the first few by the codes of a basis: what trainBasis asks of
+ * one, asked of one that was trained on other vectors. @param sample f32[rows][dim], as trainBasis takes it
+ */
+export function shareKeptBy(basis: Basis, sample: Float32Array, dim: number, metric: Metric): number {
+  const padded = Math.ceil(dim / 4) * 4;
+  const row = (r: number) => basis.values.subarray(r * padded, r * padded + dim);
+  const mean = row(0);
+  const centred = sample.map((value, i) => value - mean[i % dim]!);
+  const directions = Array.from({ length: basis.lead }, (_, l) => row(1 + l));
+  return shareKept(centred, dim, metric, directions, nearestOf(centred, dim, metric));
+}
+
 /** Rows of the sample that serve as queries. */
 function queryRows(rows: number): number[] {
   const n = Math.min(QUERIES, rows);

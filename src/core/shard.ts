@@ -253,6 +253,12 @@ export function basisValues(memory: WasmMemory): Float32Array {
   return new Float32Array(memory.buffer, words[L.H_BASIS]!, length);
 }
 
+/** A copy of the basis that codes are made by; null where they are of whole vectors. */
+export function basisOf(memory: WasmMemory): Basis | null {
+  const lead = header(memory)[L.H_LEAD]!;
+  return lead === 0 ? null : { lead, values: basisValues(memory).slice() };
+}
+
 /** The mean and the directions of the basis, f32[dim] each: where there is none, zero and no directions. */
 export function basisParts(memory: WasmMemory): { mean: Float32Array; directions: Float32Array[] } {
   const dim = header(memory)[L.H_DIM]!;

@@ -59,6 +59,8 @@ const CHECKPOINT_CHANGES_SHARE = 0.25;
 /** Publishing replays with writes going on until so few updates are left that they can wait for the rest. */
 const CATCH_UP_UPDATES = 64;
 const CATCH_UP_ROUNDS = 8;
+/** Shards are made anew when there is memory for them so many times over: as they are made, and as they are loaded. */
+const RENEWING_COPIES = 3;
 /** A shard that is fuller than this is warned of. */
 const FILL_WARNING = 0.8;
 
@@ -361,8 +363,13 @@ export class LiveIndex<Extra> implements LiveEngine {
       } finally {
         queue.resume();
       }
-      const call = { indexDir: this.#indexDir, staging, base, baseDir, seq, keywords };
-      const files = await checkpoint.write(call);
+      const bytes = shards.stats().reduce((sum, shard) => sum + shard.bytes, 0);
+      const renewBytes =
+        this.#host.availableBytes() < RENEWING_COPIES * bytes
+          ? null
+          : (this.#options.limitBytes ?? Number.POSITIVE_INFINITY);
+      const call = { indexDir: this.#indexDir, staging, base, baseDir, seq, keywords, renewBytes };
+      const { files, isRenewed } = await checkpoint.write(call);
       // Whoever published another generation meanwhile, by a build perhaps, wants that one to be current
       const isCurrent = (await currentGeneration(this.#indexDir)) === base.generation;
       const manifestOf = (name: string): Manifest => ({
@@ -373,9 +380,18 @@ export class LiveIndex<Extra> implements LiveEngine {
         model: base.model,
         ...files,
       });
-      generation = await publishGeneration(staging, (name) => encodeManifest(manifestOf(name)), isCurrent);
-      await this.#loaded.become(join(this.#indexDir, generation), manifestOf(generation));
-      this.#loggedBytes -= bytesBefore;
+      const encode = (name: string) => encodeManifest(manifestOf(name));
+      generation = await publishGeneration(staging, encode, isCurrent && !isRenewed);
+      if (isRenewed) {
+        const written = generation;
+        await this.#publish(written, isCurrent).catch(async (error) => {
+          await removeGeneration(this.#indexDir, written);
+          throw error;
+        });
+      } else {
+        await this.#loaded.become(join(this.#indexDir, generation), manifestOf(generation));
+        this.#loggedBytes -= bytesBefore;
+      }
       this.#changesAtFailure = 0;
       await this.#prune();
       return await this.#describeGeneration(generation);

@@ -1,19 +1,22 @@
 /**
  * The thread of a checkpoint. It copies the shards' memories while their writers rest, which takes as long as copying
  * memory does; then, while they go on, it writes the copies as segments, and the pin store from the one before and the
- * updates since. It ends with its checkpoint, and all it has taken with it.
+ * updates since. A copy whose codes do not fit its pins is made anew before. The thread ends with its checkpoint, and all
+ * it has taken with it.
  */
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { copyShard, Shard, shardStats } from '../core/shard.ts';
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import type { Attributes } from '../index/pin.ts';
+import { shardOf } from '../index/shard-of.ts';
 import { NearpinError } from '../lib/errors.ts';
 import { failpoint } from '../lib/failpoints.ts';
 import { createPinStore, type KeywordEntry, openPinStore, type PinStore } from '../storage/pin-store.ts';
 import { UpdateLog } from '../storage/update-log.ts';
 import { decodeUpdate } from '../storage/update-record.ts';
 import type { CheckpointCall, CheckpointResult, WriteCall } from './checkpoint.ts';
+import { renewShard } from './renew-shard.ts';
 import { saveShard } from './shard-file.ts';
 import { serveCalls } from './thread.ts';
 
@@ -45,15 +48,23 @@ async function write(call: WriteCall): Promise<CheckpointResult> {
     if (!finding) continue;
     throw new NearpinError('internal', `shard ${s}, ordinal ${finding.ordinal}: ${finding.invariant}`);
   }
+  const renewed = new Set<number>();
+  const { config, shards: before } = call.base;
+  for (const [s, { memory }] of call.renewBytes === null ? [] : shards.entries()) {
+    const anew = renewShard(module, memory, config, before[s]!.count, call.renewBytes!);
+    if (!anew) continue;
+    shards[s] = new Shard(module, anew, 0);
+    renewed.add(s);
+  }
   const entries = shards.map(({ memory }, s) => {
     const file = `shard-${String(s).padStart(3, '0')}.seg`;
     return { file, ...saveShard(join(call.staging, file), memory), count: shardStats(memory).live };
   });
   failpoint('segment.written');
-  const before = await openPinStore(join(call.baseDir, call.base.pins.dir), call.base.pins);
+  const store = await openPinStore(join(call.baseDir, call.base.pins.dir), call.base.pins);
   try {
     const dir = 'pins';
-    const seal = await writePins(join(call.staging, dir), call, before, shards);
+    const seal = await writePins(join(call.staging, dir), call, store, shards, renewed);
     failpoint('pin-store.written');
     const inShards = entries.reduce((sum, { count }) => sum + count, 0);
     if (seal.count !== inShards) {
@@ -62,23 +73,31 @@ async function write(call: WriteCall): Promise<CheckpointResult> {
         `the log speaks of ${seal.count} pins where the shards hold ${inShards}`,
       );
     }
-    return { shards: entries, pins: { dir, ...seal } };
+    return { files: { shards: entries, pins: { dir, ...seal } }, isRenewed: renewed.size > 0 };
   } finally {
-    await before.close();
+    await store.close();
   }
 }
 
-async function writePins(dir: string, call: WriteCall, before: PinStore, shards: readonly Shard[]) {
+/** @param renewed shards whose pins lie elsewhere than before, changed or not */
+async function writePins(
+  dir: string,
+  call: WriteCall,
+  before: PinStore,
+  shards: readonly Shard[],
+  renewed: ReadonlySet<number>,
+) {
   const changed = await changesSince(call, before);
   const pins = await createPinStore(dir);
+  const stays = (id: string) => !changed.has(id) && !renewed.has(shardOf(id, shards.length));
   try {
-    for (const [id, bytes] of before.entries()) if (!changed.has(id)) pins.copy(id, bytes);
+    for (const [id, bytes] of before.entries()) if (stays(id)) pins.copy(id, bytes);
     for (const [s, shard] of shards.entries()) {
       for (let ordinal = 0; ordinal < shard.count; ordinal++) {
         if (!shard.isLive(ordinal)) continue;
         const id = shard.id(ordinal);
-        const now = changed.get(id);
-        if (now) pins.put(id, { shard: s, ordinal, ...now });
+        const now = changed.get(id) ?? (renewed.has(s) ? before.get(id) : undefined);
+        if (now) pins.put(id, { ...now, shard: s, ordinal });
       }
     }
     return await pins.finish(keywords(before, call.keywords));

@@ -16,6 +16,8 @@ export interface WriteCall {
   readonly seq: number;
   /** Keywords that the base generation does not have. */
   readonly keywords: readonly KeywordEntry[];
+  /** The most bytes of a shard that is made anew; null where there is no memory to make any. */
+  readonly renewBytes: number | null;
 }
 
 export type CheckpointCall =
@@ -23,10 +25,11 @@ export type CheckpointCall =
   | { readonly do: 'copy'; readonly memories: readonly WasmMemory[] }
   | WriteCall;
 
-/** What the manifest states of the files that were written. */
+/** What the manifest states of the files that were written, and what became of the shards. */
 export interface CheckpointResult {
-  readonly shards: readonly ShardEntry[];
-  readonly pins: PinsEntry;
+  readonly files: { readonly shards: readonly ShardEntry[]; readonly pins: PinsEntry };
+  /** Whether a shard was made anew, so that its pins lie elsewhere than in the memory that was copied. */
+  readonly isRenewed: boolean;
 }
 
 export class Checkpoint {
