@@ -43,7 +43,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   client: { layers: [], types: ['lib', 'index', 'retrieval'], packages: ['msgpackr'], io: false },
   library: { layers: ['lib', 'index', 'embed', 'engines', 'retrieval'], packages: [], io: true },
   bench: {
-    layers: ['lib', 'core', 'index', 'storage', 'shards', 'embed', 'engines', 'build', 'library'],
+    layers: ['lib', 'core', 'index', 'storage', 'shards', 'embed', 'engines', 'build', 'server', 'library'],
+    types: ['retrieval'],
     packages: ['hnswlib-node', 'fastify', 'msgpackr'],
     io: true,
   },

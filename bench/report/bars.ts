@@ -210,14 +210,15 @@ function loadBars(record: LoadRecord): Bar[] {
   return [{ what: 'load / bare read', on: nameOf(record), measured, byCpu: null, bar: 0.8, isLeast: true }];
 }
 
-/** The same requests to the server that returns a constant body. */
+/** The same requests to a server that returns a constant body. */
 export function constantOf(
   record: ServiceRecord,
   records: readonly ServiceRecord[],
+  server: 'constant' | 'bare' = 'constant',
 ): ServiceRecord | undefined {
   return records.find(
     (other) =>
-      other.server === 'constant' &&
+      other.server === server &&
       other.run === record.run &&
       other.dataset === record.dataset &&
       other.format === record.format &&
@@ -239,6 +240,13 @@ function serviceBars(records: readonly ServiceRecord[]): Bar[] {
       const constant = constantOf(record, records)?.cpuUs ?? null;
       if (cpuUs === null || constant === null) return [];
       const measured = (cpuUs - record.searchCpuUs) / constant;
-      return [{ what: 'CPU of a request less its search / constant app', measured, bar: 1.8, ...common }];
+      return [
+        {
+          what: 'CPU of a request less its search / same app, constant answer',
+          measured,
+          bar: 1.8,
+          ...common,
+        },
+      ];
     });
 }

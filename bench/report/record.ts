@@ -85,12 +85,12 @@ export interface KernelRecord {
   readonly regionBytes: number;
 }
 
-/** A server over loopback: nearpin's, or one that returns a constant body. */
+/** A server over loopback: nearpin's, the same app over an index with one answer, or bare Fastify with one. */
 export interface ServiceRecord {
   readonly kind: 'service';
   /** Title of the definition: what was measured in turns has the same one. */
   readonly run: string;
-  readonly server: 'nearpin' | 'constant';
+  readonly server: 'nearpin' | 'constant' | 'bare';
   readonly dataset: string;
   readonly n: number;
   readonly dim: number;
@@ -100,7 +100,7 @@ export interface ServiceRecord {
   readonly format: 'json' | 'msgpack';
   readonly connections: number;
   readonly requests: number;
-  /** Of what nearpin answered over HTTP; null of the constant body. */
+  /** Of what nearpin answered over HTTP; null of a constant answer. */
   readonly recall: number | null;
   readonly rps: number;
   readonly rpsSpread: Spread;

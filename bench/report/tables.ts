@@ -222,7 +222,7 @@ export function kernelTable(records: readonly KernelRecord[]): Table {
   };
 }
 
-/** CPU of a request less that of its search, against the constant body's; latency less that of the search. */
+/** CPU of a request less that of its search, against constant answers'; latency less that of the search. */
 export function serviceTable(records: readonly ServiceRecord[]): Table {
   return {
     title: 'Serving over loopback',
@@ -237,12 +237,16 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
       'CPU us',
       'less search',
       '/ constant',
+      '/ bare',
       'p50 added us',
     ],
     rows: records.map((record) => {
-      const isConstant = record.server === 'constant';
+      const isConstant = record.server !== 'nearpin';
       const own = record.cpuUs === null ? null : record.cpuUs - (isConstant ? 0 : record.searchCpuUs);
-      const constant = constantOf(record, records)?.cpuUs ?? null;
+      const against = (server: 'constant' | 'bare') => {
+        const cpuUs = constantOf(record, records, server)?.cpuUs ?? null;
+        return isConstant || own === null || cpuUs === null ? '-' : times(own / cpuUs);
+      };
       return [
         record.server,
         record.format,
@@ -253,7 +257,8 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
         us(record.p99Us),
         us(record.cpuUs),
         isConstant ? '-' : us(own),
-        isConstant || own === null || constant === null ? '-' : times(own / constant),
+        against('constant'),
+        against('bare'),
         // With more in flight a request mostly waits for others
         isConstant || record.connections > 1 ? '-' : us(record.p50Us - record.searchP50Us),
       ];

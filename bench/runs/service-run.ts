@@ -1,7 +1,7 @@
 /**
  * What serving costs beyond searching: `nearpin serve` over an index of the set, the same searches without a server, and
- * a Fastify app that takes the same requests and returns a constant body, in turns. Servers have a core of their own,
- * the client has the others.
+ * servers that take the same requests and return a constant body, in turns. Servers have a core of their own, the client
+ * has the others.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,6 +23,7 @@ import { writeNpy } from '../npy.ts';
 import { leaveCores } from '../report/environment.ts';
 import type { ServiceRecord } from '../report/record.ts';
 import { quantile, spreadOf } from '../report/statistics.ts';
+import type { ConstantAnswer } from '../service/constant-app.ts';
 import { generateLoad, httpRequest } from '../service/load-generator.ts';
 import { cpuSecondsOf } from '../service/process-cpu.ts';
 import { EngineProcess, pinned } from './engine-process.ts';
@@ -75,6 +76,12 @@ interface Pass {
   readonly cpuUs: number | null;
 }
 
+/** What one search costs without a server. */
+interface Searched {
+  readonly p50Us: number;
+  readonly cpuUs: number;
+}
+
 interface Server {
   readonly name: ServiceRecord['server'];
   readonly format: Format;
@@ -92,30 +99,36 @@ export async function runService(options: ServiceRunOptions, context: RunContext
   };
   context.signal.addEventListener('abort', stop);
   let comeBack = () => {};
+  let searching: EngineProcess | undefined;
   try {
     await buildServed(join(folder, INDEX), folder, options, context);
-    const search = await timeSearches(join(folder, INDEX), options, context);
+    searching = await openSearches(join(folder, INDEX), options, context);
+    const searches: Searched[] = [];
     const nearpin = await startNearpin(folder, children, context);
     const queries = readMatrix(set.queries);
     const servers: Server[] = [];
     const recalls = new Map<Format, number>();
     for (const format of Object.keys(FORMATS) as Format[]) {
-      const { type, encode } = FORMATS[format];
+      const { type, encode, decode } = FORMATS[format];
       const requests = queries.map((query) =>
         httpRequest(`/v1/indexes/${INDEX}/query`, type, encode(query, options.k)),
       );
       const load = { port: nearpin.port, requests, count: requests.length, connections: 1 };
       const { bodies } = await generateLoad(load);
       recalls.set(format, await recallOfAnswers(bodies, format, options, context));
-      const constant = await startConstant(bodies[0]!, type, children, context);
       servers.push({ name: 'nearpin', format, ...nearpin, requests });
-      servers.push({ name: 'constant', format, ...constant, requests });
+      const answer = { name: INDEX, type, body: bodies[0]!, answer: decode(bodies[0]!) as object };
+      for (const name of ['constant', 'bare'] as const) {
+        const started = await startConstant({ ...answer, server: name }, children, context);
+        servers.push({ name, format, ...started, requests });
+      }
     }
     const points = options.connections.flatMap((connections) =>
       servers.map((server) => ({ server, connections, passes: [] as Pass[] })),
     );
     comeBack = leaveCores(context.cores);
     for (let pass = 0; pass < options.passes; pass++) {
+      searches.push(await timeSearches(searching, options));
       for (const [i, point] of points.entries()) {
         point.passes.push(await measure(point.server, point.connections, options.requests));
         context.progress(
@@ -146,11 +159,13 @@ export async function runService(options: ServiceRunOptions, context: RunContext
         p50Us: middle(({ p50Us }) => p50Us),
         p99Us: middle(({ p99Us }) => p99Us),
         cpuUs: passes.some(({ cpuUs }) => cpuUs === null) ? null : middle(({ cpuUs }) => cpuUs!),
-        ...search,
+        searchP50Us: spreadOf(searches.map(({ p50Us }) => p50Us)).median,
+        searchCpuUs: spreadOf(searches.map(({ cpuUs }) => cpuUs)).median,
       };
     });
   } finally {
     comeBack();
+    await searching?.close();
     context.signal.removeEventListener('abort', stop);
     stop();
     rmSync(folder, { recursive: true, force: true });
@@ -184,9 +199,12 @@ async function buildServed(
   rmSync(file);
 }
 
-/** The searches that the server will do, in one process that does nothing else. */
-async function timeSearches(indexDir: string, options: ServiceRunOptions, context: RunContext) {
-  const { set, k, m, efConstruction, seed, passes } = options;
+/** A process that does the searches of the server and nothing else. */
+async function openSearches(
+  indexDir: string,
+  { set, m, efConstruction, seed }: ServiceRunOptions,
+  context: RunContext,
+): Promise<EngineProcess> {
   const dir = join(indexDir, await currentGeneration(indexDir));
   const { shards } = await readManifest(dir);
   const process = new EngineProcess('wasm', context);
@@ -197,22 +215,18 @@ async function timeSearches(indexDir: string, options: ServiceRunOptions, contex
     const [shard] = shards;
     const path = join(dir, shard!.file);
     await process.ask('load', { spec, attributes: [], base, queries, path, saved: shard });
-    const times: Pick<ServiceRecord, 'searchP50Us' | 'searchCpuUs'>[] = [];
-    for (let pass = 0; pass < passes; pass++) {
-      const passed = await process.ask('pass', { k, ef: DEFAULT_EF, filter: null, threads: 1 });
-      const { cpuS, latenciesUs } = passed!;
-      times.push({
-        searchP50Us: quantile(latenciesUs, 0.5),
-        searchCpuUs: (cpuS * 1e6) / queries.rows,
-      });
-    }
-    return {
-      searchP50Us: spreadOf(times.map(({ searchP50Us }) => searchP50Us)).median,
-      searchCpuUs: spreadOf(times.map(({ searchCpuUs }) => searchCpuUs)).median,
-    };
-  } finally {
+    return process;
+  } catch (error) {
     await process.close();
+    throw error;
   }
+}
+
+/** Times every query once. */
+async function timeSearches(process: EngineProcess, { set, k }: ServiceRunOptions): Promise<Searched> {
+  const passed = await process.ask('pass', { k, ef: DEFAULT_EF, filter: null, threads: 1 });
+  const { cpuS, latenciesUs } = passed!;
+  return { p50Us: quantile(latenciesUs, 0.5), cpuUs: (cpuS * 1e6) / set.queries.rows };
 }
 
 async function startNearpin(indexes: string, children: ChildProcess[], { cores }: RunContext) {
@@ -230,11 +244,11 @@ async function startNearpin(indexes: string, children: ChildProcess[], { cores }
   return { child, port: Number(new URL((JSON.parse(line) as { url: string }).url).port) };
 }
 
-async function startConstant(body: Buffer, type: string, children: ChildProcess[], { cores }: RunContext) {
+async function startConstant(constant: ConstantAnswer, children: ChildProcess[], { cores }: RunContext) {
   const [command, ...rest] = pinned(cores, [process.execPath, CONSTANT_APP]);
   const child = spawn(command!, rest, { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' });
   children.push(child);
-  child.send({ body, type });
+  child.send(constant);
   const [port] = (await once(child, 'message')) as [number];
   return { child, port };
 }

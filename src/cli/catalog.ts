@@ -93,7 +93,7 @@ export async function createCatalog(
     const known = open.get(name);
     const { config, model } = await configFor(input, source);
     if (known) {
-      if (isDeepStrictEqual(known.current().engine.describe().config, config)) return known;
+      if (isDeepStrictEqual(known.current().engine.config, config)) return known;
       throw errorAt('index_exists', 'index', `index ${name} is there, with another config`);
     }
     const dir = join(indexesDir, name);

@@ -545,6 +545,11 @@ export class Shard {
     this.#core.np_leave(this.reader);
   }
 
+  /** Width of the last search; 0 for a scan. */
+  get ef(): number {
+    return this.#state[L.S_EF]!;
+  }
+
   /** Numbers of the last search. */
   stats(): SearchStats {
     const word = (w: number) => this.#state[w]!;
@@ -571,7 +576,7 @@ export class Shard {
   #partOf(ordinal: number, offset: number, stride: number): number {
     const shift = this.word(L.H_BLOCK_SHIFT);
     const block = this.word(L.H_BLOCKS_BASE) + (ordinal >>> shift) * this.word(L.H_BLOCK_BYTES);
-    return block + offset + (ordinal & (2 ** shift - 1)) * stride;
+    return block + offset + (ordinal & ((1 << shift) - 1)) * stride;
   }
 
   #node(ordinal: number): number {
@@ -589,11 +594,13 @@ export class Shard {
     return bytes.toString('utf8', at + 1, at + 1 + bytes[at]!);
   }
 
-  /** Where the ids of ordinals lie in `bytes`: each a byte of length, then as much UTF-8. */
-  idsAt(ordinals: readonly number[]): number[] {
+  /** Where the ids of the first `count` ordinals lie in `bytes`: each a byte of length, then as much UTF-8. */
+  idsAt(ordinals: readonly number[], count = ordinals.length): number[] {
     const bytes = this.#refresh();
     const base = this.word(L.H_BLOCKS_BASE);
-    return ordinals.map((ordinal) => base + bytes.readUInt32LE(this.#node(ordinal) + L.NODE_ID));
+    const at = new Array<number>(count);
+    for (let i = 0; i < count; i++) at[i] = base + bytes.readUInt32LE(this.#node(ordinals[i]!) + L.NODE_ID);
+    return at;
   }
 
   /** The whole memory as it is now; one that was taken before the memory grew does not see the rest. */

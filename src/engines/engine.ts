@@ -109,6 +109,7 @@ export interface EngineDescription {
 
 /** One generation, with the updates since. */
 export interface Engine {
+  readonly config: IndexConfig;
   describe(): EngineDescription;
   /** Rejects with a NearpinError; a passed deadline is not an error but coverage. */
   search(query: EngineQuery): Promise<EngineAnswer>;

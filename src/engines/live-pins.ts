@@ -126,6 +126,8 @@ export class LivePins {
 
   /** What a hit that lies at an ordinal is to a search that began when `since` was the last update to be seen. */
   standingOf(id: string, shard: number, ordinal: number, since: number): Standing {
+    // An id that is looked up is hashed, even where there is nothing to find
+    if (this.#changed.size === 0 && this.#awaited.size === 0) return 'current';
     const changed = this.#changed.get(id);
     if (changed === undefined) {
       if (!this.#awaited.has(id)) return 'current';

@@ -5,6 +5,7 @@
 import { LAYOUT } from '../core/layout.ts';
 import { scoreOf, unitVector } from '../core/metric.ts';
 import { type RowLayout, rowLayout } from '../index/attributes.ts';
+import type { IndexConfig } from '../index/config.ts';
 import { type FilterNode, matches, parseFilter } from '../index/filter.ts';
 import { compileFilter } from '../index/filter-program.ts';
 import type { Manifest } from '../index/manifest.ts';
@@ -67,6 +68,10 @@ export class ShardEngine implements Engine {
     this.#layout = rowLayout(parts.manifest.config.attributes);
   }
 
+  get config(): IndexConfig {
+    return this.#parts.manifest.config;
+  }
+
   describe(): EngineDescription {
     if (this.#last) return this.#last;
     const { name, manifest, shards, pins } = this.#parts;
@@ -107,7 +112,7 @@ export class ShardEngine implements Engine {
     const exclude = query.exclude?.length ? new Set(query.exclude) : NONE;
     const minScore = query.minScore ?? Number.NEGATIVE_INFINITY;
     const standingOf = (id: string, shard: number, ordinal: number): Standing => {
-      if (exclude.has(id)) return 'hidden';
+      if (exclude.size > 0 && exclude.has(id)) return 'hidden';
       // Its row may have changed while the filter was evaluated
       if (filter && pins.isRecent(id, since) && !this.#fits(id, filter)) return 'hidden';
       return pins.standingOf(id, shard, ordinal, since);
@@ -129,11 +134,10 @@ export class ShardEngine implements Engine {
         withVectors: query.withVectors ?? false,
         explain: query.explain ?? false,
       });
-      const answered: ShardHits[] = [];
-      for (const result of results) {
+      const answered = results.map((result) => {
         if ('error' in result) throw fromErrorRecord(result.error);
-        answered.push(result);
-      }
+        return result;
+      });
       const complete = answered.filter((hits) => hits.complete).length;
       const { hits, leftOut } = mergeHits(answered, metric, query.k, standingOf, minScore);
       const mayHoldMore = answered.some(
@@ -144,18 +148,16 @@ export class ShardEngine implements Engine {
         k = Math.min(k + 2 * leftOut + HIDDEN_MARGIN, LAYOUT.NP_K_MAX);
         continue;
       }
-      return {
+      const isComplete = complete === results.length;
+      const coverage = { shards: results.length, answered: complete };
+      const answer = {
         hits,
         ef: answered.reduce((ef, hits) => Math.max(ef, hits.ef), 0),
         generation: this.#parts.manifest.generation,
-        coverage: {
-          shards: results.length,
-          answered: complete,
-          ...(complete < results.length && { degraded: 'deadline' as const }),
-        },
-        exhausted: complete === results.length && hits.length < query.k && !mayHoldMore,
-        ...(query.explain && { explain: answered.map(planOf) }),
+        coverage: isComplete ? coverage : { ...coverage, degraded: 'deadline' as const },
+        exhausted: isComplete && hits.length < query.k && !mayHoldMore,
       };
+      return query.explain ? { ...answer, explain: answered.map(planOf) } : answer;
     }
   }
 

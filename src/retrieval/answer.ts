@@ -28,19 +28,15 @@ export async function completeAnswers(
 
   const tookMs = Math.round((clock() - plan.startedAtMs) * 1000) / 1000;
   let position = 0;
-  return found.map(({ hits, ef, generation, coverage, exhausted, explain }) => ({
-    hits: hits.map((hit) => completeHit(hit, pins[position++], plan)),
-    tookMs,
-    ef,
-    generation,
-    model: index.model,
-    coverage,
-    exhausted,
-    ...(explain && { explain }),
-  }));
+  return found.map(({ hits, ef, generation, coverage, exhausted, explain }) => {
+    const complete = hits.map((hit) => completeHit(hit, pins[position++], plan));
+    const answer = { hits: complete, tookMs, ef, generation, model: index.model, coverage, exhausted };
+    return explain ? { ...answer, explain } : answer;
+  });
 }
 
 function completeHit({ id, score, vector }: EngineHit, pin: Pin | undefined, plan: Plan): Hit {
+  if (plan.include.length === 0) return { id, score };
   return {
     id,
     score,

@@ -5,7 +5,7 @@ import { LIMITS } from '../lib/limits.ts';
 import { completeAnswers } from './answer.ts';
 import type { MultiAnswer, QueryRequest, RetrievalAnswer } from './contract.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
-import { checkList, checkModel, planRequest } from './plan.ts';
+import { checkList, checkModel, planRequest, queryFor } from './plan.ts';
 
 /**
  * Answers a query: with `vector` one answer, with `vectors` one per vector. All searches of a query are handed to
@@ -19,18 +19,18 @@ export async function runQuery(
 ): Promise<RetrievalAnswer | MultiAnswer> {
   const plan = planRequest(index, request, clock);
   checkModel(index, request.model);
-  const { dim, metric } = plan.description.config;
+  const { dim, metric } = plan.config;
   if ((request.vector === undefined) === (request.vectors === undefined))
     throw errorAt('bad_request', 'vector', 'give exactly one of vector and vectors');
 
   if (request.vectors === undefined) {
     const vector = checkVector(request.vector, dim, metric, 'vector');
-    const found = await index.engine.search({ ...plan.query, vector });
+    const found = await index.engine.search(queryFor(plan, vector));
     return (await completeAnswers(index, plan, [found], clock))[0]!;
   }
   const vectors = checkList(request.vectors, 'vectors', LIMITS.queryVectorsMax).map((vector, i) =>
     checkVector(vector, dim, metric, `vectors[${i}]`),
   );
-  const found = await Promise.all(vectors.map((vector) => index.engine.search({ ...plan.query, vector })));
+  const found = await Promise.all(vectors.map((vector) => index.engine.search(queryFor(plan, vector))));
   return { results: await completeAnswers(index, plan, found, clock) };
 }

@@ -37,7 +37,7 @@ export async function runRelated(
   const seeds = checkSeeds(request.pins, 'pins');
   if (seeds.length === 0) throw errorAt('bad_request', 'pins', 'must name at least one pin');
   const negatives = checkSeeds(request.negatives ?? [], 'negatives');
-  const { metric, attributes } = plan.description.config;
+  const { metric, attributes } = plan.config;
   const choice = checkChoice(request, plan.query.k, Object.keys(attributes));
 
   const vectors = await seedVectors(index, [...seeds, ...negatives]);

@@ -5,7 +5,7 @@ import { LIMITS } from '../lib/limits.ts';
 import { completeAnswers } from './answer.ts';
 import type { RetrievalAnswer, SearchRequest } from './contract.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
-import { checkModel, planRequest } from './plan.ts';
+import { checkModel, planRequest, queryFor } from './plan.ts';
 
 /**
  * Answers a search by `text`, or by a `vector` that the caller embedded with the same model.
@@ -24,12 +24,12 @@ export async function runSearch(
   if ((text === undefined) === (given === undefined))
     throw errorAt('bad_request', 'text', 'give exactly one of text and vector');
 
-  const { dim, metric } = plan.description.config;
+  const { dim, metric } = plan.config;
   const vector =
     text === undefined
       ? checkVector(given, dim, metric, 'vector')
       : checkVector(await embedText(index, text), dim, metric, 'text');
-  const found = await index.engine.search({ ...plan.query, vector });
+  const found = await index.engine.search(queryFor(plan, vector));
   return (await completeAnswers(index, plan, [found], clock))[0]!;
 }
 

@@ -21,7 +21,7 @@ export async function runUpsert(served: ServedIndex, request: UpsertRequest): Pr
   const live = writable(served);
   return served.use(async (index) => {
     checkModel(index, request.model);
-    const { config } = index.engine.describe();
+    const { config } = index.engine;
     const list = checkList(request.pins, 'pins', LIMITS.writePinsMax);
     if (list.length === 0) throw errorAt('bad_request', 'pins', 'must hold at least one pin');
     const pins = list.map((pin, i) => parsePinWrite(pin, config, `pins[${i}]`));

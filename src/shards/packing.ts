@@ -83,13 +83,15 @@ export function unpackQueries(buffer: ArrayBuffer): Asked[] {
       explain: (flags & EXPLAIN) !== 0,
     };
     at += Math.max(0, program - 1);
-    asked.push({ query, shards: Array.from(words.subarray(at, at + shards)) });
+    const numbers = new Array<number>(shards);
+    for (let i = 0; i < shards; i++) numbers[i] = words[at + i]!;
+    asked.push({ query, shards: numbers });
     start = aligned((at + shards) * 4);
   }
   return asked;
 }
 
-/** Hits whose ids are where a shard's memory holds them. */
+/** Hits whose ids are where a shard's memory holds them: as many as there are ids. */
 export interface FoundHits extends Omit<ShardHits, 'ids' | keyof Unpacked> {
   /** Of each hit's id in the memory: a byte of length, then as much UTF-8. */
   readonly idsAt: readonly number[];
@@ -97,12 +99,20 @@ export interface FoundHits extends Omit<ShardHits, 'ids' | keyof Unpacked> {
 
 /** Collects answers, each in the place that it has in the end. */
 export class AnswerPacker {
-  #bytes: Uint8Array;
+  #bytes!: Uint8Array;
+  #words!: Uint32Array;
+  #doubles!: Float64Array;
   #used = 0;
 
   /** @param bytes that are likely to be enough */
   constructor(bytes: number) {
-    this.#bytes = new Uint8Array(aligned(bytes));
+    this.#take(new ArrayBuffer(aligned(bytes)));
+  }
+
+  #take(buffer: ArrayBuffer): void {
+    this.#bytes = new Uint8Array(buffer);
+    this.#words = new Uint32Array(buffer);
+    this.#doubles = new Float64Array(buffer);
   }
 
   /** Adds an answer. Throws a RangeError when an id does not lie in the memory; nothing is added then. */
@@ -120,17 +130,20 @@ export class AnswerPacker {
     this.#used = aligned(start + ANSWER_HEAD_BYTES + n * 13 + idBytes);
     this.#widen(start);
     const bytes = this.#bytes;
-    const head = new Uint32Array(bytes.buffer, start, 4);
-    head[0] = n;
-    head[1] = ef;
-    head[2] = complete ? 1 : 0;
-    head[3] = idBytes;
-    let at = start + ANSWER_HEAD_BYTES;
-    new Float64Array(bytes.buffer, at, n).set(distances);
-    at += n * 8;
-    new Uint32Array(bytes.buffer, at, n).set(ordinals);
-    at += n * 4;
-    for (let i = 0; i < n; i++) bytes[at++] = memory[idsAt[i]!]!;
+    const words = this.#words;
+    const head = start / 4;
+    words[head] = n;
+    words[head + 1] = ef;
+    words[head + 2] = complete ? 1 : 0;
+    words[head + 3] = idBytes;
+    const distancesAt = (start + ANSWER_HEAD_BYTES) / 8;
+    const ordinalsAt = head + ANSWER_HEAD_BYTES / 4 + n * 2;
+    let at = (ordinalsAt + n) * 4;
+    for (let i = 0; i < n; i++) {
+      this.#doubles[distancesAt + i] = distances[i]!;
+      words[ordinalsAt + i] = ordinals[i]!;
+      bytes[at++] = memory[idsAt[i]!]!;
+    }
     for (let i = 0; i < n; i++) {
       let from = idsAt[i]! + 1;
       // Ids are short: the loop is done before a call into `set` has begun
@@ -140,9 +153,9 @@ export class AnswerPacker {
 
   #widen(filled: number): void {
     if (this.#used <= this.#bytes.length) return;
-    const wider = new Uint8Array(aligned(this.#used * 2));
-    wider.set(this.#bytes.subarray(0, filled));
-    this.#bytes = wider;
+    const narrow = this.#bytes;
+    this.#take(new ArrayBuffer(aligned(this.#used * 2)));
+    this.#bytes.set(narrow.subarray(0, filled));
   }
 
   /** Bytes used so far. */

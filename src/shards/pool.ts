@@ -1,12 +1,11 @@
 /**
  * The pool of search threads. Every thread attaches to every shard set, so any idle one serves any shard.
  *
- * Searches that arrive in the same turn of the event loop travel together, one task per thread: a thread hop costs
- * about as much as a search. While all threads are busy, arrivals wait here and travel together too, so load makes
- * tasks longer, not queues of tasks.
+ * Searches that arrive together travel together, one task per thread: a thread hop costs about as much as a search, and
+ * whatever runs after another thread has had the core finds the caches cold. While all threads are busy, arrivals wait
+ * here and travel together too, so load makes tasks longer, not queues of tasks.
  */
-import { BroadcastChannel, threadId } from 'node:worker_threads';
-import { Piscina } from 'piscina';
+import { Piscina, queueOptionsSymbol } from 'piscina';
 import { LAYOUT } from '../core/layout.ts';
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import { errorAt, NearpinError, toErrorRecord } from '../lib/errors.ts';
@@ -15,6 +14,7 @@ import { letGo } from './collect-garbage.ts';
 import { type Asked, packQueries, unpackAnswers } from './packing.ts';
 import {
   bytesOf,
+  type Housekeeping,
   monotonicMs,
   type SearchAnswers,
   type SearchResult,
@@ -34,6 +34,10 @@ const JOBS_PER_TASK_MAX = 32;
  * without a copy of its own code per thread.
  */
 const THREAD_HEAP = { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 1024 };
+/** After this long with a new set, threads collect what starting and attaching left behind: some 3 MB each. */
+const SETTLED_AFTER_MS = 1000;
+
+type LoadBalancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer']>;
 
 type JobResult = ShardHits | ShardFailure;
 
@@ -49,15 +53,21 @@ interface ShardSetEntry {
   forgotten: Promise<void> | undefined;
 }
 
-interface Job {
+/** A search under way. */
+interface Search {
   readonly set: ShardSetEntry;
   readonly query: ShardQuery;
-  readonly shard: number;
-  readonly settle: (result: JobResult) => void;
+  readonly results: JobResult[];
+  /** Results that are not there yet. */
+  missing: number;
+  readonly resolve: (results: JobResult[]) => void;
 }
 
-/** Pools made in this thread; with the thread's id it makes the name of a pool's channel its own. */
-let pools = 0;
+/** The part of a search that concerns one shard. */
+interface Job {
+  readonly search: Search;
+  readonly shard: number;
+}
 
 export interface SearchPoolOptions {
   /** The worker's file: which engine searches. */
@@ -69,15 +79,15 @@ export interface SearchPoolOptions {
 
 export class SearchPool {
   readonly workers: number;
-  readonly #piscina: Piscina<SearchTask, SearchResult>;
+  readonly #piscina: Piscina<SearchTask | Housekeeping, SearchResult>;
   readonly #slots: Int32Array;
   readonly #sets = new Map<string, ShardSetEntry>();
-  readonly #forget: BroadcastChannel;
   /** Ends the tasks that run, each with an error. */
   readonly #running = new Set<(error: unknown) => void>();
   #waiting: Job[] = [];
   #registered = 0;
   #scheduled = false;
+  #settling: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
 
   /** Throws limit_exceeded. */
@@ -87,20 +97,18 @@ export class SearchPool {
     }
     this.workers = workers;
     this.#slots = new Int32Array(new SharedArrayBuffer(workers * 4));
-    const forgetChannel = `nearpin:forget:${threadId}:${pools++}`;
-    this.#forget = new BroadcastChannel(forgetChannel);
-    (this.#forget as unknown as { unref(): void }).unref();
     const clockOffsetMs = performance.timeOrigin + performance.now() - monotonicMs();
     this.#piscina = new Piscina({
       filename: workerFile.href,
       minThreads: workers,
       maxThreads: workers,
       concurrentTasksPerWorker: TASKS_PER_THREAD,
-      // A thread that waits in Atomics.wait would not hear the forget channel, and keep a dropped set's memory
-      atomics: 'disabled',
+      // An idle thread waits without an event loop, so nothing but a task reaches it
+      atomics: 'sync',
+      loadBalancer: chooseThread,
       recordTiming: false,
       resourceLimits: THREAD_HEAP,
-      workerData: { module, slots: this.#slots, forgetChannel, clockOffsetMs } satisfies WorkerStart,
+      workerData: { module, slots: this.#slots, clockOffsetMs } satisfies WorkerStart,
     });
     this.#piscina.on('workerDestroy', ({ id }: { id: number }) => this.#onThreadGone(id));
     // The tasks of a thread that dies are rejected one by one, which is where its failure is answered
@@ -157,10 +165,19 @@ export class SearchPool {
       });
     }
     this.#sets.delete(set.name);
-    this.#forget.postMessage(set.name);
+    this.#tellThreads({ forget: set.name });
     const bytes = bytesOf(set.memories);
     set.memories = [];
     await letGo(bytes);
+  }
+
+  /** Has every thread do something when it has time. */
+  #tellThreads(what: Housekeeping): void {
+    for (const { threadId } of this.#piscina.threads) {
+      const task = { ...what, [queueOptionsSymbol]: { threadId } };
+      // A thread that ends before has nothing left to keep
+      this.#piscina.run(task).catch(() => {});
+    }
   }
 
   /** Searches every shard of the set; one result per shard, in order. Rejects with `closed`, and with nothing else. */
@@ -170,17 +187,9 @@ export class SearchPool {
       return Promise.reject(new NearpinError('closed', 'the index is closed'));
     set.searching++;
     return new Promise((resolve) => {
-      const results = new Array<JobResult>(set.memories.length);
-      let missing = results.length;
-      for (let shard = 0; shard < results.length; shard++) {
-        const settle = (result: JobResult) => {
-          results[shard] = result;
-          if (--missing > 0) return;
-          resolve(results);
-          if (--set.searching === 0) set.onIdle?.();
-        };
-        this.#waiting.push({ set, query, shard, settle });
-      }
+      const missing = set.memories.length;
+      const search = { set, query, results: new Array<JobResult>(missing), missing, resolve };
+      for (let shard = 0; shard < missing; shard++) this.#waiting.push({ search, shard });
       this.#schedule();
     });
   }
@@ -188,19 +197,27 @@ export class SearchPool {
   #schedule(): void {
     if (this.#scheduled || this.#waiting.length === 0) return;
     this.#scheduled = true;
-    // After this turn's input events: what they ask for is then here, too
-    setImmediate(() => {
+    // After this turn's input events: what they ask for is then here, too. Where that was something, the next turn may
+    // bring more; a search that is alone is sent at once
+    let known = this.#waiting.length;
+    const endTurn = () => {
+      if (this.#waiting.length > known && this.#waiting.length < JOBS_PER_TASK_MAX) {
+        known = this.#waiting.length;
+        setImmediate(endTurn);
+        return;
+      }
       this.#scheduled = false;
       this.#dispatch();
-    });
+    };
+    setImmediate(endTurn);
   }
 
   #dispatch(): void {
     const share = Math.min(Math.ceil(this.#waiting.length / this.workers), JOBS_PER_TASK_MAX);
     while (this.#waiting.length > 0 && this.#running.size < this.workers * TASKS_PER_THREAD) {
-      const { set } = this.#waiting[0]!;
+      const { set } = this.#waiting[0]!.search;
       let n = 1;
-      while (n < share && this.#waiting[n]?.set === set) n++;
+      while (n < share && this.#waiting[n]?.search.set === set) n++;
       void this.#run(set, this.#waiting.splice(0, n));
     }
   }
@@ -213,9 +230,7 @@ export class SearchPool {
       const failure = { error: toErrorRecord(error) };
       results = jobs.map(() => failure);
     }
-    jobs.forEach((job, i) => {
-      job.settle(results[i]!);
-    });
+    for (let i = 0; i < jobs.length; i++) settle(jobs[i]!, results[i]!);
     this.#schedule();
   }
 
@@ -242,7 +257,13 @@ export class SearchPool {
     };
     let answer = await send();
     // Whichever thread takes it the second time learns the set
-    if (answer === 'unknown_set') answer = await send(set.memories);
+    if (answer === 'unknown_set') {
+      answer = await send(set.memories);
+      this.#settling ??= setTimeout(() => {
+        this.#settling = undefined;
+        this.#tellThreads({});
+      }, SETTLED_AFTER_MS).unref();
+    }
     return answer as SearchAnswers;
   }
 
@@ -254,15 +275,39 @@ export class SearchPool {
 
   async #end(): Promise<void> {
     await Promise.all([...this.#sets.keys()].map((name) => this.forget(name)));
-    this.#forget.close();
+    clearTimeout(this.#settling);
     await this.#piscina.close();
   }
+}
+
+/** The thread that a task is meant for, or the one with the least to do. */
+const chooseThread: LoadBalancer = (task, threads) => {
+  const meant = (task as { [queueOptionsSymbol]?: { threadId: number } })[queueOptionsSymbol]?.threadId;
+  if (meant !== undefined) return threads.find(({ id }) => id === meant) ?? threads[0] ?? null;
+  let idlest: (typeof threads)[number] | null = null;
+  let least = TASKS_PER_THREAD;
+  for (const thread of threads) {
+    const { currentUsage } = thread;
+    if (currentUsage >= least) continue;
+    idlest = thread;
+    least = currentUsage;
+  }
+  return idlest;
+};
+
+function settle({ search, shard }: Job, result: JobResult): void {
+  const { set, results } = search;
+  results[shard] = result;
+  if (--search.missing > 0) return;
+  search.resolve(results);
+  if (--set.searching === 0) set.onIdle?.();
 }
 
 /** Jobs by their queries; jobs of one query stand side by side. */
 function askedOf(jobs: readonly Job[]): Asked[] {
   const asked: { readonly query: ShardQuery; readonly shards: number[] }[] = [];
-  for (const { query, shard } of jobs) {
+  for (const { search, shard } of jobs) {
+    const { query } = search;
     const last = asked.at(-1);
     if (last?.query === query) last.shards.push(shard);
     else asked.push({ query, shards: [shard] });
@@ -272,9 +317,9 @@ function askedOf(jobs: readonly Job[]): Asked[] {
 
 /** One result per job, in order. */
 function resultsOf({ packed, rest }: SearchAnswers, jobs: number): JobResult[] {
+  if (rest.size === 0) return unpackAnswers(packed, jobs);
   const failed = [...rest.values()].filter((each) => 'error' in each).length;
   const found = unpackAnswers(packed, jobs - failed);
-  if (rest.size === 0) return found;
   let next = 0;
   return Array.from({ length: jobs }, (_, job) => {
     const more = rest.get(job);

@@ -12,8 +12,6 @@ export interface WorkerStart {
   readonly module: WasmModule;
   /** Int32 per scratch slot: 0 free, otherwise the id of the thread that took it. */
   readonly slots: Int32Array;
-  /** Name of the channel on which the pool tells its workers to forget a set. */
-  readonly forgetChannel: string;
   /**
    * What to add to `monotonicMs` for the epoch milliseconds that deadlines are in. Each thread has a clock of its own
    * that starts from the time of day, and the time of day may have been set since the process started.
@@ -47,6 +45,11 @@ export interface SearchTask {
   readonly queries: ArrayBuffer;
 }
 
+/** Asks a thread to drop a set, or only to collect its garbage. It answers null. */
+export interface Housekeeping {
+  readonly forget?: string;
+}
+
 /** Hits of one query in one shard, nearest first, ties by id. */
 export interface ShardHits {
   readonly ids: readonly string[];
@@ -67,7 +70,7 @@ export interface ShardFailure {
 }
 
 /** Results of a task's jobs, in order; or `unknown_set`, which asks for the memories. */
-export type SearchResult = SearchAnswers | 'unknown_set';
+export type SearchResult = SearchAnswers | 'unknown_set' | null;
 
 export interface SearchAnswers {
   /** Of an `AnswerPacker`: the jobs that did not fail. */

@@ -28,8 +28,8 @@ class CoreSearcher implements Searcher {
       ordinals[i] = shard.hitOrdinal(i);
       distances[i] = shard.hitDistance(i);
     }
-    const stats = shard.stats();
-    return { ordinals, distances, ef: stats.ef, complete: done, stats };
+    const found = { ordinals, distances, ef: shard.ef, complete: done };
+    return query.explain ? { ...found, stats: shard.stats() } : found;
   }
 }
 

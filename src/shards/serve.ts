@@ -6,7 +6,7 @@
  * A fault of the core spoils the instance that faulted and nothing else: it is dropped, its job answered with
  * `core_trap`, and the next job on that shard gets a fresh instance.
  */
-import { BroadcastChannel, threadId } from 'node:worker_threads';
+import { threadId } from 'node:worker_threads';
 import { Piscina, transferableSymbol, valueSymbol } from 'piscina';
 import { LAYOUT } from '../core/layout.ts';
 import { type SearchStats, Shard } from '../core/shard.ts';
@@ -16,6 +16,7 @@ import { collectGarbage, letGo } from './collect-garbage.ts';
 import { AnswerPacker, type FoundHits, unpackQueries } from './packing.ts';
 import {
   bytesOf,
+  type Housekeeping,
   monotonicMs,
   type SearchAnswers,
   type SearchResult,
@@ -26,16 +27,13 @@ import {
   type WorkerStart,
 } from './protocol.ts';
 
-/** After this long with a new set, a thread collects what starting and attaching left behind: some 3 MB. */
-const SETTLED_AFTER_MS = 1000;
-
 /** Hits by ordinal; the ids are read before `shard.leave` lets their slots go. */
 export interface Found {
   readonly ordinals: readonly number[];
   readonly distances: readonly number[];
   readonly ef: number;
   readonly complete: boolean;
-  /** Absent when the search did not begin. */
+  /** Where the query asks for it; absent when the search did not begin. */
   readonly stats?: SearchStats;
 }
 
@@ -80,9 +78,8 @@ function searchPastTies(searcher: Searcher, query: ShardQuery, isLate: () => boo
 /** The k nearest of what was found, ties by id. */
 function chooseHits(shard: Shard, found: Found, k: number): FoundHits {
   const { ordinals, distances } = isSorted(found) ? found : sorted(shard, found);
-  const chosen = ordinals.slice(0, k);
   const { ef, complete } = found;
-  return { idsAt: shard.idsAt(chosen), ordinals: chosen, distances: distances.slice(0, k), ef, complete };
+  return { idsAt: shard.idsAt(ordinals, Math.min(k, ordinals.length)), ordinals, distances, ef, complete };
 }
 
 /** Whether the hits come in order and none ties, so that their ids need not be compared. */
@@ -112,17 +109,20 @@ function failureOf(error: unknown): ShardFailure {
 export function serveSearches(
   start: WorkerStart,
   makeSearcher: MakeSearcher,
-): (task: SearchTask) => SearchResult {
+): (task: SearchTask | Housekeeping) => SearchResult | Promise<null> {
   const slot = takeSlot(start.slots);
   const sets = new Map<string, { memories: readonly WasmMemory[]; attached: (Attached | undefined)[] }>();
-  const forget = new BroadcastChannel(start.forgetChannel);
-  forget.onmessage = (event: unknown) => {
-    const { data: name } = event as { data: string };
-    const bytes = bytesOf(sets.get(name)?.memories ?? []);
-    sets.delete(name);
-    void letGo(bytes);
+
+  const tidy = async ({ forget }: Housekeeping): Promise<null> => {
+    if (forget === undefined) {
+      await collectGarbage();
+      return null;
+    }
+    const bytes = bytesOf(sets.get(forget)?.memories ?? []);
+    sets.delete(forget);
+    await letGo(bytes);
+    return null;
   };
-  (forget as unknown as { unref(): void }).unref();
 
   const attach = (set: string, number: number): Attached => {
     const { memories, attached } = sets.get(set)!;
@@ -141,14 +141,16 @@ export function serveSearches(
     number: number,
     answers: AnswerPacker,
   ): ShardFailure | Unpacked | undefined => {
-    const isLate = () => monotonicMs() + start.clockOffsetMs >= query.deadlineAtMs;
+    const { deadlineAtMs } = query;
+    const isLate = () =>
+      deadlineAtMs < Number.POSITIVE_INFINITY && monotonicMs() + start.clockOffsetMs >= deadlineAtMs;
     try {
       const { shard, searcher } = attach(set, number);
       try {
         const found = searchPastTies(searcher, query, isLate);
         const hits = chooseHits(shard, found, query.k);
-        const vectors = query.withVectors && hits.ordinals.map((ordinal) => shard.vector(ordinal));
-        const stats = query.explain && found.stats;
+        const vectors = query.withVectors && hits.idsAt.map((_, i) => shard.vector(hits.ordinals[i]!));
+        const { stats } = found;
         answers.add(hits, shard.bytes);
         return vectors || stats ? { ...(vectors && { vectors }), ...(stats && { stats }) } : undefined;
       } finally {
@@ -162,10 +164,10 @@ export function serveSearches(
 
   let usualBytes = 0;
   return (task) => {
+    if (!('queries' in task)) return tidy(task);
     if (!sets.has(task.set)) {
       if (!task.memories) return 'unknown_set';
       sets.set(task.set, { memories: task.memories, attached: [] });
-      setTimeout(() => void collectGarbage(), SETTLED_AFTER_MS).unref();
     }
     const answers = new AnswerPacker(usualBytes);
     const rest = new Map<number, ShardFailure | Unpacked>();

@@ -144,13 +144,14 @@ test('loading is held against a bare read, serving against a constant body', () 
     service({}),
     service({ server: 'constant', cpuUs: 45 }),
     service({ server: 'constant', cpuUs: 1, format: 'msgpack' }),
+    service({ server: 'bare', cpuUs: 1 }),
     service({ connections: 1 }),
   ];
-  assert.deepEqual(found(records, 'constant app'), [
+  assert.deepEqual(found(records, 'same app'), [
     ['clustered-128, 1,000, json, 32 connections', 2, 1.8, false],
   ]);
   assert.deepEqual(found(records, 'serving adds'), [
     ['clustered-128, 1,000, json, 1 connections', 0.3, 0.25, false],
   ]);
-  assert.deepEqual(found([service({})], 'constant app'), [], 'nothing to be held against');
+  assert.deepEqual(found([service({})], 'same app'), [], 'nothing to be held against');
 });

@@ -86,6 +86,21 @@ describe('searches that arrive together', () => {
     assert.notEqual(taskOf(c), taskOf(b));
   });
 
+  test('travel with those of the next turns, as long as each brings more', async (t) => {
+    const pool = poolOf(t, 1);
+    const set = pool.register([shardOfOne(pool)]);
+    await settled(pool, set);
+    const search = () => pool.search(set, ask(ASK.answer));
+    const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+    const asked = [search(), search()];
+    for (let turn = 0; turn < 4; turn++) {
+      await nextTurn();
+      asked.push(search());
+    }
+    const answers = await Promise.all(asked);
+    assert.equal(new Set(answers.map(([result]) => taskOf(result))).size, 1);
+  });
+
   test('are cut into tasks of a bounded length', async (t) => {
     const pool = poolOf(t, 1);
     const set = pool.register([shardOfOne(pool)]);

@@ -70,6 +70,7 @@ export function memoryEngine(options: MemoryEngineOptions): MemoryEngine {
   return {
     turns,
     queries,
+    config,
 
     describe(): EngineDescription {
       const count = stored.size;

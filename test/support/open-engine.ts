@@ -22,6 +22,9 @@ export async function openEngine(
     attach: async () => ({ extra: undefined, close: async () => {} }),
   });
   const engine: Engine = {
+    get config() {
+      return live.loaded.engine.config;
+    },
     describe: () => live.loaded.engine.describe(),
     search: (query) => live.use(({ engine }) => engine.search(query)),
     pins: (ids, parts) => live.use(({ engine }) => engine.pins(ids, parts)),

@@ -43,9 +43,10 @@ export async function serve(
   const catalog = await createCatalog(options.indexes, host, options, (index, { code, message }) =>
     terminal.note(`${index}: ${message} (${code})`),
   );
+  const { timeOrigin } = performance;
   const server = createServer({
     catalog,
-    clock: () => performance.timeOrigin + performance.now(),
+    clock: () => timeOrigin + performance.now(),
     drainDelayMs: options.drainMs,
     ...(options.bodyLimitBytes !== undefined && { bodyLimitBytes: options.bodyLimitBytes }),
   });
