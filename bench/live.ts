@@ -1,7 +1,7 @@
 /**
  * What writing costs, against the least that it could cost in the same run: a bare fsync and a bare insert.
  *
- *     node dist/bench/live.js [--pins 200000] [--dim 128] [--only upsert,batch,queries,restart,churn,swaps] [--index DIR]
+ *     node dist/bench/live.js [--pins 200000] [--dim 128] [--only upsert,batch,queries,restart,churn,hole,swaps] [--index DIR]
  *
  * Builds an index of seeded clustered vectors in a temporary folder, unless --index names one, which is copied first.
  * Prints a line per figure: what, the ratio that the bar is about, and what it is made of.
@@ -27,7 +27,7 @@ const { values: options } = parseArgs({
   options: {
     pins: { type: 'string', default: '200000' },
     dim: { type: 'string', default: '128' },
-    only: { type: 'string', default: 'upsert,batch,queries,restart,churn,swaps' },
+    only: { type: 'string', default: 'upsert,batch,queries,restart,churn,hole,swaps' },
     index: { type: 'string' },
     rounds: { type: 'string', default: '50' },
   },
@@ -47,13 +47,14 @@ const ms = (n: number) => `${n.toFixed(2)} ms`;
 const say = (what: string, ratio: number, parts: string) =>
   process.stdout.write(`${what.padEnd(44)} ${ratio.toFixed(3)}   ${parts}\n`);
 
-/** Bytes of memory of this process's own, shared memories included, without mapped files. */
-function ownBytes(): number {
-  if (process.platform !== 'linux') return process.memoryUsage.rss();
+/** Bytes of memory: this process's own, shared memories included, and pages of files that are mapped. */
+function residentBytes(): { own: number; mapped: number } {
+  if (process.platform !== 'linux') return { own: process.memoryUsage.rss(), mapped: 0 };
   const status = readFileSync('/proc/self/status', 'utf8');
   const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)![1]);
-  return (kilobytes('RssAnon') + kilobytes('RssShmem')) * 1024;
+  return { own: (kilobytes('RssAnon') + kilobytes('RssShmem')) * 1024, mapped: kilobytes('RssFile') * 1024 };
 }
+const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(0);
 
 async function build(indexDir: string, file: string): Promise<void> {
   const pins = Number(options.pins);
@@ -229,7 +230,7 @@ async function churn(indexDir: string): Promise<void> {
   const before = await recallOf(index, asked);
   const prng = new Prng(5);
   const ids = Array.from({ length: count }, (_, i) => String(i));
-  const sizes: number[] = [];
+  const sizes: ReturnType<typeof residentBytes>[] = [];
   for (let round = 1; round <= rounds; round++) {
     for (let left = Math.round(count * 0.05); left > 0; left -= 500) {
       const n = Math.min(left, 500);
@@ -246,7 +247,7 @@ async function churn(indexDir: string): Promise<void> {
     }
     // Without the copies of a checkpoint that is being written
     if (round === 5 || round === rounds) await quiet(index);
-    sizes.push(ownBytes());
+    sizes.push(residentBytes());
   }
   const last = sizes.at(-1)!;
   const after = await recallOf(index, asked);
@@ -254,8 +255,30 @@ async function churn(indexDir: string): Promise<void> {
   const fifth = sizes[Math.min(4, sizes.length - 1)]!;
   say(
     `memory after ${rounds} rounds of 5 % / after 5`,
-    last / fifth,
-    `${(last / 2 ** 20).toFixed(0)} MiB / ${(fifth / 2 ** 20).toFixed(0)} MiB; ${sizes.map((size) => (size / 2 ** 20).toFixed(0)).join(' ')}`,
+    last.own / fifth.own,
+    `${mebibytes(last.own)} / ${mebibytes(fifth.own)} MiB, mapped files ${mebibytes(last.mapped)} / ` +
+      `${mebibytes(fifth.mapped)}; ${sizes.map(({ own }) => mebibytes(own)).join(' ')}`,
+  );
+  await index.close();
+}
+
+/** Deletes half of the pins, neighbourhood by neighbourhood. */
+async function hole(indexDir: string): Promise<void> {
+  const index = await openIndex(indexDir, { workers: 1 });
+  const { count } = index.describe();
+  const asked = take(fresh, 500);
+  const before = await recallOf(index, asked);
+  const centres = drawClustered(dim, 1);
+  for (let left = count; left > count / 2; left = index.describe().count) {
+    const vector = centres.next().value as Float32Array;
+    const { hits } = await index.query({ vector, k: 1000 });
+    await index.delete({ ids: hits.slice(0, left - count / 2).map(({ id }) => id) });
+  }
+  const after = await recallOf(index, asked);
+  say(
+    'recall@10 after half is deleted / before',
+    after / before,
+    `${after.toFixed(4)} / ${before.toFixed(4)}`,
   );
   await index.close();
 }
@@ -282,17 +305,17 @@ async function swaps(indexDir: string): Promise<void> {
   for (let swap = 0; swap < 50; swap++) {
     await index.publish(swap % 2 === 0 ? '000001' : second);
     await sleep(100);
-    sizes.push(ownBytes());
+    sizes.push(residentBytes().own);
   }
   running = false;
   await Promise.all(clients);
   await sleep(1500);
-  const last = ownBytes();
+  const last = residentBytes().own;
   say(
     'memory after 50 swaps / after 5',
     last / sizes[4]!,
-    `${(last / 2 ** 20).toFixed(0)} MiB / ${(sizes[4]! / 2 ** 20).toFixed(0)} MiB; ${failed} of ${asked} answers failed; ` +
-      sizes.map((size) => (size / 2 ** 20).toFixed(0)).join(' '),
+    `${mebibytes(last)} / ${mebibytes(sizes[4]!)} MiB; ${failed} of ${asked} answers failed; ` +
+      sizes.map(mebibytes).join(' '),
   );
   await index.close();
 }
@@ -303,7 +326,8 @@ try {
   if (!options.index) await build(built, join(dir, 'vectors.npy'));
   const { count } = await readManifest(join(built, '000001'));
   fresh = drawClustered(dim, 1);
-  take(fresh, count);
+  // One by one: an array of them all would leave a heap behind in which growth does not show
+  for (let i = 0; i < count; i++) fresh.next();
   const parts = new Set(options.only.split(','));
   const copy = async (name: string) => {
     await cp(built, join(dir, name), { recursive: true });
@@ -320,6 +344,7 @@ try {
   }
   if (parts.has('restart')) await restart(await copy('restarted'));
   if (parts.has('churn')) await churn(await copy('churned'));
+  if (parts.has('hole')) await hole(await copy('holed'));
   if (parts.has('swaps')) await swaps(await copy('swapped'));
 } finally {
   rmSync(dir, { recursive: true, force: true });

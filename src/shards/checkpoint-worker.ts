@@ -120,7 +120,7 @@ async function changesSince(call: WriteCall, before: PinStore): Promise<Map<stri
     for (let seq = call.base.seq; seq < call.seq; ) {
       const { updates, through } = log.read(seq, call.seq, READ_BYTES);
       for (const { seq, bytes } of updates) {
-        for (const operation of decodeUpdate(bytes).operations) {
+        for (const operation of decodeUpdate(bytes, false).operations) {
           const { id } = operation;
           if (operation.kind === 'delete') {
             changed.set(id, null);

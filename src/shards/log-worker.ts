@@ -44,7 +44,7 @@ serveCalls<LogCall>(async (call) => {
       return {};
     case 'append':
       logOf(call.log).append(call.updates);
-      return {};
+      return { spent: call.updates.map(({ bytes }) => bytes.buffer) };
     case 'take back':
       logOf(call.log).takeBack(call.seqs);
       return {};

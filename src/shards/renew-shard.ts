@@ -16,6 +16,8 @@ import { basisRows, blockShapeFor, heapRecordBytes, shardConfigOf } from './shar
 
 /** Pins below which a shard is fast anyway: as many as the largest sample has rows. */
 const PINS_MIN = 8192;
+/** Rows of the sample that a basis is held against at every checkpoint: fewer than are trained on, as it is to cost little. */
+const ROWS_CHECKED = 2048;
 /** A basis is kept as long as this share of the nearest is found by its codes; one is trained to keep 0.998. */
 const SHARE_MIN = 0.98;
 
@@ -30,6 +32,16 @@ function hasDoubled(before: number, now: number): boolean {
 function vectorOf(shard: Shard, ordinal: number): Float32Array {
   const vector = shard.vector(ordinal);
   return shard.metric === 'cosine' ? unitVector(vector) : vector;
+}
+
+/** The vectors of so many of the ordinals, drawn evenly: f32[rows][dim]. */
+function sampleOf(shard: Shard, ordinals: readonly number[], rows: number): Float32Array {
+  const sample = new Float32Array(rows * shard.dim);
+  for (let row = 0; row < rows; row++) {
+    const ordinal = ordinals[Math.floor((row * ordinals.length) / rows)]!;
+    sample.set(vectorOf(shard, ordinal), row * shard.dim);
+  }
+  return sample;
 }
 
 function liveOrdinals(shard: Shard): number[] {
@@ -47,17 +59,16 @@ function betterBasis(
 ): Basis | null | undefined {
   const { dim, metric } = config;
   const rows = basisRows(shardConfigOf(config, blockShapeFor(config, 0, 0)), ordinals.length);
-  if (rows === 0 || ordinals.length < PINS_MIN) return undefined;
+  if (rows === 0) return undefined;
   const basis = basisOf(shard.memory);
-  // Training that comes to nothing is not tried again before there is much more to train on
-  if (!basis && !hasDoubled(countBefore, ordinals.length)) return undefined;
-  const sample = new Float32Array(rows * dim);
-  for (let row = 0; row < rows; row++) {
-    const ordinal = ordinals[Math.floor((row * ordinals.length) / rows)]!;
-    sample.set(vectorOf(shard, ordinal), row * dim);
+  if (basis) {
+    const sample = sampleOf(shard, ordinals, Math.min(rows, ROWS_CHECKED));
+    if (shareKeptBy(basis, sample, dim, metric) >= SHARE_MIN) return undefined;
+  } else if (!hasDoubled(countBefore, ordinals.length)) {
+    // Training that came to nothing is not tried again before there is much more to train on
+    return undefined;
   }
-  if (basis && shareKeptBy(basis, sample, dim, metric) >= SHARE_MIN) return undefined;
-  return trainBasis(sample, dim, metric, config.seed) ?? (basis ? null : undefined);
+  return trainBasis(sampleOf(shard, ordinals, rows), dim, metric, config.seed) ?? (basis ? null : undefined);
 }
 
 /**

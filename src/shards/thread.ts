@@ -3,7 +3,7 @@
  * threads are for work that any of them can do.) The thread keeps the process alive only while a call is unanswered.
  * One that has died is followed by another at the next call, which knows nothing of what the first one kept.
  */
-import { parentPort, type Transferable, Worker } from 'node:worker_threads';
+import { MessageChannel, parentPort, type Transferable, Worker } from 'node:worker_threads';
 import { type ErrorRecord, fromErrorRecord, NearpinError, toErrorRecord } from '../lib/errors.ts';
 
 interface Call {
@@ -82,16 +82,24 @@ export class Thread {
 export interface Answered {
   readonly value?: unknown;
   readonly transfer?: readonly Transferable[];
+  /** Buffers that came with the call and are of no more use. */
+  readonly spent?: readonly ArrayBufferLike[];
 }
 
-/** Serves the calls of this thread; call once at start. */
+/**
+ * Serves the calls of this thread; call once at start. Spent buffers are gone when the call is answered: a thread that
+ * makes little garbage on its heap collects seldom, and would keep megabytes of them. They are sent to where nobody is.
+ */
 export function serveCalls<Message>(handle: (message: Message) => Answered | Promise<Answered>): void {
   const port = parentPort!;
+  const { port1: nowhere } = new MessageChannel();
+  nowhere.close();
   let last: Promise<void> = Promise.resolve();
   const answer = async ({ id, message }: Call) => {
     try {
-      const { value, transfer = [] } = await handle(message as Message);
+      const { value, transfer = [], spent = [] } = await handle(message as Message);
       port.postMessage({ id, value } satisfies Reply, transfer);
+      if (spent.length > 0) nowhere.postMessage(null, spent as readonly ArrayBuffer[]);
     } catch (error) {
       port.postMessage({ id, error: toErrorRecord(error) } satisfies Reply);
     }

@@ -56,8 +56,11 @@ serveCalls<WriterCall>(async (call) => {
       shards.set(call.shard, new Shard(module, memory, 0));
       return { value: memory };
     }
-    case 'change':
-      return { value: change(shardOf(call.shard), call.change) };
+    case 'change': {
+      const { insert } = call.change;
+      const spent = insert ? [insert.vectors.buffer, insert.rows.buffer] : [];
+      return { value: change(shardOf(call.shard), call.change), spent };
+    }
     case 'forget': {
       const shard = shards.get(call.shard);
       shards.delete(call.shard);

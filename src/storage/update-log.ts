@@ -24,6 +24,11 @@ export const LOG_DIR = 'updates';
 const DATA_FILE = 'data.mdb';
 const BASE_KEY = Buffer.from('b');
 const UPDATE_PREFIX = 0x75;
+/**
+ * Address space of the log, which takes no memory. A log that outgrows its map is mapped anew, and the map before stays
+ * with the pages that were read through it, so it begins with what most logs never come to.
+ */
+const MAP_BYTES = 2 ** 30;
 /** Updates that one transaction removes, so that no writer waits long for it. */
 const TRIM_BATCH = 1000;
 
@@ -101,6 +106,7 @@ export class UpdateLog {
         encoding: 'binary',
         keyEncoding: 'binary',
         pageSize: LMDB_PAGE_BYTES,
+        mapSize: MAP_BYTES,
         // A commit returns when it is on the disk
         overlappingSync: false,
         readOnly,

@@ -77,15 +77,17 @@ export function isWhole(bytes: Uint8Array): boolean {
   return checksum(bytes.subarray(CHECKSUM_BYTES)) === stored;
 }
 
-function fromFields(fields: readonly unknown[]): Operation {
+const NO_VECTOR = new Float32Array(0);
+
+function fromFields(fields: readonly unknown[], withVectors: boolean): Operation {
   const [kind, id] = fields as [number, string];
   if (kind === 2) return { kind: 'delete', id };
   if (kind === 1)
     return { kind: 'change', id, attributes: fields[2] as Attributes | null, payload: fields[3] };
   const bytes = fields[2] as Uint8Array;
   // A copy: msgpack does not put floats where they can be read in place
-  const vector = new Float32Array(bytes.length / 4);
-  new Uint8Array(vector.buffer).set(bytes);
+  const vector = withVectors ? new Float32Array(bytes.length / 4) : NO_VECTOR;
+  if (withVectors) new Uint8Array(vector.buffer).set(bytes);
   const [, , , text, attributes, payload] = fields as [
     0,
     string,
@@ -97,13 +99,16 @@ function fromFields(fields: readonly unknown[]): Operation {
   return { kind: 'upsert', id, vector, text, attributes, payload };
 }
 
-/** Reads bytes that are whole back. Throws when a newer version wrote them. */
-export function decodeUpdate(bytes: Uint8Array): UpdateRecord {
+/**
+ * Reads bytes that are whole back. @param withVectors false gives empty ones, which saves a buffer for each
+ * Throws when a newer version wrote them.
+ */
+export function decodeUpdate(bytes: Uint8Array, withVectors = true): UpdateRecord {
   const [format, model, operations] = packr.decode(bytes.subarray(CHECKSUM_BYTES)) as [
     number,
     string | null,
     unknown[][],
   ];
   if (format !== FORMAT) throw new Error(`an update of format ${format}`);
-  return { model, operations: operations.map(fromFields) };
+  return { model, operations: operations.map((fields) => fromFields(fields, withVectors)) };
 }

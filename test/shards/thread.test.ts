@@ -30,3 +30,11 @@ test('a thread that dies ends the calls it had, and the next call has another', 
   assert.equal(await thread.call('count'), 1);
   await thread.close();
 });
+
+test('a buffer that a call has spent is gone when it is answered', async () => {
+  const thread = open();
+  const bytes = new Uint8Array(1000);
+  assert.equal(await thread.call<number>(bytes, [bytes.buffer]), 1000);
+  assert.equal(await thread.call<number>('kept'), 0);
+  await thread.close();
+});

@@ -13,7 +13,17 @@ import { type ChildOptions, CONFIG, pinOf, type SentWrite } from './crash.ts';
 import { openEngine } from './open-engine.ts';
 
 const { indexDir, seed, firstWrite, ids } = JSON.parse(process.argv[2]!) as ChildOptions;
-const say = (line: object) => writeSync(1, `${JSON.stringify(line)}\n`);
+/** Whole lines: a pipe takes so few bytes at once or none, and none while the other end is slow. */
+function say(line: object): void {
+  for (;;) {
+    try {
+      writeSync(1, `${JSON.stringify(line)}\n`);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    }
+  }
+}
 const prng = new Prng(seed);
 const host = createEngineHost('wasm', 1);
 const { live } = await openEngine(indexDir, host, { checkpointBytes: 30_000 });

@@ -3,7 +3,13 @@ import { NearpinError } from '../../src/lib/errors.ts';
 import { serveCalls } from '../../src/shards/thread.ts';
 
 let count = 0;
-serveCalls<'count' | 'wait' | 'fail' | 'die'>(async (call) => {
+let kept: Uint8Array | undefined;
+serveCalls<'count' | 'wait' | 'fail' | 'die' | 'kept' | Uint8Array>(async (call) => {
+  if (call instanceof Uint8Array) {
+    kept = call;
+    return { value: kept.length, spent: [kept.buffer] };
+  }
+  if (call === 'kept') return { value: kept?.length };
   if (call === 'wait') await new Promise((resolve) => setTimeout(resolve, 20));
   if (call === 'fail') throw new NearpinError('disk_full', 'no room', [{ path: 'here', message: 'no room' }]);
   if (call === 'die') process.exit(1);
