@@ -79,7 +79,8 @@ static void sort_keys(f32 *distances, const u32 *ordinals, u32 n, u64 *sorted) {
 }
 
 /* Merges m sorted keys into keys[0..*size) of room `max`, in one pass from the end; returns where the first of them
- * stands, max when none has found room. The keys in `fresh` differ from those in the queue. */
+ * stands, max when none has found room. The keys in `fresh` differ from those in the queue; before either there is a word
+ * that may be read. */
 INLINE u32 queue_merge(u64 *keys, u32 *size, u32 max, const u64 *fresh, u32 m) {
   u32 old = *size, total = old + m;
   /* what is beyond the room falls off at the far end, from whichever side it is */
@@ -90,28 +91,34 @@ INLINE u32 queue_merge(u64 *keys, u32 *size, u32 max, const u64 *fresh, u32 m) {
   }
   *size = total;
   u32 first = max;
-  /* which side the next one comes from, nothing could predict */
-  while (m > 0 && old > 0) {
+  if (m > 0 && old > 0) {
+    /* Which side the next one comes from, nothing could predict, so there is no branch; and what comes after either is
+     * loaded before it is known which it will be, one beyond the end included. */
     u64 mine = keys[old - 1], theirs = fresh[m - 1];
-    u32 is_mine = mine > theirs;
-    keys[--total] = is_mine ? mine : theirs;
-    first = is_mine ? first : total;
-    old -= is_mine;
-    m -= 1 - is_mine;
+    do {
+      u64 next_mine = keys[(i32)old - 2], next_theirs = fresh[(i32)m - 2];
+      u32 is_mine = mine > theirs;
+      keys[--total] = is_mine ? mine : theirs;
+      first = is_mine ? first : total;
+      old -= is_mine;
+      m -= 1 - is_mine;
+      mine = is_mine ? next_mine : mine;
+      theirs = is_mine ? theirs : next_theirs;
+    } while (m > 0 && old > 0);
   }
   if (m > 0) first = 0;
   while (m > 0) keys[--total] = fresh[--m];
   return first;
 }
 
-/* Offers n candidates, none of which stands in the queue, at their distances (read by fours); returns where the first of
- * them stands, `max` when none has found room. */
-INLINE u32 queue_offer(u64 *keys, u32 *size, u32 max, const u32 *ordinals, const f32 *distances, u32 n) {
-  u64 sorted[OFFERED_MAX], worst = *size == max ? keys[max - 1] : ~0ull;
+/* Offers n candidates, none of which stands in the queue, at their distances (read by fours): those whose keys are below
+ * `furthest`. Returns where the first of them stands, `max` when none has found room. */
+INLINE u32 queue_offer(u64 *keys, u32 *size, u32 max, u64 furthest, const u32 *ordinals, const f32 *distances, u32 n) {
+  u64 sorted[1 + OFFERED_MAX], worst = *size == max && keys[max - 1] < furthest ? keys[max - 1] : furthest;
   f32 near_distances[OFFERED_MAX + 4];
   u32 near_ordinals[OFFERED_MAX], m = 0;
   /* few are near enough for a full queue: four are looked at together */
-  vec last = f32x4_splat(*size == max ? key_distance(worst) : __builtin_inff());
+  vec last = f32x4_splat(worst == ~0ull ? __builtin_inff() : key_distance(worst));
   for (u32 i = 0; i < n; i += 4) {
     for (u32 near = f32x4_not_above(vec_load(distances + i), last); near; near &= near - 1) {
       u32 j = i + (u32)__builtin_ctz(near);
@@ -121,8 +128,8 @@ INLINE u32 queue_offer(u64 *keys, u32 *size, u32 max, const u32 *ordinals, const
     }
   }
   if (m == 0) return max;
-  sort_keys(near_distances, near_ordinals, m, sorted);
-  return queue_merge(keys, size, max, sorted, m);
+  sort_keys(near_distances, near_ordinals, m, sorted + 1);
+  return queue_merge(keys, size, max, sorted + 1, m);
 }
 
 #endif

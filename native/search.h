@@ -55,6 +55,51 @@ static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u3
 #define BEAM_FIRST 2
 #define FOUND_MAX (BEAM * 2 * NP_M_MAX)
 
+/* Candidates that are rescored: some more than k, to learn what codes leave out, and no more than so many. */
+#define RESCORED_MIN 6
+#define RESCORED_MAX 32
+
+/* How far a search looks. */
+typedef struct {
+  u32 ef, capacity; /* of the queue: ef, or more where not all of it is expanded */
+  u32 rank;         /* only what is not further than `reach` times the candidate of this rank is expanded; 0: everything */
+  f32 reach;
+  u32 kept; /* so many of the nearest are kept even if out of reach, to be rescored */
+} Width;
+
+/* The ef nearest are expanded, for insertion and where a distance is no length. */
+INLINE Width whole_width(u32 ef) {
+  Width w = {ef, ef, 0, 0, ef};
+  return w;
+}
+
+/* Stops by distance, not by count (distance-adaptive beam search, Al-Jazzazi et al., 2025): where many are about as near as
+ * the last that is wanted, more than ef are expanded, up to twice as many; where the rest is clearly further, fewer. About ef
+ * should lie in reach: in m dimensions the number of candidates grows as the m-th power of the distance, so the squared
+ * distances reach (ef / rank)^(2 / m) times as far. m is 16: embeddings have 10 to 25, and ef alone says how wide. */
+#define REACH_RANK 10
+#define REACH_SQUARE_ROOTS 3
+INLINE Width adaptive_width(u32 ef, u32 k) {
+  u32 rank = max_u32(k, REACH_RANK);
+  Width w = {ef, min_u32(2 * ef, NP_EF_MAX), rank, (f32)max_u32(ef, rank) / (f32)rank, min_u32(2 * k + RESCORED_MAX, ef)};
+  for (u32 i = 0; i < REACH_SQUARE_ROOTS; i++) w.reach = __builtin_sqrtf(w.reach);
+  return w;
+}
+
+/* The last key that would be expanded. */
+INLINE u64 last_in_reach(const Width *w, const u64 *queue, u32 size) {
+  if (!w->rank || size < w->rank) return ~0ull;
+  /* a code may seem nearer than nothing at all */
+  f32 distance = key_distance(queue[w->rank - 1]);
+  return key_of(distance < 0 ? distance : w->reach * distance, NP_NONE >> 1);
+}
+
+/* The last key that the queue has a use for. */
+INLINE u64 last_wanted(const Width *w, const u64 *queue, u32 size, u64 last) {
+  if (!w->rank || size < w->kept) return ~0ull;
+  return queue[w->kept - 1] > last ? queue[w->kept - 1] : last;
+}
+
 /* What a search has visited stands in a bitmap and, in order, in a log, so that forgetting it costs what the search cost
  * and not what the shard holds. NP_NONE in place of a length says that the log does not tell all. */
 INLINE u32 *visited_of(u32 reader) { return SCRATCH(u32, reader, H_S_VISITED); }
@@ -105,9 +150,9 @@ INLINE u32 any_limbo(void) { return load(&H(H_LIMBO_SWEPT)) != NP_NONE || load(&
  *
  * A node in limbo leads on to live ones, and then leaves the queue: it takes no place of a hit, and a whole region that
  * was removed is not searched through. */
-static void beam(const Shape *s, const Query *q, u32 reader, u32 level, u32 ef, u64 *queue, u32 *queue_size,
+static void beam(const Shape *s, const Query *q, u32 reader, u32 level, const Width *w, u64 *queue, u32 *queue_size,
                  u32 *queue_cursor, u32 limit, i32 *budget, u32 *hops) {
-  u32 size = *queue_size, cursor = *queue_cursor, room = list_max(level);
+  u32 size = *queue_size, cursor = *queue_cursor, room = list_max(level), ef = w->ef;
   u32 full_width = min_u32(max_u32(ef / 16, BEAM_FIRST), BEAM);
   u32 *visited = visited_of(reader), *log = log_of(reader), logged = S(reader, S_LOGGED), all = logged <= NP_LOG_MAX;
   /* should this stop in the middle, the log does not tell all */
@@ -120,7 +165,14 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, u32 ef, 
     u32 nodes[BEAM];
     f32 distances[FOUND_MAX];
     const u32 *lists[BEAM];
-    for (; next < size && expanded < width; next++) {
+    u64 last = last_in_reach(w, queue, size), furthest = last_wanted(w, queue, size, last);
+    while (queue[size - 1] > furthest) size--;
+    /* it stands there even if it is not in the queue any more */
+    if (queue[cursor] > last) {
+      cursor = size;
+      break;
+    }
+    for (; next < size && expanded < width && queue[next] <= last; next++) {
       if (key_expanded(queue[next])) continue;
       nodes[expanded] = key_ordinal(queue[next]);
       queue[next] |= 1;
@@ -142,7 +194,7 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, u32 ef, 
       size -= next - kept;
       next = kept;
     }
-    u32 first = min_u32(next, queue_offer(queue, &size, ef, found, distances, n));
+    u32 first = min_u32(next, queue_offer(queue, &size, w->capacity, furthest, found, distances, n));
     cursor = first;
     while (cursor < size && key_expanded(queue[cursor])) cursor++;
     *budget -= (i32)n + 1;
@@ -158,9 +210,10 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, u32 ef, 
 static u32 search_level(const Shape *s, const Query *q, u32 reader, u32 start, u32 level, u32 ef, u64 *queue) {
   u32 count = H(H_COUNT), size = 1, cursor = 0, hops = 0;
   i32 budget = 0x7fffffff;
+  Width w = whole_width(ef);
   queue[0] = key_of(distance_to(s, q, start), start);
   visit_only(reader, count, queue, 1);
-  beam(s, q, reader, level, ef, queue, &size, &cursor, count, &budget, &hops);
+  beam(s, q, reader, level, &w, queue, &size, &cursor, count, &budget, &hops);
   return size;
 }
 
@@ -239,7 +292,7 @@ static void start_two_hop(const Shape *s, const Query *q, u32 reader) {
     bit_set(visited, seeds[i]);
   }
   distances_to(s, q, found, n, distances);
-  queue_offer(queue, &S(reader, S_SIZE), ef, found, distances, n);
+  queue_offer(queue, &S(reader, S_SIZE), ef, ~0ull, found, distances, n);
   S(reader, S_DISTANCES) += n;
   S(reader, S_HOPS) += reads + 1;
 }
@@ -325,15 +378,12 @@ static void run_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
   while (S(reader, S_CURSOR) < S(reader, S_COUNT) && *budget > 0) {
     u32 n = next_scanned(reader, found);
     distances_to(s, q, found, n, distances);
-    queue_offer(queue, &S(reader, S_SIZE), S(reader, S_EF_ASKED), found, distances, n);
+    queue_offer(queue, &S(reader, S_SIZE), S(reader, S_EF_ASKED), ~0ull, found, distances, n);
     S(reader, S_DISTANCES) += n;
     *budget -= (i32)n + 1;
   }
 }
 
-/* Candidates that are rescored: some more than k, to learn what codes leave out, and no more than so many. */
-#define RESCORED_MIN 6
-#define RESCORED_MAX 32
 /* They are fetched from memory so many at a time: a load that misses blocks those after it as soon as the processor has
  * looked a few hundred instructions ahead, so the loads must stand close together. */
 #define RESCORED_TOGETHER 16
@@ -436,8 +486,9 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
       start_scan(reader);
     } else {
       u32 filtered = S(reader, S_FILTERED), probing = filtered && S(reader, S_DISTANCES) < PROBE;
+      Width w = filtered || s->metric == NP_METRIC_DOT ? whole_width(ef) : adaptive_width(ef, k);
       i32 slice = probing ? (i32)min_u32((u32)budget, PROBE - S(reader, S_DISTANCES)) : budget, left = slice;
-      beam(s, q, reader, 0, ef, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR), count, &left,
+      beam(s, q, reader, 0, &w, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR), count, &left,
            &S(reader, S_HOPS));
       budget -= slice - left;
       S(reader, S_DISTANCES) += (u32)(slice - left);

@@ -79,7 +79,7 @@ static void two_hop(const Shape *s, const Query *q, const u32 *mask, u32 ef, u64
     }
     u32 n = two_hop_gather(s, mask, limit, visited, nodes, expanded, found, &reads);
     distances_to(s, q, found, n, distances);
-    cursor = min_u32(next, queue_offer(queue, &size, ef, found, distances, n));
+    cursor = min_u32(next, queue_offer(queue, &size, ef, ~0ull, found, distances, n));
     while (cursor < size && key_expanded(queue[cursor])) cursor++;
     *budget -= (i32)(n + expanded + reads);
     *distances_made += n;

@@ -32,7 +32,14 @@ const Filter = Type.Object(
 
 const common = {
   k: optional(Type.Integer({ minimum: 1, maximum: LIMITS.kMax, default: 10, description: 'Hits wanted.' })),
-  ef: optional(whole(1, LIMITS.efMax, 'Width of the search; raised to what k needs.')),
+  ef: optional(
+    whole(
+      1,
+      LIMITS.efMax,
+      'Width of the search: about so many candidates are followed, up to twice as many where many are about as near; ' +
+        'raised to what k needs.',
+    ),
+  ),
   filter: optional(Type.Ref('Filter')),
   exact: optional(Type.Boolean({ description: 'Compare with every matching pin.' })),
   minScore: optional(Type.Number({ description: 'Only hits with at least this score.' })),
