@@ -80,7 +80,7 @@ async function bareShard(indexDir: string): Promise<{ shard: Shard; loadMs: numb
   const manifest = await readManifest(dir);
   const entry = manifest.shards[0]!;
   const start = performance.now();
-  const memory = await loadShard(join(dir, entry.file), entry, manifest.config, module, { readers: 0 });
+  const memory = loadShard(join(dir, entry.file), entry, manifest.config, module, { readers: 0 });
   return { shard: new Shard(module, memory, 0), loadMs: performance.now() - start };
 }
 

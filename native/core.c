@@ -3,6 +3,7 @@
  * scratch slot, and slot 0 is the writer's. The host, src/core/shard.ts, writes arguments into the header and the
  * scratch and reads results from there; layout.h says where.
  */
+#include "checksum.h"
 #include "row.h"
 #include "unchanged.h"
 #include "validate.h"
@@ -160,3 +161,6 @@ void EXPORT(np_expand)(u32 directions, u32 values, f32 scale, u32 lead, u32 n, u
   expand(AT(f32, directions), AT(i8, values), scale, lead, n, AT(f32, out));
 }
 u32 EXPORT(np_filter)(u32 program, u32 first, u32 n) { return filter_rows(AT(u32, program), first, n); }
+
+/* The checksum of bytes of the memory. It takes no stack, so it may be called by an instance that has no slot. */
+u32 EXPORT(np_checksum)(u32 at, u32 bytes, u32 so_far) { return checksum(at, bytes, so_far); }

@@ -18,7 +18,7 @@
 #ifndef NP_LAYOUT_H
 #define NP_LAYOUT_H
 
-#define NP_LAYOUT_VERSION 3
+#define NP_LAYOUT_VERSION 4
 #define NP_PAGE 65536
 #define NP_HEADER 1024
 #define NP_HEADER_BYTES 4096

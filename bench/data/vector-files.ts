@@ -55,7 +55,7 @@ async function* vectorsOfIndex(indexDir: string): AsyncGenerator<Float32Array> {
   const { config, shards } = await readManifest(dir);
   const module = new wasm.Module(readCoreBinary());
   for (const entry of shards) {
-    const memory = await loadShard(join(dir, entry.file), entry, config, module, { readers: 0 });
+    const memory = loadShard(join(dir, entry.file), entry, config, module, { readers: 0 });
     const shard = new Shard(module, memory, 0);
     if (shard.finest === 'i8') {
       throw new NearpinError('not_supported', `${indexDir} holds codes only, which are not its vectors`);

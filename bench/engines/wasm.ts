@@ -25,6 +25,7 @@ const noCode = () => 0;
 
 class WasmIndex implements BenchIndex {
   readonly #memory: WasmMemory;
+  readonly #module: WasmModule;
   readonly #writer: Shard;
   readonly #reader: Shard;
   readonly #config: IndexConfig;
@@ -40,6 +41,7 @@ class WasmIndex implements BenchIndex {
     this.#config = config;
     this.#layout = rowLayout(config.attributes);
     this.#attributes = Object.entries(spec.attributes);
+    this.#module = module;
     this.#writer = new Shard(module, memory, 0);
     this.#reader = new Shard(module, memory, reader);
   }
@@ -92,7 +94,7 @@ class WasmIndex implements BenchIndex {
   }
 
   save(path: string): SegmentSeal {
-    return saveShard(path, this.#memory);
+    return saveShard(path, this.#memory, this.#module);
   }
 
   share(): WasmMemory {
@@ -130,11 +132,10 @@ export function openWasm(precision: Precision | null): BenchEngine {
       const memory = createShard(module, shardConfig, { ...optionsFor(spec), basis });
       return new WasmIndex(module, memory, config, spec);
     },
-    async load(spec, path, saved) {
+    load(spec, path, saved) {
       const config = configFor(spec);
       const expected = { ...(saved as SegmentSeal), count: spec.count };
-      const memory = await loadShard(path, expected, config, module, optionsFor(spec));
-      return new WasmIndex(module, memory, config, spec);
+      return new WasmIndex(module, loadShard(path, expected, config, module, optionsFor(spec)), config, spec);
     },
     attach(spec, shared, thread) {
       return new WasmIndex(module, shared as WasmMemory, configFor(spec), spec, FIRST_THREAD + thread);

@@ -31,7 +31,7 @@ export async function createIndex(
     const seal = await pins.finish([]);
     const shards = Array.from({ length: config.shards }, (_, shard) => {
       const file = `shard-${String(shard).padStart(3, '0')}.seg`;
-      return { file, ...saveShard(join(staging, file), memory), count: 0 };
+      return { file, ...saveShard(join(staging, file), memory, module), count: 0 };
     });
     return await publishGeneration(staging, (generation) =>
       encodeManifest({ generation, seq: 0, count: 0, config, model, shards, pins: { dir: 'pins', ...seal } }),

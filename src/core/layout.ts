@@ -4,7 +4,7 @@
  * NODE_ and CODE_ are byte offsets.
  */
 export const LAYOUT = {
-  NP_LAYOUT_VERSION: 3,
+  NP_LAYOUT_VERSION: 4,
   NP_PAGE: 65536,
   NP_HEADER: 1024,
   NP_HEADER_BYTES: 4096,

@@ -202,3 +202,42 @@ export function nearest(
   all.sort((a, b) => a.distance - b.distance || a.ordinal - b.ordinal);
   return all.slice(0, k);
 }
+
+const LANES = 8;
+const U64 = (1n << 64n) - 1n;
+
+function mixed(h: bigint, sum: bigint): bigint {
+  let x = h ^ sum;
+  x = ((x ^ (x >> 30n)) * 0xbf58476d1ce4e5b9n) & U64;
+  x = ((x ^ (x >> 27n)) * 0x94d049bb133111ebn) & U64;
+  return x ^ (x >> 31n);
+}
+
+/**
+ * The core's checksum (native/checksum.h) of a multiple of 32 bytes, at most 256 KiB. The halves of the words are added
+ * apart, which a double holds exactly.
+ */
+export function checksumOf(bytes: Uint8Array, soFar: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const sums = Array.from({ length: 4 }, () => new Float64Array(LANES)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  const [aLow, aHigh, bLow, bHigh] = sums;
+  for (let w = 0; w < Math.floor(bytes.length / 4); w++) {
+    const lane = w % LANES;
+    aLow[lane]! += view.getUint16(w * 4, true);
+    aHigh[lane]! += view.getUint16(w * 4 + 2, true);
+    bLow[lane]! += aLow[lane]!;
+    bHigh[lane]! += aHigh[lane]!;
+  }
+  let h = BigInt(soFar);
+  for (const [low, high] of [
+    [aLow, aHigh],
+    [bLow, bHigh],
+  ] as const)
+    for (let lane = 0; lane < LANES; lane++) h = mixed(h, BigInt(low[lane]!) + (BigInt(high[lane]!) << 16n));
+  return Number((h ^ (h >> 32n)) & 0xffffffffn);
+}

@@ -4,6 +4,7 @@
  *
  * Slot 0 of the scratch is the writer's; readers take 1 and up. A slot belongs to one instance at a time.
  */
+import type { Checksum } from '../lib/checksum.ts';
 import { NearpinError } from '../lib/errors.ts';
 import type { Basis } from './basis.ts';
 import { LAYOUT as L } from './layout.ts';
@@ -59,6 +60,7 @@ interface CoreExports {
   np_hits(reader: number): number;
   np_leave(reader: number): void;
   np_validate(reader: number): number;
+  np_checksum(at: number, bytes: number, soFar: number): number;
   np_filter(program: number, first: number, n: number): number;
   np_dot_f32(a: number, b: number, n: number): number;
   np_l2_f32(a: number, b: number, n: number): number;
@@ -279,6 +281,12 @@ export function exportState(memory: WasmMemory): ShardState {
 export function blockBytes(memory: WasmMemory): Uint8Array {
   const words = header(memory);
   return new Uint8Array(memory.buffer, words[L.H_BLOCKS_BASE]!, words[L.H_BLOCKS]! * words[L.H_BLOCK_BYTES]!);
+}
+
+/** The core's checksum, of views of this memory whose length is a multiple of 32, at most 256 KiB at a time. */
+export function checksumIn(memory: WasmMemory, module: WasmModule): Checksum {
+  const { np_checksum } = instantiate(module, memory);
+  return ({ byteOffset, length }, soFar) => np_checksum(byteOffset, length, soFar) >>> 0;
 }
 
 /** Bytes of memory that a shard of `count` ordinals will take, before there is one. */

@@ -1,5 +1,8 @@
-/** CRC-32 (the polynomial of zlib and PNG): what every file of an index is checked by. */
+/** CRC-32 (the polynomial of zlib and PNG): what the files of an index are checked by. */
 import { crc32 } from 'node:zlib';
+
+/** A checksum: a u32 of bytes that may follow others, whose checksum is `soFar`; 0 starts. */
+export type Checksum = (bytes: Uint8Array, soFar: number) => number;
 
 /**
  * The CRC-32 of bytes as a u32. For data in several chunks hand the result so far to the next call; 0 starts.

@@ -76,5 +76,5 @@ function buildShard(task: BuildTask): BuildResult {
   }
   const finding = shard.validate();
   if (finding) throw new NearpinError('internal', `${finding.invariant} (ordinal ${finding.ordinal})`);
-  return { seal: saveShard(task.segment, memory), stats: shardStats(memory) };
+  return { seal: saveShard(task.segment, memory, module), stats: shardStats(memory) };
 }

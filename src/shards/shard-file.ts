@@ -1,5 +1,6 @@
 /**
- * A shard's memory as a segment: four sections, read straight to where they will live. indexes/README.md gives the
+ * A shard's memory as a segment: four sections, read straight to where they will live. The blocks, which are nearly all of
+ * it, are checked where they lie by the core, four times as fast as by CRC-32. indexes/README.md gives the
  * bytes. Nothing of the file is believed: its config must be the one that the manifest's config makes, and its sizes
  * are held against the file's before memory is taken.
  */
@@ -8,6 +9,7 @@ import { LAYOUT as L } from '../core/layout.ts';
 import {
   basisValues,
   blockBytes,
+  checksumIn,
   configWords,
   exportState,
   type MemoryOptions,
@@ -36,7 +38,7 @@ export const SECTION_NAMES = {
 const bytesOf = (view: ArrayBufferView) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 
 /** Writes a shard to a new file. No writer may be at work on the memory. */
-export function saveShard(path: string, memory: WasmMemory): SegmentSeal {
+export function saveShard(path: string, memory: WasmMemory, module: WasmModule): SegmentSeal {
   const config = bytesOf(configWords(memory));
   const state = bytesOf(exportState(memory));
   const blocks = blockBytes(memory);
@@ -45,18 +47,18 @@ export function saveShard(path: string, memory: WasmMemory): SegmentSeal {
     { kind: CONFIG, bytes: config.length, chunks: [config] },
     { kind: STATE, bytes: state.length, chunks: [state] },
     { kind: BASIS, bytes: basis.length, chunks: [basis] },
-    { kind: BLOCKS, bytes: blocks.length, chunks: [blocks] },
+    { kind: BLOCKS, bytes: blocks.length, chunks: [blocks], checksum: checksumIn(memory, module) },
   ]);
 }
 
 /** The basis of a shard whose config says that its codes are of a lead. Throws corrupt_file. */
-async function readBasis(segment: Segment, config: ShardConfig, lead: number): Promise<Basis | null> {
+function readBasis(segment: Segment, config: ShardConfig, lead: number): Basis | null {
   const padded = Math.ceil(config.dim / 4) * 4;
   if (lead >= config.dim || (lead > 0 && (config.code !== 'i8' || config.fine === null))) {
     throw corruptFile(segment.path, 'has a config of impossible codes');
   }
   const values = new Float32Array(lead === 0 ? 0 : (1 + lead) * padded);
-  await segment.readInto(BASIS, bytesOf(values));
+  segment.readInto(BASIS, bytesOf(values));
   if (values.some((value) => !Number.isFinite(value))) {
     throw corruptFile(segment.path, 'has a basis that is not finite');
   }
@@ -65,19 +67,19 @@ async function readBasis(segment: Segment, config: ShardConfig, lead: number): P
 
 /**
  * Reads a shard of `count` pins into a memory of its own.
- * Rejects with missing_file, corrupt_file, unsupported_version, or shard_full when it does not fit the limit.
+ * Throws missing_file, corrupt_file, unsupported_version, or shard_full when it does not fit the limit.
  */
-export async function loadShard(
+export function loadShard(
   path: string,
   expected: SegmentSeal & { readonly count: number },
   config: IndexConfig,
   module: WasmModule,
   options: MemoryOptions,
-): Promise<WasmMemory> {
+): WasmMemory {
   const segment = openSegment(path, SECTION_NAMES, expected);
   try {
     const stored = new Uint32Array(L.H_CONFIG_WORDS);
-    await segment.readInto(CONFIG, bytesOf(stored));
+    segment.readInto(CONFIG, bytesOf(stored));
     if (stored[L.H_LAYOUT_VERSION] !== L.NP_LAYOUT_VERSION) {
       const age = stored[L.H_LAYOUT_VERSION]! > L.NP_LAYOUT_VERSION ? 'a newer' : 'an older';
       throw new NearpinError('unsupported_version', `${path} was written by ${age} version of the core`);
@@ -88,8 +90,8 @@ export async function loadShard(
     }
     const shardConfig = shardConfigOf(config, shape);
     const state = new Uint32Array(L.H_STATE_END - L.H_STATE);
-    await segment.readInto(STATE, bytesOf(state));
-    const basis = await readBasis(segment, shardConfig, stored[L.H_LEAD]!);
+    segment.readInto(STATE, bytesOf(state));
+    const basis = readBasis(segment, shardConfig, stored[L.H_LEAD]!);
     const memory = reopenShard(module, shardConfig, state, segment.lengthOf(BLOCKS), { ...options, basis });
     if (configWords(memory).some((word, i) => word !== stored[i])) {
       throw corruptFile(path, 'has another config than its manifest');
@@ -100,7 +102,7 @@ export async function loadShard(
         `holds ${shardStats(memory).live} pins where its manifest says ${expected.count}`,
       );
     }
-    await segment.readInto(BLOCKS, blockBytes(memory));
+    segment.readInto(BLOCKS, blockBytes(memory), checksumIn(memory, module));
     return memory;
   } catch (error) {
     if (error instanceof NearpinError && error.details.length === 0 && error.code === 'corrupt_file') {

@@ -43,12 +43,12 @@ function change(shard: Shard, { remove, insert, rows }: ShardChange): ChangeAnsw
   return { ordinals };
 }
 
-serveCalls<WriterCall>(async (call) => {
+serveCalls<WriterCall>((call) => {
   switch (call.do) {
     case 'load': {
       let memory: WasmMemory;
       try {
-        memory = await loadShard(call.path, call.expected, call.config, module, call.options);
+        memory = loadShard(call.path, call.expected, call.config, module, call.options);
       } catch (error) {
         void letGo(call.expected.bytes);
         throw error;

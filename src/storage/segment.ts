@@ -7,14 +7,11 @@
  * Where the sections lie follows from their lengths; the offsets are written all the same, so that the table can be
  * read by eye and checked.
  */
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, read, readSync, writeSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { checksum, hex32 } from '../lib/checksum.ts';
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { type Checksum, checksum, hex32 } from '../lib/checksum.ts';
 import { NearpinError } from '../lib/errors.ts';
 import { failpoint } from '../lib/failpoints.ts';
 import { corruptFile, fileError } from './file-error.ts';
-
-const readAsync = promisify(read);
 
 /** `NEARPIN` and a line feed, which a transfer in text mode would change. */
 const MAGIC = Buffer.from('NEARPIN\n');
@@ -30,9 +27,11 @@ const ENTRIES_MAX = 1024;
 /** A longer section is cut into entries of this length, so that a checksum error says where the damage is. */
 export const ENTRY_BYTES_MAX = 64 * 1024 * 1024;
 
-/** A section is read in pieces of this length, which a core's cache holds, and so many at once. */
-const PIECE_BYTES = 1024 * 1024;
-const READS_AHEAD = 2;
+/**
+ * Reading and checksums go on in pieces of this length, so that a piece is in the cache when it is checked. A checksum
+ * may depend on where it was cut, so this is part of the format.
+ */
+export const PIECE_BYTES = 256 * 1024;
 
 /** What a section is to hold. `kind` is a u32 of the caller's choice, used once per segment. */
 export interface SectionInput {
@@ -40,6 +39,8 @@ export interface SectionInput {
   readonly bytes: number;
   /** `bytes` bytes in all, in chunks of any size; they may be views of shared memory. */
   readonly chunks: Iterable<Uint8Array>;
+  /** CRC-32 when absent. Another one that depends on where the bytes are cut needs them in one chunk. */
+  readonly checksum?: Checksum;
 }
 
 /** What a manifest states of a segment. */
@@ -72,8 +73,9 @@ export function writeSegment(path: string, sections: readonly SectionInput[]): S
   try {
     fd = openSync(path, 'wx');
     let position = aligned(headerBytes);
-    for (const { kind, bytes, chunks } of sections) {
-      const writer = new SectionWriter(fd, kind, bytes, position);
+    for (const { chunks, ...section } of sections) {
+      const { bytes } = section;
+      const writer = new SectionWriter(fd, section, position);
       for (const chunk of chunks) writer.write(chunk);
       failpoint('segment.writing');
       entries.push(...writer.end());
@@ -96,15 +98,18 @@ export function writeSegment(path: string, sections: readonly SectionInput[]): S
 class SectionWriter {
   readonly #fd: number;
   readonly #kind: number;
+  readonly #checksum: Checksum;
   readonly #lengths: readonly number[];
   readonly #entries: Entry[] = [];
   #offset: number;
   #written = 0;
-  #crc32 = 0;
+  #sum = 0;
 
-  constructor(fd: number, kind: number, bytes: number, offset: number) {
+  constructor(fd: number, section: Omit<SectionInput, 'chunks'>, offset: number) {
+    const { kind, bytes } = section;
     this.#fd = fd;
     this.#kind = kind;
+    this.#checksum = section.checksum ?? checksum;
     this.#lengths = entryLengths(bytes);
     this.#offset = offset;
   }
@@ -114,9 +119,10 @@ class SectionWriter {
     while (rest.length > 0) {
       const length = this.#lengths[this.#entries.length];
       if (length === undefined) throw new Error(`section ${this.#kind} is longer than it was said to be`);
-      const part = rest.subarray(0, length - this.#written);
+      const pieceEnd = (Math.floor(this.#written / PIECE_BYTES) + 1) * PIECE_BYTES;
+      const part = rest.subarray(0, Math.min(length, pieceEnd) - this.#written);
       writeFully(this.#fd, part, this.#offset + this.#written);
-      this.#crc32 = checksum(part, this.#crc32);
+      this.#sum = this.#checksum(part, this.#sum);
       this.#written += part.length;
       rest = rest.subarray(part.length);
       if (this.#written === length) this.#endEntry(length);
@@ -132,10 +138,10 @@ class SectionWriter {
   }
 
   #endEntry(length: number): void {
-    this.#entries.push({ kind: this.#kind, offset: this.#offset, length, crc32: this.#crc32 });
+    this.#entries.push({ kind: this.#kind, offset: this.#offset, length, crc32: this.#sum });
     this.#offset += length;
     this.#written = 0;
-    this.#crc32 = 0;
+    this.#sum = 0;
   }
 }
 
@@ -171,48 +177,31 @@ export class Segment {
   }
 
   /**
-   * Reads a whole section into `target`, which must be exactly as long and may view shared memory, and checks it.
-   * The reading is done by threads of Node's own, ahead of this one, which computes the checksums meanwhile: most of a
-   * read into fresh memory is page faults, and a checksum takes half as long again. Pieces are small enough to be in
-   * the cache when they are checked.
-   * Rejects with corrupt_file, naming the section, when its length or a checksum is wrong; `target` may be written by
-   * then.
+   * Reads a whole section into `target`, which must be exactly as long and may view shared memory, and checks it by the
+   * checksum that it was written with.
+   * Throws corrupt_file, naming the section, when its length or a checksum is wrong; `target` may be written by then.
    */
-  async readInto(kind: number, target: Uint8Array): Promise<void> {
+  readInto(kind: number, target: Uint8Array, sumOf: Checksum = checksum): void {
     const length = this.lengthOf(kind);
     if (length !== target.length) {
       const name = this.#nameOf(kind);
       throw corruptFile(this.path, `holds ${length} bytes of section ${name} where ${target.length} belong`);
     }
-    const pieces = piecesOf(this.#entries.filter((entry) => entry.kind === kind));
-    const reads: Promise<void>[] = [];
-    const readNext = () => {
-      const piece = pieces[reads.length];
-      if (!piece) return;
-      const part = target.subarray(piece.start, piece.start + piece.length);
-      const read = readAhead(this.#fd, part, piece.position, this.path);
-      // A failure is met when its turn comes
-      read.catch(() => {});
-      reads.push(read);
-    };
-    try {
-      for (let i = 0; i < READS_AHEAD; i++) readNext();
-      let crc32 = 0;
-      for (const [i, { entry, start, length, position }] of pieces.entries()) {
-        await reads[i];
-        readNext();
-        crc32 = checksum(target.subarray(start, start + length), position === entry.offset ? 0 : crc32);
-        const end = position + length;
-        if (end < entry.offset + entry.length) continue;
-        if (crc32 !== entry.crc32) {
-          const range = `bytes ${start + length - entry.length} to ${start + length}`;
-          throw corruptFile(this.path, `is damaged in section ${this.#nameOf(kind)}, ${range}`);
-        }
-        checkPadding(this.#fd, end, this.path, `section ${this.#nameOf(kind)}`);
+    let done = 0;
+    for (const entry of this.#entries) {
+      if (entry.kind !== kind) continue;
+      let sum = 0;
+      for (let at = 0; at < entry.length; at += PIECE_BYTES) {
+        const part = target.subarray(done + at, done + Math.min(at + PIECE_BYTES, entry.length));
+        readFully(this.#fd, part, entry.offset + at, this.path);
+        sum = sumOf(part, sum);
       }
-    } finally {
-      // The file may be closed after this
-      await Promise.allSettled(reads);
+      if (sum !== entry.crc32) {
+        const range = `bytes ${done} to ${done + entry.length}`;
+        throw corruptFile(this.path, `is damaged in section ${this.#nameOf(kind)}, ${range}`);
+      }
+      checkPadding(this.#fd, entry.offset + entry.length, this.path, `section ${this.#nameOf(kind)}`);
+      done += entry.length;
     }
   }
 
@@ -339,30 +328,6 @@ function entryLengths(bytes: number): number[] {
   return lengths;
 }
 
-interface Piece {
-  readonly entry: Entry;
-  /** Bytes from the start of the section, and of the file. */
-  readonly start: number;
-  readonly position: number;
-  readonly length: number;
-}
-
-/** A section's entries in pieces, at least one each. */
-function piecesOf(entries: readonly Entry[]): Piece[] {
-  const pieces: Piece[] = [];
-  let start = 0;
-  for (const entry of entries) {
-    let rest = entry.length;
-    do {
-      const length = Math.min(rest, PIECE_BYTES);
-      pieces.push({ entry, start, position: entry.offset + entry.length - rest, length });
-      start += length;
-      rest -= length;
-    } while (rest > 0);
-  }
-  return pieces;
-}
-
 function headerBytesFor(entries: number): number {
   return PREFIX_BYTES + entries * ENTRY_BYTES + CHECKSUM_BYTES;
 }
@@ -387,20 +352,7 @@ function writeFully(fd: number, bytes: Uint8Array, position: number): void {
 function readFully(fd: number, target: Uint8Array, position: number, path: string): void {
   for (let done = 0; done < target.length; ) {
     const count = readSync(fd, target, done, target.length - done, position + done);
-    if (count === 0) throw endOfFile(path, position + done);
+    if (count === 0) throw corruptFile(path, `ends at byte ${position + done}, in the middle of its data`);
     done += count;
   }
-}
-
-/** The same without this thread. */
-async function readAhead(fd: number, target: Uint8Array, position: number, path: string): Promise<void> {
-  for (let done = 0; done < target.length; ) {
-    const { bytesRead } = await readAsync(fd, target, done, target.length - done, position + done);
-    if (bytesRead === 0) throw endOfFile(path, position + done);
-    done += bytesRead;
-  }
-}
-
-function endOfFile(path: string, position: number): NearpinError {
-  return corruptFile(path, `ends at byte ${position}, in the middle of its data`);
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import test, { after, afterEach, before, describe } from 'node:test';
 import { LAYOUT as L } from '../../src/core/layout.ts';
+import { checksumOf } from '../../src/core/oracle.ts';
 import type { Engine, EngineAnswer } from '../../src/engines/engine.ts';
 import { createEngineHost } from '../../src/engines/engine-host.ts';
 import { encodeManifest, type Manifest } from '../../src/index/manifest.ts';
@@ -246,6 +247,7 @@ describe('a manifest that lies, under a right checksum,', () => {
 
 describe('a segment that lies, under right checksums,', () => {
   const [CONFIG, STATE, BASIS, BLOCKS] = [1, 2, 4, 3];
+  const checksumFor = (kind: number) => (kind === BLOCKS ? checksumOf : checksum);
 
   /** Opens the index with words of the first shard's config and state changed, and the manifest to match. */
   async function withWords<T>(
@@ -256,12 +258,11 @@ describe('a segment that lies, under right checksums,', () => {
   ): Promise<T> {
     const path = join(generation, 'shard-000.seg');
     const segment = openSegment(path, SECTION_NAMES);
-    const sections: { kind: number; bytes: Uint8Array<ArrayBuffer> }[] = [];
-    for (const kind of [CONFIG, STATE, BASIS, BLOCKS]) {
+    const sections = [CONFIG, STATE, BASIS, BLOCKS].map((kind) => {
       const bytes = new Uint8Array(segment.lengthOf(kind!));
-      await segment.readInto(kind!, bytes);
-      sections.push({ kind: kind!, bytes });
-    }
+      segment.readInto(kind!, bytes, checksumFor(kind!));
+      return { kind: kind!, bytes };
+    });
     segment.close();
     const words = (bytes: Uint8Array) => new Uint32Array(bytes.buffer);
     for (const [w, value] of Object.entries(config)) words(sections[0]!.bytes)[Number(w)] = value;
@@ -271,7 +272,12 @@ describe('a segment that lies, under right checksums,', () => {
     await rm(copy, { force: true });
     const seal = writeSegment(
       copy,
-      sections.map(({ kind, bytes }) => ({ kind, bytes: bytes.length, chunks: [bytes] })),
+      sections.map(({ kind, bytes }) => ({
+        kind,
+        bytes: bytes.length,
+        chunks: [bytes],
+        checksum: checksumFor(kind),
+      })),
     );
     return withBytes('shard-000.seg', await readFile(copy), () =>
       withManifest(({ shards, ...rest }) => {

@@ -32,17 +32,17 @@ const links = content(9000, 2);
 const small: readonly SectionInput[] = [section(1, meta), section(7, Buffer.alloc(0)), section(2, links)];
 
 /** Reads everything that a segment holds. */
-async function readAll(path: string, seal?: SegmentSeal): Promise<Map<number, Buffer>> {
+function readAll(path: string, seal?: SegmentSeal): Map<number, Buffer> {
   const segment = openSegment(path, NAMES, seal);
-  const sections = new Map<number, Buffer>();
   try {
-    for (const { kind, length } of segment.sections) {
-      assert.ok(length <= statSync(path).size, 'a length that the file cannot hold was believed');
-      const target = Buffer.alloc(length);
-      await segment.readInto(kind, target);
-      sections.set(kind, target);
-    }
-    return sections;
+    return new Map(
+      segment.sections.map(({ kind, length }) => {
+        assert.ok(length <= statSync(path).size, 'a length that the file cannot hold was believed');
+        const target = Buffer.alloc(length);
+        segment.readInto(kind, target);
+        return [kind, target];
+      }),
+    );
   } finally {
     segment.close();
   }
@@ -53,7 +53,7 @@ describe('a segment', () => {
     const path = join(await temporaryDir(t), 'a.seg');
     const seal = writeSegment(path, small);
     assert.deepEqual(
-      await readAll(path, seal),
+      readAll(path, seal),
       new Map([
         [1, meta],
         [7, Buffer.alloc(0)],
@@ -107,7 +107,7 @@ describe('a segment', () => {
   test('may have no section at all', async (t) => {
     const path = join(await temporaryDir(t), 'a.seg');
     assert.equal(writeSegment(path, []).bytes, 4096);
-    assert.equal((await readAll(path)).size, 0);
+    assert.equal(readAll(path).size, 0);
   });
 
   test('is written from and read into shared memory', async (t) => {
@@ -116,7 +116,7 @@ describe('a segment', () => {
     memory.set(links, 100);
     writeSegment(path, [{ kind: 2, bytes: 9000, chunks: [memory.subarray(100, 9100)] }]);
     const segment = openSegment(path, NAMES);
-    await segment.readInto(2, memory.subarray(10_000, 19_000));
+    segment.readInto(2, memory.subarray(10_000, 19_000));
     segment.close();
     assert.deepEqual(Buffer.from(memory.slice(10_000, 19_000)), links);
     assert.equal(memory[9_999], 0);
@@ -140,7 +140,7 @@ describe('a segment', () => {
       { kind: 1, offset: 4096 * 3 + 2 * ENTRY_BYTES_MAX - 4096, length: 100 },
     ]);
     const target = Buffer.alloc(bytes);
-    await segment.readInto(2, target);
+    segment.readInto(2, target);
     for (let at = 0; at < bytes; at += megabyte.length) {
       const part = target.subarray(at, at + megabyte.length);
       assert.ok(part.equals(megabyte.subarray(0, part.length)), `from byte ${at}`);
@@ -150,7 +150,7 @@ describe('a segment', () => {
     file[4096 + ENTRY_BYTES_MAX + 1000]! ^= 1;
     writeFileSync(path, file);
     const message = new RegExp(`section links, bytes ${ENTRY_BYTES_MAX} to ${2 * ENTRY_BYTES_MAX}$`);
-    await assert.rejects(segment.readInto(2, target), message);
+    assert.throws(() => segment.readInto(2, target), message);
   });
 
   test('is refused when a section is not as long as it was said to be', async (t) => {
@@ -163,7 +163,7 @@ describe('a segment', () => {
     const path = join(await temporaryDir(t), 'a.seg');
     writeSegment(path, small);
     refuses(() => writeSegment(path, []), 'io_error', path);
-    await readAll(path);
+    readAll(path);
   });
 });
 
@@ -185,21 +185,21 @@ describe('opening a segment', () => {
     writeSegment(path, [section(1, meta)]);
     const segment = openSegment(path, NAMES);
     t.after(() => segment.close());
-    await assert.rejects(segment.readInto(2, Buffer.alloc(5)), /has no section links/);
-    await assert.rejects(segment.readInto(9, Buffer.alloc(5)), /has no section number 9/);
-    await assert.rejects(
-      segment.readInto(1, Buffer.alloc(99)),
+    assert.throws(() => segment.readInto(2, Buffer.alloc(5)), /has no section links/);
+    assert.throws(() => segment.readInto(9, Buffer.alloc(5)), /has no section number 9/);
+    assert.throws(
+      () => segment.readInto(1, Buffer.alloc(99)),
       /holds 100 bytes of section meta where 99 belong/,
     );
-    await assert.rejects(segment.readInto(1, Buffer.alloc(101)), NearpinError);
+    assert.throws(() => segment.readInto(1, Buffer.alloc(101)), NearpinError);
   });
 });
 
 describe('a damaged segment', () => {
   /** Asserts that a file is refused with a typed error, and quickly: nothing large was allocated for it. */
-  async function refused(path: string, what: string): Promise<NearpinError> {
+  function refused(path: string, what: string): NearpinError {
     try {
-      await readAll(path);
+      readAll(path);
     } catch (error) {
       assert.ok(error instanceof NearpinError, `${what}: ${(error as Error).stack}`);
       assert.match(error.code, /^(corrupt_file|unsupported_version)$/, what);
@@ -214,7 +214,7 @@ describe('a damaged segment', () => {
     const { bytes } = writeSegment(path, small);
     for (let end = bytes - 1; end >= 0; end--) {
       truncateSync(path, end);
-      await refused(path, `cut to ${end} bytes`);
+      refused(path, `cut to ${end} bytes`);
     }
   });
 
@@ -224,7 +224,7 @@ describe('a damaged segment', () => {
     const file = readFileSync(path);
     for (const more of [1, 4096]) {
       writeFileSync(path, Buffer.concat([file, Buffer.alloc(more)]));
-      await refused(path, `${more} bytes more`);
+      refused(path, `${more} bytes more`);
     }
   });
 
@@ -244,7 +244,7 @@ describe('a damaged segment', () => {
           const copy = Buffer.from(file);
           copy[at]! ^= 1 << bit;
           writeFileSync(path, copy);
-          assert.match((await refused(path, `bit ${bit} of byte ${at}`)).message, message);
+          assert.match(refused(path, `bit ${bit} of byte ${at}`).message, message);
         }
         if (at > 5000) at += 6;
       }
@@ -291,7 +291,7 @@ describe('a damaged segment', () => {
         else copy.writeBigUInt64LE(value, at);
         copy.writeUInt32LE(checksum(copy.subarray(0, headerBytes - 4)), headerBytes - 4);
         writeFileSync(path, copy);
-        await refused(path, `${name} set to ${value}`);
+        refused(path, `${name} set to ${value}`);
       }
     }
   });
@@ -304,14 +304,14 @@ describe('a damaged segment', () => {
     table.writeUInt32LE(24 + 100_000_000 * 24 + 4, 12);
     table.writeUInt32LE(100_000_000, 16);
     writeFileSync(path, table);
-    assert.match((await refused(path, 'a table of 2.4 GB')).message, /damaged header/);
+    assert.match(refused(path, 'a table of 2.4 GB').message, /damaged header/);
 
     const entry = Buffer.from(file);
     entry.writeBigUInt64LE(BigInt(ENTRY_BYTES_MAX + 4096), 40);
     entry.writeUInt32LE(checksum(entry.subarray(0, 48)), 48);
     writeFileSync(path, entry);
     truncateSync(path, 4096 + ENTRY_BYTES_MAX + 4096);
-    assert.match((await refused(path, 'an entry over 64 MiB')).message, /puts section 1 where it cannot be/);
+    assert.match(refused(path, 'an entry over 64 MiB').message, /puts section 1 where it cannot be/);
   });
 
   test('is refused when a kind stands twice', async (t) => {
@@ -326,7 +326,7 @@ describe('a damaged segment', () => {
         path,
         kinds.map((kind) => section(kind, meta)),
       );
-      assert.match((await refused(path, `kinds ${kinds}`)).message, /repeats/);
+      assert.match(refused(path, `kinds ${kinds}`).message, /repeats/);
     }
   });
 
@@ -340,7 +340,7 @@ describe('a damaged segment', () => {
       Buffer.from('NEARPIN\r\n'.repeat(9)),
     ]) {
       writeFileSync(path, bytes);
-      await refused(path, `${bytes.length} bytes of another kind`);
+      refused(path, `${bytes.length} bytes of another kind`);
     }
   });
 

@@ -24,11 +24,9 @@ async function inspect(indexDir: string, asJson: boolean, terminal: Terminal): P
   const dir = join(indexDir, generation);
   const manifest = await readManifest(dir);
   const module = new wasm.Module(readCoreBinary());
-  const shards: ShardStats[] = [];
-  for (const entry of manifest.shards) {
-    const path = join(dir, entry.file);
-    shards.push(shardStats(await loadShard(path, entry, manifest.config, module, { readers: 0 })));
-  }
+  const shards = manifest.shards.map((entry) =>
+    shardStats(loadShard(join(dir, entry.file), entry, manifest.config, module, { readers: 0 })),
+  );
   if (asJson) {
     terminal.print(JSON.stringify({ generation, generations, manifest, shards }));
   } else {
