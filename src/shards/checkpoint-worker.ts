@@ -79,7 +79,31 @@ async function write(call: WriteCall): Promise<CheckpointResult> {
   }
 }
 
-/** @param renewed shards whose pins lie elsewhere than before, changed or not */
+interface Place {
+  /** UTF-8 of the pin's id. */
+  readonly key: Buffer;
+  readonly id: string;
+  readonly shard: number;
+  readonly ordinal: number;
+}
+
+/** Where the pins lie whose ids are wanted, in the order of a pin store. */
+function placesOf(shards: readonly Shard[], isWanted: (id: string) => boolean): Place[] {
+  const places: Place[] = [];
+  for (const [s, shard] of shards.entries()) {
+    for (let ordinal = 0; ordinal < shard.count; ordinal++) {
+      if (!shard.isLive(ordinal)) continue;
+      const id = shard.id(ordinal);
+      if (isWanted(id)) places.push({ key: Buffer.from(id), id, shard: s, ordinal });
+    }
+  }
+  return places.sort((a, b) => Buffer.compare(a.key, b.key));
+}
+
+/**
+ * Pins that are as before are copied, those that have changed or lie elsewhere are put among them.
+ * @param renewed shards whose pins lie elsewhere than before, changed or not
+ */
 async function writePins(
   dir: string,
   call: WriteCall,
@@ -88,18 +112,27 @@ async function writePins(
   renewed: ReadonlySet<number>,
 ) {
   const changed = await changesSince(call, before);
-  const pins = await createPinStore(dir);
   const stays = (id: string) => !changed.has(id) && !renewed.has(shardOf(id, shards.length));
-  try {
-    for (const [id, bytes] of before.entries()) if (stays(id)) pins.copy(id, bytes);
-    for (const [s, shard] of shards.entries()) {
-      for (let ordinal = 0; ordinal < shard.count; ordinal++) {
-        if (!shard.isLive(ordinal)) continue;
-        const id = shard.id(ordinal);
-        const now = changed.get(id) ?? (renewed.has(s) ? before.get(id) : undefined);
-        if (now) pins.put(id, { ...now, shard: s, ordinal });
-      }
+  const places = placesOf(shards, (id) => !stays(id));
+  const pins = await createPinStore(dir, true);
+  let next = 0;
+  const putBefore = (end: Buffer | undefined) => {
+    for (; next < places.length; next++) {
+      const { key, id, shard, ordinal } = places[next]!;
+      if (end && key.compare(end) > 0) return;
+      const now = changed.get(id) ?? before.get(id);
+      if (now) pins.put(id, { ...now, shard, ordinal });
     }
+  };
+  try {
+    for (const [id, bytes] of before.entries()) {
+      if (!stays(id)) continue;
+      // Looking others up overwrites the bytes
+      const kept = Buffer.from(bytes);
+      putBefore(Buffer.from(id));
+      pins.copy(id, kept);
+    }
+    putBefore(undefined);
     return await pins.finish(keywords(before, call.keywords));
   } catch (error) {
     await pins.abandon();

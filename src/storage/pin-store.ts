@@ -50,10 +50,11 @@ export interface PinStoreSeal extends FileSeal {
 export type KeywordEntry = readonly [attribute: string, value: string, code: number];
 
 /**
- * Starts the pin store of a new generation in `dir`, which is made and must not hold one yet.
+ * Starts the pin store of a new generation in `dir`, which is made and must not hold one yet. Pins that come `inOrder` of
+ * their ids' UTF-8 bytes fill page after page: fewer pages, and those that are being written fewer still.
  * Throws io_error.
  */
-export async function createPinStore(dir: string): Promise<PinStoreWriter> {
+export async function createPinStore(dir: string, inOrder = false): Promise<PinStoreWriter> {
   const scratch = join(dir, SCRATCH_DIR);
   try {
     await mkdir(scratch, { recursive: true });
@@ -68,6 +69,7 @@ export async function createPinStore(dir: string): Promise<PinStoreWriter> {
         noSync: true,
         overlappingSync: false,
       }),
+      inOrder,
     );
   } catch (error) {
     throw fileError(error, dir);
@@ -78,13 +80,17 @@ export async function createPinStore(dir: string): Promise<PinStoreWriter> {
 export class PinStoreWriter {
   readonly #dir: string;
   readonly #database: RootDatabase<Buffer, Uint8Array>;
+  readonly #inOrder: boolean;
   #batch = new Map<string, Buffer>();
   #batchBytes = 0;
   #count = 0;
+  /** Key of the pin before, where they come in order. */
+  #last: Buffer | undefined;
 
-  constructor(dir: string, database: RootDatabase<Buffer, Uint8Array>) {
+  constructor(dir: string, database: RootDatabase<Buffer, Uint8Array>, inOrder: boolean) {
     this.#dir = dir;
     this.#database = database;
+    this.#inOrder = inOrder;
   }
 
   /** Pins put so far. */
@@ -111,6 +117,14 @@ export class PinStoreWriter {
   }
 
   #add(id: string, value: Buffer): void {
+    if (this.#inOrder) {
+      // LMDB drops without a word what is appended out of order
+      const key = pinKey(id);
+      if (this.#last && key.compare(this.#last) <= 0) {
+        throw new NearpinError('internal', `the pin ${JSON.stringify(id)} comes out of order`);
+      }
+      this.#last = key;
+    }
     this.#batch.set(id, value);
     this.#batchBytes += value.length;
     this.#count++;
@@ -148,7 +162,8 @@ export class PinStoreWriter {
   #flush(): void {
     try {
       this.#database.transactionSync(() => {
-        for (const [id, value] of this.#batch) this.#database.putSync(pinKey(id), value);
+        const append = this.#inOrder;
+        for (const [id, value] of this.#batch) this.#database.putSync(pinKey(id), value, { append });
       });
     } catch (error) {
       throw fileError(error, this.#dir, null);

@@ -68,6 +68,28 @@ describe('a pin store', () => {
     assert.equal(store.get('none'), undefined);
   });
 
+  test('holds the same in fewer pages when its pins come in order', async (t) => {
+    const dir = await temporaryDir(t);
+    const any = await build(join(dir, 'any'), 3000);
+    const writer = await createPinStore(join(dir, 'ordered'), true);
+    const ids = ['😀', '\u{10ffff}', '\uffee', 'é', ...Array.from({ length: 3000 }, (_, i) => idAt(i))];
+    const order = ids.map((id, i) => ({ id, pin: pinAt(i) }));
+    order.sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+    for (const { id, pin } of order) writer.put(id, pin);
+    const seal = await writer.finish(KEYWORDS);
+    assert.ok(seal.bytes < any.bytes, `${seal.bytes} of ${any.bytes}`);
+    const store = await opened(t, join(dir, 'ordered'), seal);
+    assert.deepEqual(
+      [...store.pins()],
+      order.map(({ id, pin }) => [id, pin]),
+    );
+    assert.deepEqual([...store.keywords()].length, KEYWORDS.length);
+    const unordered = await createPinStore(join(dir, 'unordered'), true);
+    unordered.put('b', pinAt(1));
+    assert.throws(() => unordered.put('a', pinAt(2)), { code: 'internal' });
+    await unordered.abandon();
+  });
+
   test('tells a null payload from none', async (t) => {
     const dir = await temporaryDir(t);
     const writer = await createPinStore(dir);
