@@ -2,7 +2,7 @@
  * The thread of a checkpoint. It copies the shards' memories while their writers rest, which takes as long as copying
  * memory does; then, while they go on, it writes the copies as segments, and the pin store from the one before and the
  * updates since. A copy whose codes do not fit its pins is made anew before. The thread ends with its checkpoint, and all
- * it has taken with it.
+ * it has taken with it, but for what the allocator keeps: so what one step leaves is collected before the next.
  */
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
@@ -16,6 +16,7 @@ import { createPinStore, type KeywordEntry, openPinStore, type PinStore } from '
 import { UpdateLog } from '../storage/update-log.ts';
 import { decodeUpdate } from '../storage/update-record.ts';
 import type { CheckpointCall, CheckpointResult, WriteCall } from './checkpoint.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { renewShard } from './renew-shard.ts';
 import { saveShard } from './shard-file.ts';
 import { serveCalls } from './thread.ts';
@@ -56,6 +57,7 @@ async function write(call: WriteCall): Promise<CheckpointResult> {
     shards[s] = new Shard(module, anew, 0);
     renewed.add(s);
   }
+  await collectGarbage();
   const entries = shards.map(({ memory }, s) => {
     const file = `shard-${String(s).padStart(3, '0')}.seg`;
     return { file, ...saveShard(join(call.staging, file), memory, module), count: shardStats(memory).live };
@@ -112,6 +114,7 @@ async function writePins(
   renewed: ReadonlySet<number>,
 ) {
   const changed = await changesSince(call, before);
+  await collectGarbage();
   const stays = (id: string) => !changed.has(id) && !renewed.has(shardOf(id, shards.length));
   const places = placesOf(shards, (id) => !stays(id));
   const pins = await createPinStore(dir, true);
