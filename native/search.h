@@ -12,6 +12,7 @@
 #include "plan.h"
 #include "queue.h"
 #include "two_hop.h"
+#include "width.h"
 
 enum { PHASE_MASK, PHASE_GRAPH, PHASE_TWO_HOP, PHASE_SCAN, PHASE_FINE_SCAN, PHASE_DONE };
 
@@ -54,51 +55,6 @@ static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u3
 #define BEAM 4
 #define BEAM_FIRST 2
 #define FOUND_MAX (BEAM * 2 * NP_M_MAX)
-
-/* Candidates that are rescored: some more than k, to learn what codes leave out, and no more than so many. */
-#define RESCORED_MIN 6
-#define RESCORED_MAX 32
-
-/* How far a search looks. */
-typedef struct {
-  u32 ef, capacity; /* of the queue: ef, or more where not all of it is expanded */
-  u32 rank;         /* only what is not further than `reach` times the candidate of this rank is expanded; 0: everything */
-  f32 reach;
-  u32 kept; /* so many of the nearest are kept even if out of reach, to be rescored */
-} Width;
-
-/* The ef nearest are expanded, for insertion and where a distance is no length. */
-INLINE Width whole_width(u32 ef) {
-  Width w = {ef, ef, 0, 0, ef};
-  return w;
-}
-
-/* Stops by distance, not by count (distance-adaptive beam search, Al-Jazzazi et al., 2025): where many are about as near as
- * the last that is wanted, more than ef are expanded, up to twice as many; where the rest is clearly further, fewer. About ef
- * should lie in reach: in m dimensions the number of candidates grows as the m-th power of the distance, so the squared
- * distances reach (ef / rank)^(2 / m) times as far. m is 16: embeddings have 10 to 25, and ef alone says how wide. */
-#define REACH_RANK 10
-#define REACH_SQUARE_ROOTS 3
-INLINE Width adaptive_width(u32 ef, u32 k) {
-  u32 rank = max_u32(k, REACH_RANK);
-  Width w = {ef, min_u32(2 * ef, NP_EF_MAX), rank, (f32)max_u32(ef, rank) / (f32)rank, min_u32(2 * k + RESCORED_MAX, ef)};
-  for (u32 i = 0; i < REACH_SQUARE_ROOTS; i++) w.reach = __builtin_sqrtf(w.reach);
-  return w;
-}
-
-/* The last key that would be expanded. */
-INLINE u64 last_in_reach(const Width *w, const u64 *queue, u32 size) {
-  if (!w->rank || size < w->rank) return ~0ull;
-  /* a code may seem nearer than nothing at all */
-  f32 distance = key_distance(queue[w->rank - 1]);
-  return key_of(distance < 0 ? distance : w->reach * distance, NP_NONE >> 1);
-}
-
-/* The last key that the queue has a use for. */
-INLINE u64 last_wanted(const Width *w, const u64 *queue, u32 size, u64 last) {
-  if (!w->rank || size < w->kept) return ~0ull;
-  return queue[w->kept - 1] > last ? queue[w->kept - 1] : last;
-}
 
 /* What a search has visited stands in a bitmap and, in order, in a log, so that forgetting it costs what the search cost
  * and not what the shard holds. NP_NONE in place of a length says that the log does not tell all. */
@@ -165,8 +121,7 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, const Wi
     u32 nodes[BEAM];
     f32 distances[FOUND_MAX];
     const u32 *lists[BEAM];
-    u64 last = last_in_reach(w, queue, size), furthest = last_wanted(w, queue, size, last);
-    while (queue[size - 1] > furthest) size--;
+    u64 last = last_in_reach(w, queue, size), furthest = narrow(w, queue, &size, last);
     /* it stands there even if it is not in the queue any more */
     if (queue[cursor] > last) {
       cursor = size;
@@ -463,6 +418,11 @@ static void start_search(const Shape *s, const Query *q, u32 reader) {
   else start_fine_scan(reader);
 }
 
+/* Where every candidate is wanted; a product is no length that could be compared as one. */
+INLINE Width width_for(const Shape *s, u32 ef, u32 k) {
+  return s->metric == NP_METRIC_DOT ? whole_width(ef) : adaptive_width(ef, k);
+}
+
 static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
   u32 count = S(reader, S_COUNT);
   while (budget > 0) {
@@ -478,7 +438,8 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
       rescore(s, q, reader);
       return finished(reader);
     } else if (phase == PHASE_TWO_HOP) {
-      two_hop(s, q, MASK(reader), ef, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR),
+      Width w = width_for(s, ef, k);
+      two_hop(s, q, MASK(reader), &w, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR),
               SCRATCH(u32, reader, H_S_VISITED), count, &budget, &S(reader, S_DISTANCES), &S(reader, S_HOPS));
       if (S(reader, S_CURSOR) < S(reader, S_SIZE)) continue;
       if (rescore(s, q, reader) >= min_u32(k, S(reader, S_MATCHING))) return finished(reader);
@@ -486,7 +447,8 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
       start_scan(reader);
     } else {
       u32 filtered = S(reader, S_FILTERED), probing = filtered && S(reader, S_DISTANCES) < PROBE;
-      Width w = filtered || s->metric == NP_METRIC_DOT ? whole_width(ef) : adaptive_width(ef, k);
+      /* of a filtered search's candidates not all are wanted, so where the last of those stands is not known */
+      Width w = filtered ? whole_width(ef) : width_for(s, ef, k);
       i32 slice = probing ? (i32)min_u32((u32)budget, PROBE - S(reader, S_DISTANCES)) : budget, left = slice;
       beam(s, q, reader, 0, &w, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR), count, &left,
            &S(reader, S_HOPS));

@@ -9,7 +9,7 @@
 
 #include "distance.h"
 #include "mask.h"
-#include "queue.h"
+#include "width.h"
 
 /* Nodes expanded together, as in the plain beam. */
 #define TWO_HOP_BEAM 2
@@ -66,20 +66,25 @@ static u32 two_hop_gather(const Shape *s, const u32 *mask, u32 limit, u32 *visit
 
 /* The beam over the matching nodes, from what stands in the queue until no candidate is left to expand or the budget is
  * used up. A list read counts as a distance. */
-static void two_hop(const Shape *s, const Query *q, const u32 *mask, u32 ef, u64 *queue, u32 *queue_size,
+static void two_hop(const Shape *s, const Query *q, const u32 *mask, const Width *w, u64 *queue, u32 *queue_size,
                     u32 *queue_cursor, u32 *visited, u32 limit, i32 *budget, u32 *distances_made, u32 *hops) {
   u32 size = *queue_size, cursor = *queue_cursor;
   while (cursor < size && *budget > 0) {
     u32 found[MATCHES_MAX + 1], nodes[TWO_HOP_BEAM], expanded = 0, reads = 0, next = cursor;
     f32 distances[MATCHES_MAX];
-    for (; next < size && expanded < TWO_HOP_BEAM; next++) {
+    u64 last = last_in_reach(w, queue, size), furthest = narrow(w, queue, &size, last);
+    if (queue[cursor] > last) {
+      cursor = size;
+      break;
+    }
+    for (; next < size && expanded < TWO_HOP_BEAM && queue[next] <= last; next++) {
       if (key_expanded(queue[next])) continue;
       nodes[expanded++] = key_ordinal(queue[next]);
       queue[next] |= 1;
     }
     u32 n = two_hop_gather(s, mask, limit, visited, nodes, expanded, found, &reads);
     distances_to(s, q, found, n, distances);
-    cursor = min_u32(next, queue_offer(queue, &size, ef, ~0ull, found, distances, n));
+    cursor = min_u32(next, queue_offer(queue, &size, w->capacity, furthest, found, distances, n));
     while (cursor < size && key_expanded(queue[cursor])) cursor++;
     *budget -= (i32)(n + expanded + reads);
     *distances_made += n;

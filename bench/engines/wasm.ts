@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { trainBasis } from '../../src/core/basis.ts';
+import { renumber } from '../../src/core/renumber.ts';
 import { createShard, Shard, shardStats } from '../../src/core/shard.ts';
 import { type WasmMemory, type WasmModule, wasm } from '../../src/core/webassembly.ts';
 import { encodeRow, type RowLayout, rowLayout } from '../../src/index/attributes.ts';
@@ -33,6 +34,8 @@ class WasmIndex implements BenchIndex {
   readonly #attributes: readonly (readonly [string, Float64Array])[];
   #queries: readonly Float32Array[] = [];
   #filters: readonly BenchFilter[] = [];
+  /** What was added as which, by ordinal. */
+  #labels = new Uint32Array(0);
   /** Of the one filter for all queries. */
   #program: Uint32Array | null = null;
 
@@ -60,8 +63,17 @@ class WasmIndex implements BenchIndex {
     return encodeRow(this.#layout, attributes, noCode).row;
   }
 
+  finish(): void {
+    const places = renumber(this.#memory);
+    this.#labels = new Uint32Array(places.length);
+    for (const [label, ordinal] of places.entries()) this.#labels[ordinal] = label;
+  }
+
   prepare(queries: readonly Float32Array[]): void {
     this.#queries = queries;
+    const { count } = shardStats(this.#memory);
+    if (count === this.#labels.length) return;
+    this.#labels = Uint32Array.from({ length: count }, (_, ordinal) => Number(this.#writer.id(ordinal)));
   }
 
   filter(filters: readonly BenchFilter[]): void {
@@ -79,7 +91,7 @@ class WasmIndex implements BenchIndex {
     const program = this.#filters.length > 1 ? this.#compile(this.#filters[q]!) : this.#program;
     shard.search(this.#queries[q]!, k, ef, false, program, BUDGET);
     const hits = shard.hits();
-    for (let i = 0; i < hits; i++) out[i] = shard.hitOrdinal(i);
+    for (let i = 0; i < hits; i++) out[i] = this.#labels[shard.hitOrdinal(i)]!;
     shard.leave();
     return hits;
   }

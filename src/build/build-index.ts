@@ -102,9 +102,7 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
       if (options.isCurrent !== false) await checkLogFits(options.indexDir, seq, config, model !== null);
     };
     await checkUpdates();
-    const pinSeal = await pins.finish(ingest.dictionary.entries());
-    pins = undefined;
-    const total = pinSeal.count;
+    const total = pins.count;
     const tasks = spools.map((spool, shard) => ({
       config,
       shard,
@@ -117,6 +115,9 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
     const onProgress = (done: number) => options.onProgress({ phase: 'insert', done, total });
     const built = await buildShards(options.module, tasks, options.threads, onProgress, signal);
     for (const { path } of spools) rmSync(path);
+    pins.renumber(built.map(({ places }) => places));
+    const pinSeal = await pins.finish(ingest.dictionary.entries());
+    pins = undefined;
     const shards = built.map(({ seal, stats }, shard) => ({
       file: `shard-${String(shard).padStart(3, '0')}.seg`,
       ...seal,

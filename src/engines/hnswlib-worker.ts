@@ -5,6 +5,7 @@
 import { workerData } from 'node:worker_threads';
 import type { HierarchicalNSW } from 'hnswlib-node';
 import type { Shard } from '../core/shard.ts';
+import { Prng } from '../lib/prng.ts';
 import type { ShardQuery, WorkerStart } from '../shards/protocol.ts';
 import { type Found, type Searcher, serveSearches } from '../shards/serve.ts';
 import { acceptor, distanceTo, scanShard } from './exact-scan.ts';
@@ -20,7 +21,8 @@ function buildIndex(shard: Shard): HierarchicalNSW {
     efConstruction: shard.efConstruction,
     randomSeed: shard.seed,
   });
-  for (let ordinal = 0; ordinal < shard.count; ordinal++) {
+  // Neighbouring ordinals are neighbours, and inserted in that order they would make a graph of islands
+  for (const ordinal of new Prng(shard.seed).permutation(shard.count)) {
     if (shard.isLive(ordinal)) index.addPoint(Array.from(shard.vector(ordinal)), ordinal);
   }
   return index;

@@ -55,6 +55,16 @@ export class Prng {
     return Math.sqrt(-2 * Math.log(u)) * Math.cos(2 * Math.PI * this.float());
   }
 
+  /** The whole numbers below n in any order, each equally likely (Fisher and Yates). */
+  permutation(n: number): Uint32Array {
+    const numbers = Uint32Array.from({ length: n }, (_, i) => i);
+    for (let i = n - 1; i > 0; i--) {
+      const j = this.below(i + 1);
+      [numbers[i], numbers[j]] = [numbers[j]!, numbers[i]!];
+    }
+    return numbers;
+  }
+
   /** One of the items, each equally likely. The list must not be empty. */
   pick<T>(items: readonly T[]): T {
     return items[this.below(items.length)] as T;

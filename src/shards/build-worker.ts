@@ -1,9 +1,10 @@
 /**
- * Builds one shard: reads its spool, inserts pin by pin, checks the graph, writes the segment. One graph is built by
+ * Builds one shard: reads its spool, inserts pin by pin, renumbers them, checks the graph, writes the segment. One graph is built by
  * one thread, so the same input gives the same bytes; parallelism is across shards.
  */
 import { workerData } from 'node:worker_threads';
 import { type Basis, trainBasis } from '../core/basis.ts';
+import { renumber } from '../core/renumber.ts';
 import { createShard, Shard, type ShardConfig, type ShardStats, shardStats } from '../core/shard.ts';
 import type { WasmModule } from '../core/webassembly.ts';
 import type { IndexConfig } from '../index/config.ts';
@@ -35,6 +36,8 @@ export interface BuildTask {
 export interface BuildResult {
   readonly seal: SegmentSeal;
   readonly stats: ShardStats;
+  /** The ordinal of each pin of the spool, in its order. */
+  readonly places: Uint32Array;
 }
 
 /** Errors lose their class and code between threads, so a failure is a result, too. */
@@ -74,7 +77,8 @@ function buildShard(task: BuildTask): BuildResult {
     shard.insert(vector, id, row, lists);
     Atomics.add(progress, task.shard, 1);
   }
+  const places = renumber(memory);
   const finding = shard.validate();
   if (finding) throw new NearpinError('internal', `${finding.invariant} (ordinal ${finding.ordinal})`);
-  return { seal: saveShard(task.segment, memory, module), stats: shardStats(memory) };
+  return { seal: saveShard(task.segment, memory, module), stats: shardStats(memory), places };
 }

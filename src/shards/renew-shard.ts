@@ -7,11 +7,13 @@
  */
 import { type Basis, shareKeptBy, trainBasis } from '../core/basis.ts';
 import { unitVector } from '../core/metric.ts';
+import { renumber } from '../core/renumber.ts';
 import { basisOf, createShard, Shard, shardStats } from '../core/shard.ts';
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import { rowLayout } from '../index/attributes.ts';
 import type { IndexConfig } from '../index/config.ts';
 import { NearpinError } from '../lib/errors.ts';
+import { Prng } from '../lib/prng.ts';
 import { basisRows, blockShapeFor, heapRecordBytes, shardConfigOf } from './shard-config.ts';
 
 /** Pins below which a shard is fast anyway: as many as the largest sample has rows. */
@@ -116,10 +118,13 @@ function insertAnew(
   const shape = blockShapeFor(config, ordinals.length, recordBytes);
   const renewed = createShard(module, shardConfigOf(config, shape), { readers: 0, limitBytes, basis });
   const shard = new Shard(module, renewed, 0);
-  for (const ordinal of ordinals) {
+  // Neighbouring ordinals are neighbours, and inserted in that order they would make a poorer graph
+  for (const i of new Prng(config.seed).permutation(ordinals.length)) {
+    const ordinal = ordinals[i]!;
     const row = old.row(ordinal);
     const bytes = new Uint8Array(row.buffer, 0, stride);
     shard.insert(vectorOf(old, ordinal), Buffer.from(old.id(ordinal)), bytes, listsOf(row));
   }
+  renumber(renewed);
   return renewed;
 }

@@ -34,6 +34,10 @@ const PAGE_BYTES = 4096;
 /** Pins and bytes of values held back for one transaction, which keeps up to one dirty page per pin in memory. */
 const BATCH_PINS_MAX = 100_000;
 const BATCH_BYTES_MAX = 64 * 1024 * 1024;
+/** Pins rewritten in one transaction when they are renumbered. */
+const RENUMBERED_TOGETHER = 10_000;
+/** What a key ends with that comes right after it. */
+const NEXT = Buffer.from([0]);
 /** Read transactions at once, over all threads of all processes that have the store open. */
 const READERS_MAX = 1000;
 
@@ -129,6 +133,27 @@ export class PinStoreWriter {
     this.#batchBytes += value.length;
     this.#count++;
     if (this.#batch.size >= BATCH_PINS_MAX || this.#batchBytes >= BATCH_BYTES_MAX) this.#flush();
+  }
+
+  /**
+   * Gives every pin that was put the ordinal places[shard][ordinal], when the shards have renumbered theirs.
+   * Throws io_error.
+   */
+  renumber(places: readonly Uint32Array[]): void {
+    this.#flush();
+    let start = Buffer.from(PIN_PREFIX);
+    const end = Buffer.from([start[0]! + 1]);
+    for (let last: Buffer | undefined; ; start = Buffer.concat([last, NEXT])) {
+      last = undefined;
+      for (const { key, value } of this.#database.getRange({ start, end, limit: RENUMBERED_TOGETHER })) {
+        last = Buffer.from(key);
+        const pin = decodeStoredPin(value);
+        const ordinal = places[pin.shard]![pin.ordinal]!;
+        this.#batch.set(last.toString('utf8', PIN_PREFIX.length), encodeStoredPin({ ...pin, ordinal }));
+      }
+      if (last === undefined) return;
+      this.#flush();
+    }
   }
 
   /**

@@ -90,6 +90,24 @@ describe('a pin store', () => {
     await unordered.abandon();
   });
 
+  test('gives back the ordinals that shards have renumbered', async (t) => {
+    const dir = await temporaryDir(t);
+    const writer = await createPinStore(dir);
+    const count = 25_000;
+    for (let i = 0; i < count; i++) writer.put(idAt(i), pinAt(i));
+    const places = [1, 2, 3].map((factor) =>
+      Uint32Array.from({ length: count }, (_, i) => (i * factor) % count),
+    );
+    writer.renumber(places);
+    const seal = await writer.finish(KEYWORDS);
+    assert.equal(seal.count, count);
+    const store = await opened(t, dir, seal);
+    for (let i = 0; i < count; i++) {
+      const ordinal = (i * ((i % 3) + 1)) % count;
+      assert.deepEqual(store.get(idAt(i)), { ...pinAt(i), ordinal });
+    }
+  });
+
   test('tells a null payload from none', async (t) => {
     const dir = await temporaryDir(t);
     const writer = await createPinStore(dir);
