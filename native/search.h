@@ -84,8 +84,7 @@ static void visit_only(u32 reader, u32 count, const u64 *keys, u32 n) {
  * one place more than FOUND_MAX. */
 INLINE u32 gather(const u32 *list, u32 room, u32 limit, u32 *visited, u32 live_only, u32 *found, u32 n) {
   for (u32 i = 0; i < room; i++) {
-    /* not an atomic load, for which V8 checks the alignment each time; a whole aligned word it is all the same */
-    u32 link = ((const volatile u32 *)list)[i];
+    u32 link = plain(list + i);
     if (!link) break;
     /* a link beyond the limit is a later node's, or damage */
     if (link > limit || (live_only && !is_live(link - 1))) continue;
@@ -149,8 +148,7 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, const Wi
       size -= next - kept;
       next = kept;
     }
-    u32 first = min_u32(next, queue_offer(queue, &size, w->capacity, furthest, found, distances, n));
-    cursor = first;
+    cursor = min_u32(next, queue_offer(queue, &size, w->capacity, furthest, found, distances, n));
     while (cursor < size && key_expanded(queue[cursor])) cursor++;
     *budget -= (i32)n + 1;
     *hops += expanded;

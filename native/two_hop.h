@@ -18,9 +18,6 @@
 #define BRIDGES_MAX (TWO_HOP_BEAM * 2 * NP_M_MAX)
 #define MATCHES_MAX (BRIDGES_MAX + 2 * NP_M_MAX)
 
-/* A word that the writer may change: not by an atomic load, for which V8 checks the alignment each time. */
-INLINE u32 plain(const u32 *word) { return *(const volatile u32 *)word; }
-
 /* The matching nodes, not visited before, that n expanded nodes lead to over one link or two, to found[]; marks them
  * and the nodes between. Returns how many; *reads counts lists. */
 static u32 two_hop_gather(const Shape *s, const u32 *mask, u32 limit, u32 *visited, const u32 *nodes, u32 n_nodes,
