@@ -34,8 +34,6 @@ const PAGE_BYTES = 4096;
 /** Pins and bytes of values held back for one transaction, which keeps up to one dirty page per pin in memory. */
 const BATCH_PINS_MAX = 100_000;
 const BATCH_BYTES_MAX = 64 * 1024 * 1024;
-/** Pins rewritten in one transaction when they are renumbered. */
-const RENUMBERED_TOGETHER = 10_000;
 /** What a key ends with that comes right after it. */
 const NEXT = Buffer.from([0]);
 /** Read transactions at once, over all threads of all processes that have the store open. */
@@ -129,10 +127,15 @@ export class PinStoreWriter {
       }
       this.#last = key;
     }
+    this.#count++;
+    if (this.#hold(id, value)) this.#flush();
+  }
+
+  /** Holds a value back for the next transaction; returns whether that is to come now. */
+  #hold(id: string, value: Buffer): boolean {
     this.#batch.set(id, value);
     this.#batchBytes += value.length;
-    this.#count++;
-    if (this.#batch.size >= BATCH_PINS_MAX || this.#batchBytes >= BATCH_BYTES_MAX) this.#flush();
+    return this.#batch.size >= BATCH_PINS_MAX || this.#batchBytes >= BATCH_BYTES_MAX;
   }
 
   /**
@@ -145,11 +148,12 @@ export class PinStoreWriter {
     const end = Buffer.from([start[0]! + 1]);
     for (let last: Buffer | undefined; ; start = Buffer.concat([last, NEXT])) {
       last = undefined;
-      for (const { key, value } of this.#database.getRange({ start, end, limit: RENUMBERED_TOGETHER })) {
+      for (const { key, value } of this.#database.getRange({ start, end })) {
         last = Buffer.from(key);
         const pin = decodeStoredPin(value);
         const ordinal = places[pin.shard]![pin.ordinal]!;
-        this.#batch.set(last.toString('utf8', PIN_PREFIX.length), encodeStoredPin({ ...pin, ordinal }));
+        const id = last.toString('utf8', PIN_PREFIX.length);
+        if (this.#hold(id, encodeStoredPin({ ...pin, ordinal }))) break;
       }
       if (last === undefined) return;
       this.#flush();
