@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { type Bar, barsOf, holds } from '../../bench/report/bars.ts';
-import type { BenchRecord, LoadRecord, ServiceRecord } from '../../bench/report/record.ts';
+import type { BenchRecord, ServiceRecord } from '../../bench/report/record.ts';
 import { spreadOf } from '../../bench/report/statistics.ts';
-import { curve, searchRecord } from './results.ts';
+import { curve, loadRecord, searchRecord } from './results.ts';
 
 const POINTS = [
   [0.9, 8000],
@@ -100,21 +100,7 @@ test('filters count by their worst, once for those that repeat and once for thos
 });
 
 test('loading is held against a bare read, serving against a constant body', () => {
-  const load: LoadRecord = {
-    kind: 'load',
-    run: '',
-    engine: 'wasm',
-    version: '1',
-    dataset: 'clustered-128',
-    n: 1000,
-    dim: 128,
-    metric: 'cosine',
-    bytes: 1,
-    loadS: 0.1,
-    loadSSpread: spreadOf([0.1]),
-    bareReadS: 0.09,
-    bareReadSSpread: spreadOf([0.09]),
-  };
+  const load = loadRecord({ loadS: 0.1, bareReadS: 0.09 });
   assert.deepEqual(found([load, { ...load, engine: 'hnswlib' }], 'load'), [
     ['clustered-128, 1,000', 0.9, 0.8, true],
   ]);

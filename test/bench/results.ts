@@ -1,5 +1,5 @@
 /** Made-up results, for what reads them. */
-import type { Results, SearchRecord } from '../../bench/report/record.ts';
+import type { LoadRecord, Results, SearchRecord } from '../../bench/report/record.ts';
 import { spreadOf } from '../../bench/report/statistics.ts';
 
 export function searchRecord(over: Partial<SearchRecord> & { readonly qps: number }): SearchRecord {
@@ -60,5 +60,24 @@ export function resultsOf(records: Results['records'], notes: readonly string[] 
     titles: ['Made up'],
     records,
     notes,
+  };
+}
+
+export function loadRecord(seconds: { readonly loadS: number; readonly bareReadS: number }): LoadRecord {
+  const { loadS, bareReadS } = seconds;
+  return {
+    kind: 'load',
+    run: 'Loading',
+    engine: 'wasm',
+    version: '1',
+    dataset: 'clustered-128',
+    n: 1000,
+    dim: 128,
+    metric: 'cosine',
+    bytes: 1e6,
+    loadS,
+    loadSSpread: spreadOf([loadS]),
+    bareReadS,
+    bareReadSSpread: spreadOf([bareReadS]),
   };
 }
