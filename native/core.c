@@ -39,7 +39,7 @@ void EXPORT(np_layout)(void) {
   at += round_up(dim, 16) * 4;
   H(H_S_WORK) = at;
   at += WORK_BYTES(dim);
-  H(H_S_QUEUE) = at = round_up(at, 64);
+  H(H_S_QUEUE) = at = round_up(at, 64) + 64; /* queue_merge needs zeros before it */
   at += (NP_EF_MAX + 1) * 8;
   H(H_S_HITS) = at = round_up(at, 64);
   at += NP_K_MAX * 16;
@@ -138,8 +138,8 @@ u32 EXPORT(np_validate)(u32 reader) { return validate(reader, &S(reader, S_CURSO
 f32 EXPORT(np_dot_f32)(u32 a, u32 b, u32 n) { return dot_f32(AT(f32, a), AT(f32, b), n); }
 f32 EXPORT(np_l2_f32)(u32 a, u32 b, u32 n) { return l2_f32(AT(f32, a), AT(f32, b), n); }
 i32 EXPORT(np_dot_i8)(u32 q, u32 c, u32 n) { return dot_i8(AT(i16, q), AT(i8, c), n); }
-void EXPORT(np_dot4_i8)(u32 q, u32 c, u32 stride, u32 n, u32 out) {
-  dot4_i8(AT(i16, q), AT(i8, c), AT(i8, c + stride), AT(i8, c + 2 * stride), AT(i8, c + 3 * stride), n, AT(vec, out));
+void EXPORT(np_dots_i8)(u32 q, u32 codes, u32 n, u32 length, u32 out) {
+  dots_i8(AT(i16, q), AT(u32, codes), n, length, AT(vec, out));
 }
 f32 EXPORT(np_dot_f32_i8)(u32 q, u32 c, u32 n) { return dot_f32_i8(AT(f32, q), AT(i8, c), n); }
 f32 EXPORT(np_encode_i8)(u32 x, u32 dim, u32 values, u32 squared_norm) {

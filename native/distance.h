@@ -75,12 +75,12 @@ INLINE const u32 *links_at(const Shape *s, u32 ordinal) {
  * and what the lead leaves of it. */
 #define QUERY_VECTOR(reader) SCRATCH(f32, reader, H_S_VECTOR)
 #define QUERY_VALUES(reader) SCRATCH(i16, reader, H_S_WORK)
-#define NODE_VALUES(reader) (QUERY_VALUES(reader) + round_up(H(H_DIM), 16))
-#define FINE_VALUES(reader) (NODE_VALUES(reader) + round_up(H(H_DIM), 16))
-#define CENTRED(reader) ((f32 *)(FINE_VALUES(reader) + round_up(H(H_DIM), 16)))
+#define NODE_VALUES(reader) (QUERY_VALUES(reader) + round_up(H(H_DIM), 64))
+#define FINE_VALUES(reader) (NODE_VALUES(reader) + round_up(H(H_DIM), 64))
+#define CENTRED(reader) ((f32 *)(FINE_VALUES(reader) + round_up(H(H_DIM), 64)))
 #define LEAD(reader) (CENTRED(reader) + round_up(H(H_DIM), 16))
 #define RESIDUAL(reader) (LEAD(reader) + round_up(H(H_DIM), 16))
-#define WORK_BYTES(dim) (round_up(dim, 16) * (3 * 2 + 3 * 4))
+#define WORK_BYTES(dim) (round_up(dim, 64) * 3 * 2 + round_up(dim, 16) * 3 * 4)
 
 /* The vector less the mean, zero-padded f32; written to the slot's work where there is a basis. */
 static const f32 *centred(u32 reader, const f32 *vector) {
@@ -149,42 +149,46 @@ INLINE f32 distance_to(const Shape *s, const Query *q, u32 ordinal) {
   return distance_from_dot(&q->lead, AT(f32, code + s->tail), dot_i8(q->lead.values, AT(i8, code), s->padded));
 }
 
-/* The lead that the smallest basis has (src/core/basis.ts): a code of one line. */
-#define LEAD_OF_ONE_LINE 56
-
-/* Distances from q to four i8 codes, at `out`: distance_from_dot of each, in the same order of operations. */
-INLINE void distances_to_four(const Shape *s, const Query *q, const u32 *codes, f32 *out) {
-  const i16 *values = q->lead.values;
-  u32 c0 = codes[0], c1 = codes[1], c2 = codes[2], c3 = codes[3];
-  vec dots;
-  /* a length that the compiler knows becomes straight code */
-  if (s->tail == LEAD_OF_ONE_LINE) dot4_i8(values, AT(i8, c0), AT(i8, c1), AT(i8, c2), AT(i8, c3), LEAD_OF_ONE_LINE, &dots);
-  else dot4_i8(values, AT(i8, c0), AT(i8, c1), AT(i8, c2), AT(i8, c3), round_up(s->tail, 8), &dots);
-  vec t0 = i64x2_zip_low(vec_load64(AT(u8, c0 + s->tail)), vec_load64(AT(u8, c1 + s->tail)));
-  vec t1 = i64x2_zip_low(vec_load64(AT(u8, c2 + s->tail)), vec_load64(AT(u8, c3 + s->tail)));
-  vec scales = f32x4_mul(f32x4_splat(q->lead.multiplier), i32x4_evens(t0, t1));
-  vec biases = f32x4_add(f32x4_splat(q->lead.base), i32x4_odds(t0, t1));
-  vec_store(out, f32x4_add(biases, f32x4_mul(scales, f32x4_from_i32x4(dots))));
-}
-
 /* WebAssembly has no prefetch: a load of each line, all independent, lets the processor fetch them together before the
  * first use waits for one. */
 INLINE void touch(const void *from, u32 bytes) {
   for (u32 at = 0; at < bytes; at += 64) (void)*((const volatile u8 *)from + at);
 }
 
-/* Distances from q to n ordinals, at most FETCHED_MAX, whose codes are fetched from memory together. Four codes share a
- * pass over the query. */
-#define FETCHED_MAX (6 * NP_M_MAX)
-INLINE void distances_to(const Shape *s, const Query *q, const u32 *ordinals, u32 n, f32 *out) {
-  u32 codes[FETCHED_MAX], i = 0;
-  for (u32 f = 0; f < n; f++) {
-    codes[f] = code_at(s, ordinals[f]);
-    touch(AT(u8, codes[f]), s->code_stride);
+/* The most distances that are computed together, and how many of them have their sums in the nearest cache. */
+#define TOGETHER_MAX (8 * NP_M_MAX)
+#define SUMS 32
+
+/* Distances from q to n i8 codes, distance_from_dot of each, in the same order of operations. Behind the codes and the
+ * distances there is room to make n a multiple of 4. */
+INLINE void distances_to_codes(const Shape *s, const Query *q, u32 *codes, u32 n, f32 *out) {
+  vec sums[SUMS], multiplier = f32x4_splat(q->lead.multiplier), base = f32x4_splat(q->lead.base);
+  for (; n % 4; n++) codes[n] = codes[n - 1];
+  for (u32 done = 0; done < n; done += SUMS) {
+    const u32 *c = codes + done, *end = codes + min_u32(n, done + SUMS);
+    dots_i8(q->lead.values, c, (u32)(end - c), s->tail, sums);
+    for (const vec *sum = sums; c < end; c += 4, sum += 4, out += 4) {
+      vec dots = i32x4_sum_each(sum[0], sum[1], sum[2], sum[3]);
+      vec t0 = i64x2_zip_low(vec_load64(AT(u8, c[0] + s->tail)), vec_load64(AT(u8, c[1] + s->tail)));
+      vec t1 = i64x2_zip_low(vec_load64(AT(u8, c[2] + s->tail)), vec_load64(AT(u8, c[3] + s->tail)));
+      vec scales = f32x4_mul(multiplier, i32x4_evens(t0, t1)), biases = f32x4_add(base, i32x4_odds(t0, t1));
+      vec_store(out, f32x4_add(biases, f32x4_mul(scales, f32x4_from_i32x4(dots))));
+    }
   }
-  if (s->code == NP_CODE_I8)
-    for (; i + 4 <= n; i += 4) distances_to_four(s, q, codes + i, out + i);
-  for (; i < n; i++) out[i] = distance_to(s, q, ordinals[i]);
+}
+
+/* Distances from q to n ordinals, at most TOGETHER_MAX, to out[], which has room to make n a multiple of 4. First the
+ * addresses, then all lines, then the arithmetic: while a load waits, the processor looks some 500 instructions ahead, so the
+ * loads that shall wait together stand together. */
+INLINE void distances_to(const Shape *s, const Query *q, const u32 *ordinals, u32 n, f32 *out) {
+  u32 codes[TOGETHER_MAX];
+  for (u32 i = 0; i < n; i++) codes[i] = code_at(s, ordinals[i]);
+  for (u32 at = 0; at < s->code_stride; at += 64) {
+#pragma clang loop unroll_count(8)
+    for (u32 i = 0; i < n; i++) touch(AT(u8, codes[i] + at), 1);
+  }
+  if (s->code == NP_CODE_I8) distances_to_codes(s, q, codes, n, out);
+  else for (u32 i = 0; i < n; i++) out[i] = distance_f32(s->metric, q->vector, AT(f32, codes[i]), s->padded);
 }
 
 /* The lines of an ordinal's fine level, which may begin within one. */

@@ -4,7 +4,7 @@
  * definition: element i goes to accumulator (i / 4) % 4, lane i % 4; then (a0 + a1) + (a2 + a3), then
  * (l0 + l1) + (l2 + l3). No fused multiply-add.
  *
- * f32 vectors are padded with zeros to a multiple of 4 elements, codes and quantised queries to a multiple of 16.
+ * f32 vectors are padded with zeros to a multiple of 4 elements, codes to a multiple of 16, quantised queries to one of 64.
  */
 #ifndef NP_KERNELS_H
 #define NP_KERNELS_H
@@ -76,17 +76,34 @@ INLINE i32 dot_i8(const i16 *q, const i8 *c, u32 n) {
   return sum_i32(i32x4_add(s, t));
 }
 
-/* the same for four codes in one pass over the query, n a multiple of 8 */
-INLINE void dot4_i8(const i16 *q, const i8 *c0, const i8 *c1, const i8 *c2, const i8 *c3, u32 n, vec *out) {
-  vec s0 = i32x4_zero(), s1 = s0, s2 = s0, s3 = s0;
-  for (u32 i = 0; i < n; i += 8) {
-    vec x = vec_load(q + i);
-    s0 = i32x4_add(s0, i32x4_dot_i16x8(x, i16x8_load_i8x8(c0 + i)));
-    s1 = i32x4_add(s1, i32x4_dot_i16x8(x, i16x8_load_i8x8(c1 + i)));
-    s2 = i32x4_add(s2, i32x4_dot_i16x8(x, i16x8_load_i8x8(c2 + i)));
-    s3 = i32x4_add(s3, i32x4_dot_i16x8(x, i16x8_load_i8x8(c3 + i)));
+/* Adds to each of n sums a vector whose lanes add up to the product of 8 * vectors values (56 or 64) with those at
+ * `offset` of a code; the first time it is put there instead. The query stays in registers while all codes pass, and of
+ * what is loaded nothing has to be kept. */
+INLINE void dots_of_line(const i16 *q, const u32 *codes, u32 n, u32 offset, u32 vectors, u32 first, vec *sums) {
+  vec q0 = vec_load(q), q1 = vec_load(q + 8), q2 = vec_load(q + 16), q3 = vec_load(q + 24);
+  vec q4 = vec_load(q + 32), q5 = vec_load(q + 40), q6 = vec_load(q + 48), q7 = vec_load(q + 56);
+  for (u32 i = 0; i < n; i++) {
+    const i8 *c = AT(i8, codes[i] + offset);
+    vec s0 = i32x4_dot_i16x8(q0, i16x8_load_i8x8(c)), s1 = i32x4_dot_i16x8(q1, i16x8_load_i8x8(c + 8));
+    vec s2 = i32x4_dot_i16x8(q2, i16x8_load_i8x8(c + 16)), s3 = i32x4_dot_i16x8(q3, i16x8_load_i8x8(c + 24));
+    vec s4 = i32x4_dot_i16x8(q4, i16x8_load_i8x8(c + 32)), s5 = i32x4_dot_i16x8(q5, i16x8_load_i8x8(c + 40));
+    vec s6 = i32x4_dot_i16x8(q6, i16x8_load_i8x8(c + 48));
+    if (vectors == 8) s6 = i32x4_add(s6, i32x4_dot_i16x8(q7, i16x8_load_i8x8(c + 56)));
+    if (!first) s5 = i32x4_add(s5, vec_load(sums + i));
+    vec_store(sums + i, i32x4_add(i32x4_add(i32x4_add(s0, s1), i32x4_add(s2, s3)), i32x4_add(i32x4_add(s4, s5), s6)));
   }
-  *out = i32x4_sum_each(s0, s1, s2, s3);
+}
+
+/* The products of i16[length] with the i8 values at n addresses, each as a vector whose lanes add up to it; exact, as
+ * dot_i8 is. The query is zero from `length` to the next multiple of 64, and so many values may be read. */
+INLINE void dots_i8(const i16 *q, const u32 *codes, u32 n, u32 length, vec *sums) {
+  if (length == 56) {
+    /* the lead of one line, whose rest is no value */
+    dots_of_line(q, codes, n, 0, 7, 1, sums);
+    return;
+  }
+  dots_of_line(q, codes, n, 0, 8, 1, sums);
+  for (u32 at = 64; at < length; at += 64) dots_of_line(q + at, codes, n, at, 8, 0, sums);
 }
 
 /* dot product of an f32 query and an i8 code, n a multiple of 16, in the order of dot_f32 */

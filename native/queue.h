@@ -43,7 +43,7 @@ INLINE u32 queue_insert(u64 *keys, u32 *size, u32 max, u64 key) {
 }
 
 /* The most that is offered at once. */
-#define OFFERED_MAX (6 * NP_M_MAX)
+#define OFFERED_MAX (8 * NP_M_MAX)
 
 /* Sorts the keys of n distances and ordinals into `sorted`: each goes where as many are below it, which takes n * n
  * comparisons, sixteen at a time, but no branch that could be mispredicted. Behind the distances there is room for three. */
@@ -79,36 +79,30 @@ static void sort_keys(f32 *distances, const u32 *ordinals, u32 n, u64 *sorted) {
 }
 
 /* Merges m sorted keys into keys[0..*size) of room `max`, in one pass from the end; returns where the first of them
- * stands, max when none has found room. The keys in `fresh` differ from those in the queue; before either there is a word
- * that may be read. */
+ * stands, max when none has found room. The keys in `fresh` differ from those in the queue; before the queue there are a word
+ * that may be read and a 0, which is below every key, and before `fresh` a word that may be read. */
 INLINE u32 queue_merge(u64 *keys, u32 *size, u32 max, const u64 *fresh, u32 m) {
   u32 old = *size, total = old + m;
   /* what is beyond the room falls off at the far end, from whichever side it is */
-  while (total > max) {
-    if (m > 0 && (old == 0 || fresh[m - 1] > keys[old - 1])) m--;
+  for (; total > max; total--) {
+    if (fresh[m - 1] > keys[(i32)old - 1]) m--;
     else old--;
-    total--;
   }
   *size = total;
-  u32 first = max;
-  if (m > 0 && old > 0) {
-    /* Which side the next one comes from, nothing could predict, so there is no branch; and what comes after either is
-     * loaded before it is known which it will be, one beyond the end included. */
-    u64 mine = keys[old - 1], theirs = fresh[m - 1];
-    do {
-      u64 next_mine = keys[(i32)old - 2], next_theirs = fresh[(i32)m - 2];
-      u32 is_mine = mine > theirs;
-      keys[--total] = is_mine ? mine : theirs;
-      first = is_mine ? first : total;
-      old -= is_mine;
-      m -= 1 - is_mine;
-      mine = is_mine ? next_mine : mine;
-      theirs = is_mine ? theirs : next_theirs;
-    } while (m > 0 && old > 0);
-  }
-  if (m > 0) first = 0;
-  while (m > 0) keys[--total] = fresh[--m];
-  return first;
+  if (m == 0) return max;
+  /* Which side the next one comes from, nothing could predict, so there is no branch; and what comes after either is
+   * loaded before it is known which it will be. */
+  u64 mine = keys[(i32)old - 1], theirs = fresh[m - 1];
+  do {
+    u64 next_mine = keys[(i32)old - 2], next_theirs = fresh[(i32)m - 2];
+    u32 is_mine = mine > theirs;
+    keys[--total] = is_mine ? mine : theirs;
+    old -= is_mine;
+    m -= 1 - is_mine;
+    mine = is_mine ? next_mine : mine;
+    theirs = is_mine ? theirs : next_theirs;
+  } while (m > 0);
+  return total;
 }
 
 /* Offers n candidates, none of which stands in the queue, at their distances (read by fours): those whose keys are below

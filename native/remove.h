@@ -55,7 +55,7 @@ static void repair(const Shape *s, u32 reader, u32 owner, u32 level) {
 static void reattach_children(const Shape *s, u32 reader, u32 ordinal) {
   u32 parent = NODE_WORD(ordinal, NODE_PARENT), first = NP_NONE;
   const u32 *list = links_of(ordinal);
-  i16 *values = QUERY_VALUES(reader) + round_up(H(H_DIM), 16);
+  i16 *values = NODE_VALUES(reader);
   if (parent != NP_NONE) NODE_BYTE(parent, NODE_CHILDREN)--;
   for (u32 i = 0; i < H(H_M0) && list[i]; i++) {
     u32 child = list[i] - 1;

@@ -25,6 +25,7 @@ const flags = [
   '-Werror',
   '-Wno-unused-parameter',
   '-Wno-unused-function',
+  '-Wno-unknown-pragmas',
 ];
 // WebAssembly allows an unaligned access and wraps an address, so a damaged image may cause both.
 const fuzzFlags = ['-DNP_FUZZ', '-fno-sanitize=alignment,pointer-overflow'];

@@ -15,13 +15,16 @@ const PAGE = 65536;
 const HOT_VECTORS = 8;
 const REPEATS = 7;
 
-/** A kernel: the bytes of a stored vector, and one call on the query at `q` and the vector at `v`. */
+/**
+ * A kernel: the bytes of a stored vector, and one call on the query at `q` and the vector at `v`; where a call takes more than
+ * one, on those whose addresses stand at `v`.
+ */
 interface Kernel {
   readonly name: string;
   readonly vectorBytes: (dim: number) => number;
   /** Distances of a call. */
   readonly vectors: number;
-  readonly call: (f: Callable, q: number, v: number, n: number, stride: number, out: number) => void;
+  readonly call: (f: Callable, q: number, v: number, n: number, out: number) => void;
 }
 
 type Callable = (...args: number[]) => unknown;
@@ -34,10 +37,10 @@ const KERNELS: readonly Kernel[] = [
   { name: 'np_l2_f32', vectorBytes: (dim) => dim * 4, vectors: 1, call: (f, q, v, n) => f(q, v, n) },
   { name: 'np_dot_i8', vectorBytes: padded, vectors: 1, call: (f, q, v, n) => f(q, v, padded(n)) },
   {
-    name: 'np_dot4_i8',
+    name: 'np_dots_i8',
     vectorBytes: padded,
-    vectors: 4,
-    call: (f, q, v, n, stride, out) => f(q, v, stride, padded(n), out),
+    vectors: 32,
+    call: (f, q, v, n, out) => f(q, v, 32, n, out),
   },
   {
     name: 'np_dot_i10',
@@ -53,22 +56,30 @@ export function timeKernels({ dim, regionBytes, calls }: KernelTask): KernelTime
   const memory = createShard(module, shardConfigOf(config, blockShapeFor(config, 16, 0)), { readers: 1 });
   const { exports } = new Shard(module, memory, 0);
   // Beyond what the shard knows of
-  const query = memory.grow(Math.ceil(regionBytes / PAGE) + 1) * PAGE;
+  const tableBytes = calls * Math.max(...KERNELS.map((kernel) => kernel.vectors)) * 4;
+  const query = memory.grow(Math.ceil(regionBytes / PAGE) + Math.ceil(tableBytes / PAGE) + 1) * PAGE;
   const out = query + PAGE / 2;
   const region = query + PAGE;
+  const table = region + Math.ceil(regionBytes / PAGE) * PAGE;
   const prng = new Prng(1);
   new Uint8Array(memory.buffer, query, PAGE + regionBytes).fill(1);
   return KERNELS.flatMap((kernel): KernelTime[] => {
     const f = (exports as unknown as Record<string, Callable | undefined>)[kernel.name];
     if (!f) return [];
     const vectorBytes = kernel.vectorBytes(dim);
-    // Vectors of a call lie one after the other, as those of a block do
-    const slots = Math.floor(regionBytes / (vectorBytes * kernel.vectors));
-    const places = (count: number) =>
-      Uint32Array.from({ length: calls }, () => region + prng.below(count) * vectorBytes * kernel.vectors);
+    const slots = Math.floor(regionBytes / vectorBytes) - 1;
+    const places = (count: number) => {
+      const addresses = Uint32Array.from(
+        { length: calls * kernel.vectors },
+        () => region + prng.below(count) * vectorBytes,
+      );
+      if (kernel.vectors === 1) return addresses;
+      new Uint32Array(memory.buffer, table, addresses.length).set(addresses);
+      return Uint32Array.from({ length: calls }, (_, i) => table + i * kernel.vectors * 4);
+    };
     const time = (addresses: Uint32Array) => {
       const start = performance.now();
-      for (const address of addresses) kernel.call(f, query, address, dim, vectorBytes, out);
+      for (const address of addresses) kernel.call(f, query, address, dim, out);
       return ((performance.now() - start) * 1e6) / (calls * kernel.vectors);
     };
     const measured = (count: number) =>

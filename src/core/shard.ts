@@ -65,7 +65,7 @@ interface CoreExports {
   np_dot_f32(a: number, b: number, n: number): number;
   np_l2_f32(a: number, b: number, n: number): number;
   np_dot_i8(q: number, c: number, n: number): number;
-  np_dot4_i8(q: number, c: number, stride: number, n: number, out: number): void;
+  np_dots_i8(q: number, codes: number, n: number, length: number, out: number): void;
   np_dot_f32_i8(q: number, c: number, n: number): number;
   np_encode_i8(x: number, dim: number, values: number, squaredNorm: number): number;
   np_encode_query(x: number, dim: number, codeMax: number, values: number, squaredNorm: number): number;

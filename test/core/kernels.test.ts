@@ -41,11 +41,24 @@ const START = memory.grow(4) * L.NP_PAGE;
 const [A, B, OUT] = [START, START + 0x10000, START + 0x30000] as const;
 const bytes = new Uint8Array(memory.buffer);
 
-/** Puts a typed array at an address that need not be a multiple of anything, followed by zeros up to the padding. */
+/** Puts a typed array at an address that need not be a multiple of anything, followed by zeros up to any padding. */
 function put(at: number, values: Float32Array | Int8Array | Int16Array): number {
-  bytes.fill(0, at, at + values.byteLength + 64);
+  bytes.fill(0, at, at + values.byteLength + 128);
   bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at);
   return at;
+}
+
+/** Puts the addresses of four codes, so far from each other, and returns where. */
+function addressesOf(first: number, stride: number): number {
+  const at = OUT + 0x8000;
+  new Uint32Array(memory.buffer, at, 4).set([0, 1, 2, 3].map((i) => first + i * stride));
+  return at;
+}
+
+/** The sums of each vector of four whole numbers at OUT. */
+function sums(count: number): number[] {
+  const lanes = get(Int32Array, OUT, count * 16);
+  return Array.from({ length: count }, (_, i) => lanes.subarray(i * 4, i * 4 + 4).reduce((a, b) => a + b));
 }
 
 function get<T>(type: new (buffer: ArrayBuffer) => T, at: number, byteLength: number): T {
@@ -131,8 +144,8 @@ describe('a kernel gives the bits of its naive twin', () => {
       for (const i of codes.keys()) {
         same(exports.np_dot_i8(q, B + offset + i * stride, n), products[i]!, what);
       }
-      exports.np_dot4_i8(q, B + offset, stride, n, OUT);
-      assert.deepEqual([...get(Int32Array, OUT, 16)], products, what);
+      exports.np_dots_i8(q, addressesOf(B + offset, stride), codes.length, a.length, OUT);
+      assert.deepEqual(sums(codes.length), products, what);
     }
   });
 
@@ -206,8 +219,8 @@ describe('whole-number products', () => {
         const code = new Int8Array(dim).fill(127 * sign);
         const [q, c] = [put(A, values), put(B, code)];
         assert.equal(exports.np_dot_i8(q, c, up(dim, 16)), limit * 127 * dim * sign);
-        exports.np_dot4_i8(q, c, 0, up(dim, 16), OUT);
-        assert.deepEqual([...get(Int32Array, OUT, 16)], Array(4).fill(limit * 127 * dim * sign));
+        exports.np_dots_i8(q, addressesOf(c, 0), 4, dim, OUT);
+        assert.deepEqual(sums(4), Array(4).fill(limit * 127 * dim * sign));
       }
     }
   });
