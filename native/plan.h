@@ -31,17 +31,25 @@
 /* So few are compared by the finest level at once. */
 #define SCAN_FINE 512
 
+/* The mask that the search uses, where it uses one: a kept one, or that in the scratch. */
+#define MASK(reader) AT(u32, S(reader, S_MASK))
+
+INLINE u32 passes(u32 reader, u32 ordinal) {
+  if (S(reader, S_FILTERED) == NP_FILTER_MASK) return bit_get(MASK(reader), ordinal);
+  return S(reader, S_FILTERED) == NP_FILTER_NONE || filter_accepts(SCRATCH(u32, reader, H_S_INPUT), ordinal);
+}
+INLINE u32 accepts(u32 reader, u32 ordinal) { return is_live(ordinal) && passes(reader, ordinal); }
+
 /* Estimates the share of matching ones among the live from rows evenly spread over the ordinals: S_SAMPLED live ones,
  * of which S_ACCEPTED match. */
 static void estimate(u32 reader) {
-  const u32 *program = SCRATCH(u32, reader, H_S_INPUT);
   u32 sampled = 0, accepted = 0, count = S(reader, S_COUNT);
   for (u32 i = 1; i <= SAMPLE && count > 0; i++) {
     /* multiples of the golden ratio, modulo 1 */
     u32 ordinal = (u32)((u64)(i * 2654435769u) * count >> 32);
     if (!is_live(ordinal)) continue;
     sampled++;
-    accepted += filter_accepts(program, ordinal);
+    accepted += passes(reader, ordinal);
   }
   S(reader, S_SAMPLED) = sampled;
   S(reader, S_ACCEPTED) = accepted;
@@ -54,6 +62,14 @@ static u32 width_of_graph(u32 reader) {
   u32 deepest = DEPTH * k * sampled / accepted; /* of those wanted, and twice as far down */
   u32 width = ef + (deepest - DEPTH * k);
   return width <= NP_EF_MAX ? width : 0;
+}
+
+/* The two-hop search is narrower than one without a filter where ef is much more than k: none of its candidates is there
+ * in vain. Half of ef would bring recall below 0.95 where only what is far from the query matches. */
+#define ENOUGH_FOR_EACH 4
+static u32 width_of_two_hop(u32 reader) {
+  u32 ef = S(reader, S_EF_ASKED);
+  return max_u32(ef * 3 / 4, min_u32(ef, ENOUGH_FOR_EACH * S(reader, S_K)));
 }
 
 /* Whether to compare all matching ones rather than search among them. */

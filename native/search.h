@@ -64,7 +64,7 @@ INLINE u32 *log_of(u32 reader) { return SCRATCH(u32, reader, H_S_LOG); }
 static void forget_visited(u32 reader, u32 count) {
   u32 *visited = visited_of(reader), logged = S(reader, S_LOGGED);
   const u32 *log = log_of(reader);
-  if (logged > NP_LOG_MAX) words_clear(visited, (count + 31) / 32);
+  if (logged > NP_LOG_MAX) words_clear(visited, count / 32 + 1);
   else for (u32 i = 0; i < logged; i++) visited[log[i] >> 5] = 0;
   S(reader, S_LOGGED) = 0;
 }
@@ -170,15 +170,6 @@ static u32 search_level(const Shape *s, const Query *q, u32 reader, u32 start, u
   return size;
 }
 
-/* The mask that the search uses: a kept one, or that in the scratch. */
-#define MASK(reader) AT(u32, S(reader, S_MASK))
-
-INLINE u32 passes(u32 reader, u32 ordinal) {
-  if (S(reader, S_FILTERED) == NP_FILTER_MASK) return bit_get(MASK(reader), ordinal);
-  return S(reader, S_FILTERED) == NP_FILTER_NONE || filter_accepts(SCRATCH(u32, reader, H_S_INPUT), ordinal);
-}
-INLINE u32 accepts(u32 reader, u32 ordinal) { return is_live(ordinal) && passes(reader, ordinal); }
-
 /* Scans the accepted pins beside the hits there are. */
 static void start_fine_scan(u32 reader) {
   S(reader, S_PHASE) = PHASE_FINE_SCAN;
@@ -223,7 +214,7 @@ static void start_graph(const Shape *s, const Query *q, u32 reader, u32 ef) {
 static void start_two_hop(const Shape *s, const Query *q, u32 reader) {
   u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
   u32 *visited = SCRATCH(u32, reader, H_S_VISITED), *mask = MASK(reader);
-  u32 count = S(reader, S_COUNT), entry = S(reader, S_ENTRY), ef = S(reader, S_EF_ASKED), n = 0, reads = 0;
+  u32 count = S(reader, S_COUNT), entry = S(reader, S_ENTRY), ef = width_of_two_hop(reader), n = 0, reads = 0;
   u32 found[MATCHES_MAX + 1], seeds[SEEDS];
   f32 distances[MATCHES_MAX];
   S(reader, S_PHASE) = PHASE_TWO_HOP;
@@ -234,6 +225,7 @@ static void start_two_hop(const Shape *s, const Query *q, u32 reader) {
   for (u32 i = 0; i < S(reader, S_SIZE); i++) queue[i] &= ~1ull;
   visit_only(reader, count, queue, S(reader, S_SIZE));
   S(reader, S_LOGGED) = NP_NONE; /* of what it will visit no log is kept */
+  bit_set(visited, count); /* what stands for no node at all */
   if (entry < count) {
     u32 start = find_start(s, q, entry, count);
     n = two_hop_gather(s, mask, count, visited, &start, 1, found, &reads);
@@ -258,14 +250,19 @@ static void start_masked(const Shape *s, const Query *q, u32 reader) {
   else start_two_hop(s, q, reader);
 }
 
-/* Looks for the filter's mask among those that are kept; where it is not, it has to be evaluated first. */
-static void start_mask(const Shape *s, const Query *q, u32 reader) {
+/* Uses the filter's mask where one is kept. */
+static void use_kept_mask(u32 reader) {
   u32 slot = find_mask(reader, SCRATCH(u32, reader, H_S_INPUT), S(reader, S_PROGRAM_WORDS));
-  if (slot != NP_NONE) {
-    S(reader, S_FILTERED) = NP_FILTER_MASK;
-    S(reader, S_MASK) = mask_slot(slot) + MASK_HEAD_BYTES + NP_MASK_PROGRAM_BYTES;
-    S(reader, S_MASK_CACHED) = 1;
-    S(reader, S_MATCHING) = load(mask_head(slot, MASK_MATCHING));
+  if (slot == NP_NONE) return;
+  S(reader, S_FILTERED) = NP_FILTER_MASK;
+  S(reader, S_MASK) = mask_slot(slot) + MASK_HEAD_BYTES + NP_MASK_PROGRAM_BYTES;
+  S(reader, S_MASK_CACHED) = 1;
+  S(reader, S_MATCHING) = load(mask_head(slot, MASK_MATCHING));
+}
+
+/* Searches among the pins of the filter's mask, which has to be evaluated first where none was kept. */
+static void start_mask(const Shape *s, const Query *q, u32 reader) {
+  if (S(reader, S_FILTERED) == NP_FILTER_MASK) {
     start_masked(s, q, reader);
     return;
   }
@@ -407,6 +404,7 @@ static void keep_accepted(u32 reader) {
 
 static void start_search(const Shape *s, const Query *q, u32 reader) {
   u32 filtered = S(reader, S_FILTERED), width = S(reader, S_EF_ASKED);
+  if (filtered) use_kept_mask(reader);
   if (filtered && !S(reader, S_EXACT)) {
     estimate(reader);
     width = width_of_graph(reader);
@@ -454,7 +452,8 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
       S(reader, S_DISTANCES) += (u32)(slice - left);
       u32 running = S(reader, S_CURSOR) < S(reader, S_SIZE);
       if (running && (!probing || S(reader, S_DISTANCES) < PROBE || is_promising(reader))) continue;
-      u32 hits = rescore(s, q, reader), live = S(reader, S_MATCHING);
+      /* what will not do halfway is not worth rescoring */
+      u32 hits = running ? 0 : rescore(s, q, reader), live = S(reader, S_MATCHING);
       if (filtered) {
         if (!running && is_dense(reader)) return finished(reader);
         keep_accepted(reader);
@@ -473,7 +472,7 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
 /* The hits, nearest first; of an interrupted search, the best of what it has found. */
 static void write_hits(u32 reader) {
   u32 phase = S(reader, S_PHASE);
-  if (phase == PHASE_GRAPH || phase == PHASE_TWO_HOP || phase == PHASE_SCAN) {
+  if (phase == PHASE_GRAPH || phase == PHASE_MASK || phase == PHASE_TWO_HOP || phase == PHASE_SCAN) {
     Shape s = shape_of_shard();
     Query q = query_from_vector(&s, reader);
     rescore(&s, &q, reader);

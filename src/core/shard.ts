@@ -337,7 +337,7 @@ export interface SearchStats {
   readonly ef: number;
   /** The share of the live pins that match, as estimated from a sample; undefined where nothing hung on it. */
   readonly selectivity: number | undefined;
-  /** Pins that match the filter; undefined where the search did not need to know. */
+  /** Pins that match the filter; undefined where the search had no need to count them. */
   readonly matching: number | undefined;
   /** Where the mask of matching pins came from; `none` where none was needed. */
   readonly mask: 'none' | 'cached' | 'evaluated';

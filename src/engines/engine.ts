@@ -60,7 +60,7 @@ export interface ShardPlan {
   readonly ef: number;
   /** Share of the pins that match, estimated from a sample; absent where nothing hung on it. */
   readonly selectivity?: number;
-  /** Pins that match; absent where the search did not need to know. */
+  /** Pins that match; absent where the search had no need to count them. */
   readonly matching?: number;
   /** Whether the mask of matching pins was there, had to be evaluated, or was not needed. */
   readonly mask?: 'cached' | 'evaluated' | 'none';
