@@ -1,9 +1,11 @@
 /**
  * What writing costs, against the least that it could cost in the same run: a bare fsync and a bare insert.
  *
- *     node dist/bench/live.js [--pins 200000] [--dim 128] [--only upsert,batch,queries,restart,churn,hole,swaps] [--index DIR]
+ *     node dist/bench/live.js [--pins 200000] [--dim 128] [--only upsert,batch,queries,restart,churn,hole,swaps]
+ *         [--index DIR] [--rounds 50] [--seed 5]
  *
  * Builds an index of seeded clustered vectors in a temporary folder, unless --index names one, which is copied first.
+ * Rounds and seed are those of the churn: which pins go in each.
  * Prints a line per figure: what, the ratio that the bar is about, and what it is made of.
  */
 import { fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
@@ -30,6 +32,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: 'upsert,batch,queries,restart,churn,hole,swaps' },
     index: { type: 'string' },
     rounds: { type: 'string', default: '50' },
+    seed: { type: 'string', default: '5' },
   },
 });
 const dim = Number(options.dim);
@@ -228,7 +231,7 @@ async function churn(indexDir: string): Promise<void> {
   const { count } = index.describe();
   const asked = take(fresh, 500);
   const before = await recallOf(index, asked);
-  const prng = new Prng(5);
+  const prng = new Prng(Number(options.seed));
   const ids = Array.from({ length: count }, (_, i) => String(i));
   const sizes: ReturnType<typeof residentBytes>[] = [];
   for (let round = 1; round <= rounds; round++) {

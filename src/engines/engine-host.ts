@@ -1,6 +1,7 @@
-/** What the indexes of a process share: the core, the threads that search, those that write, and the log's. */
+/** What the indexes of a process share: the core, the threads that search, those that write, the log's, the checkpoints'. */
 import { availableParallelism } from 'node:os';
 import { wasm } from '../core/webassembly.ts';
+import { Checkpoints } from '../shards/checkpoint.ts';
 import { LogThread } from '../shards/log-thread.ts';
 import { SearchPool } from '../shards/pool.ts';
 import { Writers } from '../shards/writers.ts';
@@ -22,6 +23,7 @@ export interface EngineHost {
   readonly pool: SearchPool;
   readonly writers: Writers;
   readonly logs: LogThread;
+  readonly checkpoints: Checkpoints;
   readonly name: EngineName;
   /** Bytes of memory that an index may still take. */
   readonly availableBytes: () => number;
@@ -43,8 +45,9 @@ export function createEngineHost(
   const pool = new SearchPool({ workerFile: WORKERS[name], module, workers });
   const writers = new Writers(module, availableParallelism());
   const logs = new LogThread();
+  const checkpoints = new Checkpoints(module);
   const close = async () => {
-    await Promise.all([pool.close(), writers.close(), logs.close()]);
+    await Promise.all([pool.close(), writers.close(), logs.close(), checkpoints.close()]);
   };
-  return { module, name, pool, writers, logs, availableBytes, close };
+  return { module, name, pool, writers, logs, checkpoints, availableBytes, close };
 }

@@ -14,7 +14,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { IndexConfig } from '../index/config.ts';
 import { encodeManifest, GENERATION_NAME, type Manifest } from '../index/manifest.ts';
 import { NearpinError } from '../lib/errors.ts';
-import { Checkpoint } from '../shards/checkpoint.ts';
+import type { Checkpoint } from '../shards/checkpoint.ts';
 import type { IndexLog } from '../shards/log-thread.ts';
 import { monotonicMs } from '../shards/protocol.ts';
 import {
@@ -336,21 +336,19 @@ export class LiveIndex<Extra> implements LiveEngine {
     return this.#exclusively(async () => {
       this.#isCheckpointing = true;
       try {
-        return await this.#checkpoint();
+        return await this.#host.checkpoints.run((checkpoint) => this.#checkpoint(checkpoint));
       } finally {
         this.#isCheckpointing = false;
       }
     });
   }
 
-  async #checkpoint(): Promise<GenerationDescription> {
+  async #checkpoint(checkpoint: Checkpoint): Promise<GenerationDescription> {
     const queue = this.#queue!;
     const { manifest: base, dir: baseDir, pins, shards } = this.#loaded;
     const staging = await stageGeneration(this.#indexDir);
-    const checkpoint = new Checkpoint(this.#host.module);
     let generation: string | undefined;
     try {
-      await checkpoint.start();
       await queue.pause();
       let seq: number;
       let bytesBefore: number;
@@ -396,7 +394,6 @@ export class LiveIndex<Extra> implements LiveEngine {
       await this.#prune();
       return await this.#describeGeneration(generation);
     } finally {
-      await checkpoint.close();
       if (generation === undefined) await abandonStaging(staging);
     }
   }

@@ -1,8 +1,12 @@
 /**
  * The thread of a checkpoint. It copies the shards' memories while their writers rest, which takes as long as copying
  * memory does; then, while they go on, it writes the copies as segments, and the pin store from the one before and the
- * updates since. A copy whose codes do not fit its pins is made anew before. The thread ends with its checkpoint, and all
- * it has taken with it, but for what the allocator keeps: so what one step leaves is collected before the next.
+ * updates since. A copy whose codes do not fit its pins is made anew before. What a step leaves is collected before the
+ * next, and all of it at the end.
+ *
+ * The thread goes on to the next checkpoint. lmdb gives each thread a buffer of 16 MiB, and to the C library the end of a
+ * thread that had one is a buffer of that size freed: from then on it puts buffers up to that size into its arenas, where
+ * they leave gaps, and keeps twice as much at the end of each (mallopt(3), M_MMAP_THRESHOLD).
  */
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
@@ -12,35 +16,56 @@ import type { Attributes } from '../index/pin.ts';
 import { shardOf } from '../index/shard-of.ts';
 import { NearpinError } from '../lib/errors.ts';
 import { failpoint } from '../lib/failpoints.ts';
+import { compareUtf8 } from '../lib/utf8-order.ts';
 import { createPinStore, type KeywordEntry, openPinStore, type PinStore } from '../storage/pin-store.ts';
+import { encodeStoredPin, type StoredPin } from '../storage/stored-pin.ts';
 import { UpdateLog } from '../storage/update-log.ts';
-import { decodeUpdate } from '../storage/update-record.ts';
+import { decodeUpdate, isWhole } from '../storage/update-record.ts';
 import type { CheckpointCall, CheckpointResult, WriteCall } from './checkpoint.ts';
-import { collectGarbage } from './collect-garbage.ts';
+import { collectGarbage, collectUntilGone } from './collect-garbage.ts';
 import { renewShard } from './renew-shard.ts';
 import { saveShard } from './shard-file.ts';
 import { serveCalls } from './thread.ts';
-
-/** Updates that are read from the log at once. */
-const READ_BYTES = 1024 * 1024;
 
 /** What the updates have made of a pin; null when it is deleted. */
 type Changed = { readonly seq: number; readonly attributes: Attributes; readonly payload: unknown } | null;
 
 const { module } = workerData as { module: WasmModule };
-let copies: readonly WasmMemory[] = [];
+let copies: WasmMemory[] = [];
+/** What the memories of this checkpoint hold, to be gone after it. */
+let taken: WeakRef<SharedArrayBuffer>[] = [];
 
 serveCalls<CheckpointCall>(async (call) => {
   switch (call.do) {
     case 'start':
       return {};
     case 'copy':
-      copies = call.memories.map((memory) => copyShard(memory));
-      return {};
+      try {
+        for (const memory of call.memories) copies.push(take(copyShard(memory)));
+        return {};
+      } catch (error) {
+        letGo();
+        throw error;
+      }
     case 'write':
-      return { value: await write(call) };
+      try {
+        return { value: await write(call) };
+      } finally {
+        letGo();
+      }
   }
 });
+
+function take(memory: WasmMemory): WasmMemory {
+  taken.push(new WeakRef(memory.buffer));
+  return memory;
+}
+
+function letGo(): void {
+  void collectUntilGone(taken);
+  copies = [];
+  taken = [];
+}
 
 async function write(call: WriteCall): Promise<CheckpointResult> {
   const shards = copies.map((memory) => new Shard(module, memory, 0));
@@ -54,7 +79,7 @@ async function write(call: WriteCall): Promise<CheckpointResult> {
   for (const [s, { memory }] of call.renewBytes === null ? [] : shards.entries()) {
     const anew = renewShard(module, memory, config, before[s]!.count, call.renewBytes!);
     if (!anew) continue;
-    shards[s] = new Shard(module, anew, 0);
+    shards[s] = new Shard(module, take(anew), 0);
     renewed.add(s);
   }
   await collectGarbage();
@@ -82,8 +107,6 @@ async function write(call: WriteCall): Promise<CheckpointResult> {
 }
 
 interface Place {
-  /** UTF-8 of the pin's id. */
-  readonly key: Buffer;
   readonly id: string;
   readonly shard: number;
   readonly ordinal: number;
@@ -96,16 +119,13 @@ function placesOf(shards: readonly Shard[], isWanted: (id: string) => boolean): 
     for (let ordinal = 0; ordinal < shard.count; ordinal++) {
       if (!shard.isLive(ordinal)) continue;
       const id = shard.id(ordinal);
-      if (isWanted(id)) places.push({ key: Buffer.from(id), id, shard: s, ordinal });
+      if (isWanted(id)) places.push({ id, shard: s, ordinal });
     }
   }
-  return places.sort((a, b) => Buffer.compare(a.key, b.key));
+  return places.sort((a, b) => compareUtf8(a.id, b.id));
 }
 
-/**
- * Pins that are as before are copied, those that have changed or lie elsewhere are put among them.
- * @param renewed shards whose pins lie elsewhere than before, changed or not
- */
+/** @param renewed shards whose pins lie elsewhere than before, changed or not */
 async function writePins(
   dir: string,
   call: WriteCall,
@@ -117,30 +137,38 @@ async function writePins(
   await collectGarbage();
   const stays = (id: string) => !changed.has(id) && !renewed.has(shardOf(id, shards.length));
   const places = placesOf(shards, (id) => !stays(id));
-  const pins = await createPinStore(dir, true);
-  let next = 0;
-  const putBefore = (end: Buffer | undefined) => {
-    for (; next < places.length; next++) {
-      const { key, id, shard, ordinal } = places[next]!;
-      if (end && key.compare(end) > 0) return;
-      const now = changed.get(id) ?? before.get(id);
-      if (now) pins.put(id, { ...now, shard, ordinal });
-    }
-  };
+  const pins = await createPinStore(dir);
   try {
-    for (const [id, bytes] of before.entries()) {
-      if (!stays(id)) continue;
-      // Looking others up overwrites the bytes
-      const kept = Buffer.from(bytes);
-      putBefore(Buffer.from(id));
-      pins.copy(id, kept);
-    }
-    putBefore(undefined);
+    pins.putInOrder(merged(before, stays, places, (id) => changed.get(id) ?? before.get(id)));
     return await pins.finish(keywords(before, call.keywords));
   } catch (error) {
     await pins.abandon();
     throw error;
   }
+}
+
+/** The pins that stay as they were, and among them, where they belong in a pin store, those at `places`. */
+function* merged(
+  before: PinStore,
+  stays: (id: string) => boolean,
+  places: readonly Place[],
+  contentOf: (id: string) => Omit<StoredPin, 'shard' | 'ordinal'> | undefined,
+): Generator<[id: string, bytes: Buffer]> {
+  let next = 0;
+  function* placesBefore(end?: string): Generator<[id: string, bytes: Buffer]> {
+    for (; next < places.length; next++) {
+      const { id, shard, ordinal } = places[next]!;
+      if (end !== undefined && compareUtf8(id, end) > 0) return;
+      const content = contentOf(id);
+      if (content) yield [id, encodeStoredPin({ ...content, shard, ordinal })];
+    }
+  }
+  for (const [id, bytes] of before.entries()) {
+    if (!stays(id)) continue;
+    yield* placesBefore(id);
+    yield [id, bytes];
+  }
+  yield* placesBefore();
 }
 
 function* keywords(before: PinStore, more: readonly KeywordEntry[]): Generator<KeywordEntry> {
@@ -153,25 +181,22 @@ async function changesSince(call: WriteCall, before: PinStore): Promise<Map<stri
   const changed = new Map<string, Changed>();
   const log = UpdateLog.open(call.indexDir, 'join');
   try {
-    for (let seq = call.base.seq; seq < call.seq; ) {
-      const { updates, through } = log.read(seq, call.seq, READ_BYTES);
-      for (const { seq, bytes } of updates) {
-        for (const operation of decodeUpdate(bytes, false).operations) {
-          const { id } = operation;
-          if (operation.kind === 'delete') {
-            changed.set(id, null);
-          } else if (operation.kind === 'upsert') {
-            changed.set(id, { seq, attributes: operation.attributes, payload: operation.payload });
-          } else {
-            const was = changed.has(id) ? changed.get(id) : before.get(id);
-            if (!was) continue;
-            const attributes = operation.attributes ?? was.attributes;
-            const payload = operation.payload === undefined ? was.payload : operation.payload;
-            changed.set(id, { seq, attributes, payload });
-          }
+    for (const { seq, bytes } of log.updates(call.base.seq, call.seq)) {
+      if (!isWhole(bytes)) continue;
+      for (const operation of decodeUpdate(bytes, false).operations) {
+        const { id } = operation;
+        if (operation.kind === 'delete') {
+          changed.set(id, null);
+        } else if (operation.kind === 'upsert') {
+          changed.set(id, { seq, attributes: operation.attributes, payload: operation.payload });
+        } else {
+          const was = changed.has(id) ? changed.get(id) : before.get(id);
+          if (!was) continue;
+          const attributes = operation.attributes ?? was.attributes;
+          const payload = operation.payload === undefined ? was.payload : operation.payload;
+          changed.set(id, { seq, attributes, payload });
         }
       }
-      seq = through;
     }
   } finally {
     await log.close();

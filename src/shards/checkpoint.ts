@@ -1,4 +1,7 @@
-/** A checkpoint seen from the thread that serves: the calls of checkpoint-worker.ts, in their order. */
+/**
+ * Checkpoints seen from the thread that serves: the calls of checkpoint-worker.ts, in their order. One thread makes all
+ * of a process, one after the other, since each holds a copy of its shards as long as it lasts.
+ */
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import type { Manifest, PinsEntry, ShardEntry } from '../index/manifest.ts';
 import type { KeywordEntry } from '../storage/pin-store.ts';
@@ -32,16 +35,12 @@ export interface CheckpointResult {
   readonly isRenewed: boolean;
 }
 
+/** A checkpoint that is being made, with the thread to itself. */
 export class Checkpoint {
   readonly #thread: Thread;
 
-  constructor(module: WasmModule) {
-    this.#thread = new Thread(new URL('./checkpoint-worker.js', import.meta.url), { module });
-  }
-
-  /** Resolves when the thread is ready to copy. */
-  async start(): Promise<void> {
-    await this.#thread.call({ do: 'start' } satisfies CheckpointCall);
+  constructor(thread: Thread) {
+    this.#thread = thread;
   }
 
   /** Copies memories on which no writer is at work. Rejects with shard_full when there is no memory for the copies. */
@@ -49,9 +48,31 @@ export class Checkpoint {
     await this.#thread.call({ do: 'copy', memories } satisfies CheckpointCall);
   }
 
-  /** Writes the copies and their pin store. Rejects with io_error, corrupt_file, or internal when a graph is damaged. */
+  /**
+   * Writes the copies and their pin store, and lets go of them.
+   * Rejects with io_error, corrupt_file, or internal when a graph is damaged.
+   */
   write(call: Omit<WriteCall, 'do'>): Promise<CheckpointResult> {
     return this.#thread.call({ do: 'write', ...call } satisfies CheckpointCall);
+  }
+}
+
+export class Checkpoints {
+  readonly #thread: Thread;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(module: WasmModule) {
+    this.#thread = new Thread(new URL('./checkpoint-worker.js', import.meta.url), { module });
+  }
+
+  /** Has one made, when those before have ended and the thread is ready to copy. Settles as `make` does. */
+  run<Result>(make: (checkpoint: Checkpoint) => Promise<Result>): Promise<Result> {
+    const made = this.#last.then(async () => {
+      await this.#thread.call({ do: 'start' } satisfies CheckpointCall);
+      return make(new Checkpoint(this.#thread));
+    });
+    this.#last = made.catch(() => {});
+    return made;
   }
 
   close(): Promise<void> {

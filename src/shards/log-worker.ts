@@ -52,9 +52,13 @@ serveCalls<LogCall>(async (call) => {
       const read: ReadAnswer = logOf(call.log).read(call.after, call.last, call.bytesMax);
       return { value: read, transfer: read.updates.map(({ bytes }) => bytes.buffer as ArrayBuffer) };
     }
-    case 'trim':
-      logOf(call.log).trim(call.seq);
+    case 'trim': {
+      const log = logOf(call.log);
+      log.trim(call.seq);
+      logs.delete(call.log);
+      logs.set(call.log, await log.reopen());
       return {};
+    }
     case 'set aside':
       await logs.get(call.log)?.close();
       logs.delete(call.log);

@@ -20,6 +20,7 @@ import { access, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { NearpinError } from '../lib/errors.ts';
+import { compareUtf8 } from '../lib/utf8-order.ts';
 import { type FileSeal, sealOfFile } from './file-checksum.ts';
 import { corruptFile, fileError } from './file-error.ts';
 import { decodeStoredPin, encodeStoredPin, type StoredPin } from './stored-pin.ts';
@@ -34,6 +35,8 @@ const PAGE_BYTES = 4096;
 /** Pins and bytes of values held back for one transaction, which keeps up to one dirty page per pin in memory. */
 const BATCH_PINS_MAX = 100_000;
 const BATCH_BYTES_MAX = 64 * 1024 * 1024;
+/** Pins of a transaction where they come in order: it dirties few pages, as it goes on where the one before ended. */
+const ORDERED_BATCH_PINS = 4096;
 /** What a key ends with that comes right after it. */
 const NEXT = Buffer.from([0]);
 /** Read transactions at once, over all threads of all processes that have the store open. */
@@ -51,19 +54,15 @@ export interface PinStoreSeal extends FileSeal {
 
 export type KeywordEntry = readonly [attribute: string, value: string, code: number];
 
-/**
- * Starts the pin store of a new generation in `dir`, which is made and must not hold one yet. Pins that come `inOrder` of
- * their ids' UTF-8 bytes fill page after page: fewer pages, and those that are being written fewer still.
- * Throws io_error.
- */
-export async function createPinStore(dir: string, inOrder = false): Promise<PinStoreWriter> {
+/** Starts the pin store of a new generation in `dir`, which is made and must not hold one yet. Throws io_error. */
+export async function createPinStore(dir: string): Promise<PinStoreWriter> {
   const scratch = join(dir, SCRATCH_DIR);
   try {
     await mkdir(scratch, { recursive: true });
     await checkRoom(scratch);
     return new PinStoreWriter(
       dir,
-      open<Buffer, Uint8Array>({
+      open<Buffer, Buffer>({
         ...ENCODING,
         path: scratch,
         pageSize: PAGE_BYTES,
@@ -71,7 +70,6 @@ export async function createPinStore(dir: string, inOrder = false): Promise<PinS
         noSync: true,
         overlappingSync: false,
       }),
-      inOrder,
     );
   } catch (error) {
     throw fileError(error, dir);
@@ -81,18 +79,14 @@ export async function createPinStore(dir: string, inOrder = false): Promise<PinS
 /** A pin store being built. End it with `finish` or `abandon`. */
 export class PinStoreWriter {
   readonly #dir: string;
-  readonly #database: RootDatabase<Buffer, Uint8Array>;
-  readonly #inOrder: boolean;
+  readonly #database: RootDatabase<Buffer, Buffer>;
   #batch = new Map<string, Buffer>();
   #batchBytes = 0;
   #count = 0;
-  /** Key of the pin before, where they come in order. */
-  #last: Buffer | undefined;
 
-  constructor(dir: string, database: RootDatabase<Buffer, Uint8Array>, inOrder: boolean) {
+  constructor(dir: string, database: RootDatabase<Buffer, Buffer>) {
     this.#dir = dir;
     this.#database = database;
-    this.#inOrder = inOrder;
   }
 
   /** Pins put so far. */
@@ -105,9 +99,33 @@ export class PinStoreWriter {
     return this.#batch.has(id) || this.#database.doesExist(pinKey(id));
   }
 
-  /** Stores a pin under a new id, in the bytes that another pin store holds for it. Throws io_error. */
-  copy(id: string, bytes: Uint8Array): void {
-    this.#add(id, Buffer.from(bytes));
+  /**
+   * Stores the pins of an empty store, each in the bytes that a pin store holds for it, in the order of their ids' UTF-8
+   * bytes: they fill page after page, fewer than in any other order, and nothing is held back.
+   * Throws io_error, or internal when one comes out of order, which LMDB would drop without a word.
+   */
+  putInOrder(pins: Iterable<readonly [id: string, bytes: Buffer]>): void {
+    const rest = pins[Symbol.iterator]();
+    let last = '';
+    const putSome = (): boolean => {
+      for (let n = 0; n < ORDERED_BATCH_PINS; n++) {
+        const next = rest.next();
+        if (next.done) return false;
+        const [id, bytes] = next.value;
+        if (compareUtf8(id, last) <= 0) {
+          throw new NearpinError('internal', `the pin ${JSON.stringify(id)} comes out of order`);
+        }
+        this.#database.putSync(pinKey(id), bytes, { append: true });
+        last = id;
+        this.#count++;
+      }
+      return true;
+    };
+    try {
+      while (this.#database.transactionSync(putSome));
+    } catch (error) {
+      throw fileError(error, this.#dir, null);
+    }
   }
 
   /** Stores a pin under a new id. Throws io_error, or duplicate_pin, changing nothing, when the id was put already. */
@@ -115,20 +133,8 @@ export class PinStoreWriter {
     if (this.has(id)) {
       throw new NearpinError('duplicate_pin', `the pin ${JSON.stringify(id)} occurs more than once`);
     }
-    this.#add(id, encodeStoredPin(pin));
-  }
-
-  #add(id: string, value: Buffer): void {
-    if (this.#inOrder) {
-      // LMDB drops without a word what is appended out of order
-      const key = pinKey(id);
-      if (this.#last && key.compare(this.#last) <= 0) {
-        throw new NearpinError('internal', `the pin ${JSON.stringify(id)} comes out of order`);
-      }
-      this.#last = key;
-    }
     this.#count++;
-    if (this.#hold(id, value)) this.#flush();
+    if (this.#hold(id, encodeStoredPin(pin))) this.#flush();
   }
 
   /** Holds a value back for the next transaction; returns whether that is to come now. */
@@ -191,8 +197,7 @@ export class PinStoreWriter {
   #flush(): void {
     try {
       this.#database.transactionSync(() => {
-        const append = this.#inOrder;
-        for (const [id, value] of this.#batch) this.#database.putSync(pinKey(id), value, { append });
+        for (const [id, value] of this.#batch) this.#database.putSync(pinKey(id), value);
       });
     } catch (error) {
       throw fileError(error, this.#dir, null);
@@ -220,7 +225,7 @@ export async function openPinStore(dir: string, seal: FileSeal): Promise<PinStor
   try {
     return new PinStore(
       file,
-      open<Buffer, Uint8Array>({ ...ENCODING, path: dir, readOnly: true, maxReaders: READERS_MAX }),
+      open<Buffer, Buffer>({ ...ENCODING, path: dir, readOnly: true, maxReaders: READERS_MAX }),
     );
   } catch (error) {
     throw corruptFile(file, `cannot be opened: ${(error as Error).message}`, error);
@@ -254,10 +259,10 @@ async function checkRoom(dir: string): Promise<void> {
 /** An open pin store. Its methods throw `closed` once it is. */
 export class PinStore {
   readonly #file: string;
-  readonly #database: RootDatabase<Buffer, Uint8Array>;
+  readonly #database: RootDatabase<Buffer, Buffer>;
   #closing: Promise<void> | undefined;
 
-  constructor(file: string, database: RootDatabase<Buffer, Uint8Array>) {
+  constructor(file: string, database: RootDatabase<Buffer, Buffer>) {
     this.#file = file;
     this.#database = database;
   }
@@ -278,8 +283,8 @@ export class PinStore {
     for (const { key, value } of this.#range(PIN_PREFIX)) yield [key.toString(), this.#decode(value)];
   }
 
-  /** Every pin as its bytes, in the same order. They are overwritten by the next one's. */
-  *entries(): Generator<[id: string, bytes: Uint8Array]> {
+  /** Every pin as its bytes, in the same order. */
+  *entries(): Generator<[id: string, bytes: Buffer]> {
     for (const { key, value } of this.#range(PIN_PREFIX)) yield [key.toString(), value];
   }
 
@@ -301,13 +306,13 @@ export class PinStore {
     const start = Buffer.from(prefix);
     const end = Buffer.from([start[0]! + 1]);
     for (const { key, value } of this.#open().getRange({ start, end })) {
-      yield { key: Buffer.from(key).subarray(start.length), value };
+      yield { key: key.subarray(start.length), value };
       // The caller may have closed the store in between.
       this.#open();
     }
   }
 
-  #open(): RootDatabase<Buffer, Uint8Array> {
+  #open(): RootDatabase<Buffer, Buffer> {
     if (this.#closing !== undefined) throw new NearpinError('closed', `${this.#file} is closed`);
     return this.#database;
   }

@@ -10,7 +10,7 @@
  * the first that the log can still give. Values are the bytes of update-record.ts, which carry a checksum.
  */
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { NearpinError } from '../lib/errors.ts';
 import { failpoint } from '../lib/failpoints.ts';
@@ -154,6 +154,12 @@ export class UpdateLog {
     });
   }
 
+  /** Updates after `seq` up to `last`, in order, damaged ones too. Their bytes are overwritten by the next one's. */
+  *updates(seq: number, last: number): Generator<LoggedUpdate> {
+    const range = this.#database.getRange({ start: updateKey(seq + 1), end: updateKey(last + 1) });
+    for (const { key, value } of range) yield { seq: seqOf(key), bytes: value };
+  }
+
   /**
    * Updates after `seq` up to `last`, at most about `bytesMax` of them and one at least, if there are any; the numbers
    * of those that are damaged; and up to where this looked.
@@ -167,15 +173,12 @@ export class UpdateLog {
     const damaged: number[] = [];
     let bytes = 0;
     let through = last;
-    for (const { key, value } of this.#database.getRange({
-      start: updateKey(seq + 1),
-      end: updateKey(last + 1),
-    })) {
-      if (isWhole(value)) updates.push({ seq: seqOf(key), bytes: Uint8Array.from(value) });
-      else damaged.push(seqOf(key));
-      bytes += value.length;
+    for (const update of this.updates(seq, last)) {
+      if (isWhole(update.bytes)) updates.push({ seq: update.seq, bytes: Uint8Array.from(update.bytes) });
+      else damaged.push(update.seq);
+      bytes += update.bytes.length;
       if (bytes < bytesMax) continue;
-      through = seqOf(key);
+      through = update.seq;
       break;
     }
     return { updates, damaged, through };
@@ -207,6 +210,15 @@ export class UpdateLog {
 
   async close(): Promise<void> {
     await this.#database.close();
+  }
+
+  /**
+   * Closes the log and opens it again: every page that was read through its map counts as this process's memory until
+   * then. Rejects as `open` throws.
+   */
+  async reopen(): Promise<UpdateLog> {
+    await this.close();
+    return UpdateLog.open(dirname(this.dir), 'join');
   }
 }
 

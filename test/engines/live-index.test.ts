@@ -284,6 +284,29 @@ describe('a checkpoint', () => {
       await check();
     }));
 
+  test('that is made beside one of another index holds its own pins', async () => {
+    const others = await Promise.all([0, 1, 2].map(async () => openEngine(await fresh(), host)));
+    try {
+      await Promise.all(
+        others.map(async ({ live, manifest }, i) => {
+          await live.upsert([pin(`of-${i}`)], manifest.config);
+          await live.checkpoint();
+        }),
+      );
+      for (const [i, { engine, live }] of others.entries()) {
+        assert.equal(live.describeLive().seqSearchable, 1);
+        assert.equal(engine.describe().generation, '000002');
+        const there = await engine.pins(['of-0', 'of-1', 'of-2'], {});
+        assert.deepEqual(
+          there.map((found) => found?.id),
+          [0, 1, 2].map((j) => (j === i ? `of-${i}` : undefined)),
+        );
+      }
+    } finally {
+      await Promise.all(others.map(({ engine }) => engine.close()));
+    }
+  });
+
   test('keeps three generations, and the updates that the oldest of them needs', () =>
     withIndex(async ({ live }, at) => {
       for (let i = 0; i < 4; i++) {

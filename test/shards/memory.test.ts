@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { buildIndex } from '../../src/build/build-index.ts';
 import { createEngineHost } from '../../src/engines/engine-host.ts';
 import { Prng } from '../../src/lib/prng.ts';
+import { collectUntilGone } from '../../src/shards/collect-garbage.ts';
 import { buildOptions, writeFvecs } from '../support/built-index.ts';
 import { openEngine } from '../support/open-engine.ts';
 
@@ -71,6 +72,16 @@ describe('memory', () => {
     await engine.close();
     const closed = await rssBelow(open - 40);
     assert.ok(closed < open - 40, `RSS ${open.toFixed(0)} MB open, ${closed.toFixed(0)} MB closed`);
+  });
+});
+
+describe('garbage', () => {
+  test('is collected until what is to go is gone', async () => {
+    const held: object[] = [new ArrayBuffer(8)];
+    const refs = held.map((object) => new WeakRef(object));
+    setTimeout(120).then(() => held.pop());
+    await collectUntilGone(refs);
+    assert.equal(refs[0]!.deref(), undefined);
   });
 });
 

@@ -12,7 +12,7 @@ import {
   openPinStore,
   type PinStoreSeal,
 } from '../../src/storage/pin-store.ts';
-import type { StoredPin } from '../../src/storage/stored-pin.ts';
+import { encodeStoredPin, type StoredPin } from '../../src/storage/stored-pin.ts';
 import { refuses, rejects } from '../lib/refuses.ts';
 import { temporaryDir } from './temporary.ts';
 
@@ -70,13 +70,15 @@ describe('a pin store', () => {
 
   test('holds the same in fewer pages when its pins come in order', async (t) => {
     const dir = await temporaryDir(t);
-    const any = await build(join(dir, 'any'), 3000);
-    const writer = await createPinStore(join(dir, 'ordered'), true);
-    const ids = ['😀', '\u{10ffff}', '\uffee', 'é', ...Array.from({ length: 3000 }, (_, i) => idAt(i))];
+    // More than are put in one transaction
+    const any = await build(join(dir, 'any'), 9000);
+    const writer = await createPinStore(join(dir, 'ordered'));
+    const ids = ['😀', '\u{10ffff}', '\uffee', 'é', ...Array.from({ length: 9000 }, (_, i) => idAt(i))];
     const order = ids.map((id, i) => ({ id, pin: pinAt(i) }));
     order.sort((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
-    for (const { id, pin } of order) writer.put(id, pin);
+    writer.putInOrder(order.map(({ id, pin }) => [id, encodeStoredPin(pin)]));
     const seal = await writer.finish(KEYWORDS);
+    assert.equal(seal.count, ids.length);
     assert.ok(seal.bytes < any.bytes, `${seal.bytes} of ${any.bytes}`);
     const store = await opened(t, join(dir, 'ordered'), seal);
     assert.deepEqual(
@@ -84,10 +86,12 @@ describe('a pin store', () => {
       order.map(({ id, pin }) => [id, pin]),
     );
     assert.deepEqual([...store.keywords()].length, KEYWORDS.length);
-    const unordered = await createPinStore(join(dir, 'unordered'), true);
-    unordered.put('b', pinAt(1));
-    assert.throws(() => unordered.put('a', pinAt(2)), { code: 'internal' });
-    await unordered.abandon();
+    for (const second of ['a', 'b']) {
+      const unordered = await createPinStore(join(dir, `unordered-${second}`));
+      const pins = ['b', second].map((id) => [id, encodeStoredPin(pinAt(1))] as const);
+      assert.throws(() => unordered.putInOrder(pins), { code: 'internal' });
+      await unordered.abandon();
+    }
   });
 
   test('gives back the ordinals that shards have renumbered', async (t) => {

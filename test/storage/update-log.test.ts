@@ -1,12 +1,13 @@
 /** The update log and its records: what goes in comes out, in order, and what is damaged is found. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { Prng } from '../../src/lib/prng.ts';
-import { hasLog, UpdateLog } from '../../src/storage/update-log.ts';
+import { hasLog, LOG_DIR, UpdateLog } from '../../src/storage/update-log.ts';
 import { decodeUpdate, encodeUpdate, isWhole, type Operation } from '../../src/storage/update-record.ts';
 
 const attributes = fc.dictionary(
@@ -157,4 +158,36 @@ describe('a log', () => {
     assert.deepEqual(log.extent(), { base: 1200, last: 1201 });
     await log.close();
   });
+
+  test('that is reopened holds the same, and no pages that were read before', async (t) => {
+    if (process.platform !== 'linux') return t.skip('only Linux tells what is mapped');
+    const at = join(dir, 'reopened');
+    let log = UpdateLog.open(at, 'write');
+    const bytes = new Uint8Array(64 * 1024).fill(7);
+    for (let seq = 1; seq <= 100; seq++) log.append([{ seq, bytes }]);
+    let read = 0;
+    for (const update of log.updates(0, 100)) read += update.bytes.length;
+    assert.equal(read, 100 * bytes.length);
+    const before = mappedBytes(join(at, LOG_DIR));
+    assert.ok(before >= read, `${before} of ${read} bytes`);
+    log = await log.reopen();
+    const after = mappedBytes(join(at, LOG_DIR));
+    assert.ok(after < read / 4, `${after} of ${before} bytes`);
+    assert.deepEqual(log.extent(), { base: 0, last: 100 });
+    log.append([{ seq: 101, bytes }]);
+    assert.deepEqual(log.extent(), { base: 0, last: 101 });
+    await log.close();
+  });
 });
+
+/** Bytes of a directory's files that this process has mapped and that are in memory. */
+function mappedBytes(dir: string): number {
+  let bytes = 0;
+  let isOfDir = false;
+  for (const line of readFileSync('/proc/self/smaps', 'utf8').split('\n')) {
+    if (/^[0-9a-f]+-/.test(line)) isOfDir = line.includes(dir);
+    const kilobytes = /^Rss: +(\d+) kB$/.exec(line)?.[1];
+    if (isOfDir && kilobytes !== undefined) bytes += Number(kilobytes) * 1024;
+  }
+  return bytes;
+}
