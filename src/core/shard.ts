@@ -156,6 +156,18 @@ export function createShard(module: WasmModule, config: ShardConfig, options: Me
   return memory;
 }
 
+/** Copies what is not zero into fresh memory, page by page: pages that nothing was written to stay untouched there. */
+function copyPages(from: SharedArrayBuffer, to: SharedArrayBuffer, start: number, stop: number): void {
+  const words = new Int32Array(from);
+  for (let at = start; at < stop; ) {
+    const end = Math.min(stop, at - (at % PAGE) + PAGE);
+    let word = at / 4;
+    while (word < end / 4 && words[word] === 0) word++;
+    if (word < end / 4) new Uint8Array(to, at, end - at).set(new Uint8Array(from, at, end - at));
+    at = end;
+  }
+}
+
 /**
  * A copy of a shard, on which no writer may be at work meanwhile, in a memory of its own that nobody searches: all but
  * scratch and masks, whose pages are never touched there. Throws shard_full when no such memory is to be had.
@@ -174,7 +186,7 @@ export function copyShard(memory: WasmMemory): WasmMemory {
     [0, L.NP_READER_EPOCHS],
     [words[L.H_BASIS]!, end],
   ] as const) {
-    new Uint8Array(copy.buffer, start, stop - start).set(new Uint8Array(memory.buffer, start, stop - start));
+    copyPages(memory.buffer, copy.buffer, start, stop);
   }
   return copy;
 }

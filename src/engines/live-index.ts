@@ -59,8 +59,8 @@ const CHECKPOINT_CHANGES_SHARE = 0.25;
 /** Publishing replays with writes going on until so few updates are left that they can wait for the rest. */
 const CATCH_UP_UPDATES = 64;
 const CATCH_UP_ROUNDS = 8;
-/** Shards are made anew when there is memory for them so many times over: as they are made, and as they are loaded. */
-const RENEWING_COPIES = 3;
+/** Shards are made anew when, beside their copies, there is memory for them so many times over: made, and then loaded. */
+const RENEWING_COPIES = 2;
 /** A shard that is fuller than this is warned of. */
 const FILL_WARNING = 0.8;
 

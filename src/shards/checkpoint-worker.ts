@@ -44,14 +44,14 @@ serveCalls<CheckpointCall>(async (call) => {
         for (const memory of call.memories) copies.push(take(copyShard(memory)));
         return {};
       } catch (error) {
-        letGo();
+        await letGo();
         throw error;
       }
     case 'write':
       try {
         return { value: await write(call) };
       } finally {
-        letGo();
+        await letGo();
       }
   }
 });
@@ -61,10 +61,12 @@ function take(memory: WasmMemory): WasmMemory {
   return memory;
 }
 
-function letGo(): void {
-  void collectUntilGone(taken);
+/** By the time that the call is answered the memories are gone. */
+function letGo(): Promise<void> {
+  const gone = taken;
   copies = [];
   taken = [];
+  return collectUntilGone(gone);
 }
 
 async function write(call: WriteCall): Promise<CheckpointResult> {

@@ -5,6 +5,7 @@ import type { Metric } from '../../src/core/metric.ts';
 import { nearest } from '../../src/core/oracle.ts';
 import {
   blockBytes,
+  copyShard,
   createShard,
   estimateBytes,
   exportState,
@@ -331,6 +332,19 @@ describe('a shard', () => {
     assert.equal(twin.validate(), undefined);
     assert.deepEqual(exportState(copy), exportState(memory));
     assert.ok(Buffer.from(blockBytes(copy)).equals(Buffer.from(blockBytes(memory))));
+  });
+
+  test('is copied byte by byte, pages that nothing was written to among them', () => {
+    // Blocks of several pages, most of whose slots are free
+    const roomy = { ...config, blockShift: 12, heapBytes: 65536 };
+    for (const count of [1, 900, 5000]) {
+      const { memory, writer } = openShard(roomy);
+      work(writer, count, count);
+      const copy = copyShard(memory);
+      assert.deepEqual(exportState(copy), exportState(memory));
+      assert.ok(Buffer.from(blockBytes(copy)).equals(Buffer.from(blockBytes(memory))));
+      assert.equal(new Shard(CORE, copy, 0).validate(), undefined);
+    }
   });
 
   test('is seen alike by two instances, across growth', () => {
