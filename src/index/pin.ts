@@ -188,9 +188,12 @@ function checkText(value: unknown, path: string): string {
   return value;
 }
 
+/** One for all pins that have none: they are kept as long as their pins have changed since the last checkpoint. */
+const NO_ATTRIBUTES: Attributes = Object.freeze({});
+
 /** Checks attributes against their declared types; throws bad_attribute or limit_exceeded under `path`. */
 export function parseAttributes(value: unknown, types: AttributeTypes, path: string): Attributes {
-  if (value === undefined) return {};
+  if (value === undefined) return NO_ATTRIBUTES;
   if (!isRecord(value)) throw errorAt('bad_attribute', path, 'must be an object');
   // No declared name is `__proto__`, so that assigning by name only ever adds a field.
   const attributes: Record<string, AttributeValue> = {};
