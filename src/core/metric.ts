@@ -13,16 +13,17 @@ export function scoreOf(metric: Metric, distance: number): number {
   return 0 - distance;
 }
 
-/**
- * The vector divided by its length, computed in f64 and rounded once. Returns the zero vector for a zero vector,
- * which callers refuse beforehand.
- */
-export function unitVector(vector: Float32Array): Float32Array {
+/** What to multiply a vector's components with for a length of 1, in f64; 0 for a zero vector, which callers refuse. */
+export function unitScale(vector: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < vector.length; i++) sum += vector[i]! * vector[i]!;
+  return sum === 0 ? 0 : 1 / Math.sqrt(sum);
+}
+
+/** The vector divided by its length, computed in f64 and rounded once; a zero vector stays one. */
+export function unitVector(vector: Float32Array): Float32Array {
+  const scale = unitScale(vector);
   const unit = new Float32Array(vector.length);
-  if (sum === 0) return unit;
-  const inverse = 1 / Math.sqrt(sum);
-  for (let i = 0; i < vector.length; i++) unit[i] = vector[i]! * inverse;
+  for (let i = 0; i < vector.length; i++) unit[i] = vector[i]! * scale;
   return unit;
 }

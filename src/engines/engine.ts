@@ -15,7 +15,10 @@ export type EngineName = 'wasm' | 'hnswlib' | 'exact';
  * then the answer is not `exhausted`.
  */
 export interface EngineQuery {
-  /** f32[dim], finite; not zero under cosine. The engine normalises it under cosine. */
+  /**
+   * f32[dim], finite; not zero under cosine. The engine normalises it under cosine. Not to be changed before the answer
+   * is there.
+   */
   readonly vector: Float32Array;
   readonly k: number;
   /** Width of the search; the engine raises it to what k and `exclude` need and reports what it used. */

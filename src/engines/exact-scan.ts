@@ -39,11 +39,11 @@ export function distanceTo(shard: Shard, metric: Metric, query: Float32Array): (
 }
 
 /** Scans a shard, to its end once it has begun: this engine is for checking others, not for serving. */
-export function scanShard(shard: Shard, query: ShardQuery, isLate: () => boolean): Found {
+export function scanShard(shard: Shard, query: ShardQuery, k: number, isLate: () => boolean): Found {
   if (isLate()) return { ordinals: [], distances: [], ef: 0, complete: false };
   const found = nearest(
     shard.count,
-    query.k,
+    k,
     distanceTo(shard, shard.metric, query.vector),
     acceptor(shard, query),
   );

@@ -5,5 +5,5 @@ import { serveSearches } from '../shards/serve.ts';
 import { scanShard } from './exact-scan.ts';
 
 export default serveSearches(workerData as WorkerStart, (shard) => ({
-  search: (query, isLate) => scanShard(shard, query, isLate),
+  search: (query, k, isLate) => scanShard(shard, query, k, isLate),
 }));

@@ -36,13 +36,13 @@ class HnswlibSearcher implements Searcher {
     this.#shard = shard;
   }
 
-  search(query: ShardQuery, isLate: () => boolean): Found {
-    const scan = () => scanShard(this.#shard, query, isLate);
+  search(query: ShardQuery, wanted: number, isLate: () => boolean): Found {
+    const scan = () => scanShard(this.#shard, query, wanted, isLate);
     if (query.exact || isLate()) return scan();
     this.#index ??= buildIndex(this.#shard);
     const points = this.#index.getCurrentCount();
     if (points === 0) return scan();
-    const k = Math.min(query.k, points);
+    const k = Math.min(wanted, points);
     const accepts = query.program ? acceptor(this.#shard, query) : undefined;
     let { ef } = query;
     if (accepts) {

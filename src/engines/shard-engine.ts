@@ -3,7 +3,7 @@
  * worker; everything around it is the same for all engines.
  */
 import { LAYOUT } from '../core/layout.ts';
-import { scoreOf, unitVector } from '../core/metric.ts';
+import { scoreOf, unitScale } from '../core/metric.ts';
 import { type RowLayout, rowLayout } from '../index/attributes.ts';
 import type { IndexConfig } from '../index/config.ts';
 import { type FilterNode, matches, parseFilter } from '../index/filter.ts';
@@ -14,7 +14,7 @@ import { fromErrorRecord, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { Prng } from '../lib/prng.ts';
 import { mergeHits, type Standing } from '../shards/merge.ts';
-import type { ShardHits } from '../shards/protocol.ts';
+import type { ShardFailure, ShardHits, ShardQuery } from '../shards/protocol.ts';
 import type { ShardSet } from '../shards/shard-set.ts';
 import type {
   Engine,
@@ -47,6 +47,12 @@ function planOf({ stats, ef, complete }: ShardHits): ShardPlan {
     ...(selectivity !== undefined && { selectivity }),
     ...(matching !== undefined && { matching }),
   };
+}
+
+/** Throws the first failure. */
+function withoutFailures(results: readonly (ShardHits | ShardFailure)[]): readonly ShardHits[] {
+  for (const result of results) if ('error' in result) throw fromErrorRecord(result.error);
+  return results as readonly ShardHits[];
 }
 
 export interface ShardEngineParts {
@@ -95,69 +101,64 @@ export class ShardEngine implements Engine {
 
   async search(query: EngineQuery): Promise<EngineAnswer> {
     this.#checkOpen();
-    const { pins } = this.#parts;
-    const since = pins.beginSearch();
-    try {
-      return await this.#search(query, since);
-    } finally {
-      pins.endSearch(since);
-    }
-  }
-
-  /** @param since the last update that the search is to see */
-  async #search(query: EngineQuery, since: number): Promise<EngineAnswer> {
-    const { pins, manifest } = this.#parts;
+    const { pins, manifest, shards } = this.#parts;
     const { metric, attributes } = manifest.config;
     const filter = query.filter === undefined ? undefined : parseFilter(query.filter, attributes);
     const exclude = query.exclude?.length ? new Set(query.exclude) : NONE;
     const minScore = query.minScore ?? Number.NEGATIVE_INFINITY;
+    const program = filter
+      ? compileFilter(filter, this.#layout, (name, value) => pins.keywordCode(name, value))
+      : null;
+    const scale = metric === 'cosine' ? unitScale(query.vector) : 1;
+    const since = pins.beginSearch();
     const standingOf = (id: string, shard: number, ordinal: number): Standing => {
       if (exclude.size > 0 && exclude.has(id)) return 'hidden';
       // Its row may have changed while the filter was evaluated
       if (filter && pins.isRecent(id, since) && !this.#fits(id, filter)) return 'hidden';
       return pins.standingOf(id, shard, ordinal, since);
     };
-    // A copy in any case: it travels later in this turn, or when a thread is free
-    const vector = metric === 'cosine' ? unitVector(query.vector) : query.vector.slice();
-    const program = filter
-      ? compileFilter(filter, this.#layout, (name, value) => pins.keywordCode(name, value))
-      : null;
-    // Each excluded pin can take one place of the hits, so as many more are asked for
-    for (let k = Math.min(query.k + exclude.size, LAYOUT.NP_K_MAX); ; ) {
-      const results = await this.#parts.shards.search({
-        vector,
-        k,
-        ef: Math.max(query.ef ?? DEFAULT_EF, k),
-        exact: query.exact ?? false,
-        program,
-        deadlineAtMs: query.deadlineAtMs ?? Number.POSITIVE_INFINITY,
-        withVectors: query.withVectors ?? false,
-        explain: query.explain ?? false,
-      });
-      const answered = results.map((result) => {
-        if ('error' in result) throw fromErrorRecord(result.error);
-        return result;
-      });
-      const complete = answered.filter((hits) => hits.complete).length;
-      const { hits, leftOut } = mergeHits(answered, metric, query.k, standingOf, minScore);
-      const mayHoldMore = answered.some(
-        ({ distances }) => distances.length >= k && scoreOf(metric, distances[k - 1]!) >= minScore,
-      );
-      const isShort = hits.length < query.k && mayHoldMore && leftOut > exclude.size;
-      if (isShort && complete === results.length && k < LAYOUT.NP_K_MAX) {
-        k = Math.min(k + 2 * leftOut + HIDDEN_MARGIN, LAYOUT.NP_K_MAX);
-        continue;
+    try {
+      // Each excluded pin can take one place of the hits, so as many more are asked for
+      for (let k = Math.min(query.k + exclude.size, LAYOUT.NP_K_MAX); ; ) {
+        const asked: ShardQuery = {
+          vector: query.vector,
+          k,
+          ef: Math.max(query.ef ?? DEFAULT_EF, k),
+          exact: query.exact ?? false,
+          program,
+          deadlineAtMs: query.deadlineAtMs ?? Number.POSITIVE_INFINITY,
+          withVectors: query.withVectors ?? false,
+          explain: query.explain ?? false,
+        };
+        const answered = withoutFailures(await shards.search(asked, scale));
+        const { hits, leftOut } = mergeHits(answered, metric, query.k, standingOf, minScore);
+        let ef = 0;
+        let complete = 0;
+        let mayHoldMore = false;
+        for (const found of answered) {
+          ef = Math.max(ef, found.ef);
+          if (found.complete) complete++;
+          const { distances } = found;
+          mayHoldMore ||= distances.length >= k && scoreOf(metric, distances[k - 1]!) >= minScore;
+        }
+        const isComplete = complete === answered.length;
+        const isShort = hits.length < query.k && mayHoldMore && leftOut > exclude.size;
+        if (isShort && isComplete && k < LAYOUT.NP_K_MAX) {
+          k = Math.min(k + 2 * leftOut + HIDDEN_MARGIN, LAYOUT.NP_K_MAX);
+          continue;
+        }
+        const coverage = { shards: answered.length, answered: complete };
+        const answer = {
+          hits,
+          ef,
+          generation: this.#parts.manifest.generation,
+          coverage: isComplete ? coverage : { ...coverage, degraded: 'deadline' as const },
+          exhausted: isComplete && hits.length < query.k && !mayHoldMore,
+        };
+        return query.explain ? { ...answer, explain: answered.map(planOf) } : answer;
       }
-      const isComplete = complete === results.length;
-      const coverage = { shards: results.length, answered: complete };
-      const answer = {
-        hits,
-        ef: answered.reduce((ef, hits) => Math.max(ef, hits.ef), 0),
-        generation: this.#parts.manifest.generation,
-        coverage: isComplete ? coverage : { ...coverage, degraded: 'deadline' as const },
-        exhausted: isComplete && hits.length < query.k && !mayHoldMore,
-      };
-      return query.explain ? { ...answer, explain: answered.map(planOf) } : answer;
+    } finally {
+      pins.endSearch(since);
     }
   }
 

@@ -6,37 +6,38 @@ import type { Hit, RetrievalAnswer } from './contract.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
 import type { Plan } from './plan.ts';
 
+/** Ids of all hits, in order: of the pins whose parts a plan asks for. */
+export function idsOf(found: readonly EngineAnswer[]): string[] {
+  return found.flatMap(({ hits }) => hits.map(({ id }) => id));
+}
+
 /**
- * Completes answers that share a plan, in order; the stored parts of all hits are read in one call. A pin that
- * was deleted since the search keeps its hit, without the parts that are gone.
+ * Completes answers that share a plan, in order. `pins` are those of all hits, where the plan asks for parts of them;
+ * a pin that was deleted since the search keeps its hit, without the parts that are gone.
  * What a passed deadline left is an answer, whose coverage says so.
  * @throws NearpinError deadline_exceeded when it left nothing
  */
-export async function completeAnswers(
+export function completeAnswers(
   index: OpenIndex,
   plan: Plan,
   found: readonly EngineAnswer[],
+  pins: readonly (Pin | undefined)[] | undefined,
   clock: Clock,
-): Promise<RetrievalAnswer[]> {
+): RetrievalAnswer[] {
   if (found.some(({ coverage, hits }) => coverage.degraded === 'deadline' && hits.length === 0))
     throw new NearpinError('deadline_exceeded', 'The deadline passed before anything was found');
-
-  const { include } = plan;
-  const parts = { payload: include.includes('payload'), attributes: include.includes('attributes') };
-  const ids = parts.payload || parts.attributes ? found.flatMap(({ hits }) => hits.map(({ id }) => id)) : [];
-  const pins = ids.length > 0 ? await index.engine.pins(ids, parts) : [];
 
   const tookMs = Math.round((clock() - plan.startedAtMs) * 1000) / 1000;
   let position = 0;
   return found.map(({ hits, ef, generation, coverage, exhausted, explain }) => {
-    const complete = hits.map((hit) => completeHit(hit, pins[position++], plan));
+    const isComplete = plan.include.length === 0 && hits[0]?.vector === undefined;
+    const complete = isComplete ? hits : hits.map((hit) => completeHit(hit, pins?.[position++], plan));
     const answer = { hits: complete, tookMs, ef, generation, model: index.model, coverage, exhausted };
     return explain ? { ...answer, explain } : answer;
   });
 }
 
 function completeHit({ id, score, vector }: EngineHit, pin: Pin | undefined, plan: Plan): Hit {
-  if (plan.include.length === 0) return { id, score };
   return {
     id,
     score,

@@ -2,7 +2,7 @@
  * What every request has in common, checked and with its defaults filled in. The server has checked shapes
  * already; the ranges are checked here, because the embedded library comes straight to retrieval.
  */
-import type { EngineQuery } from '../engines/engine.ts';
+import type { EngineQuery, PinParts } from '../engines/engine.ts';
 import type { IndexConfig } from '../index/config.ts';
 import { checkPinId } from '../index/pin.ts';
 import { errorAt } from '../lib/errors.ts';
@@ -13,7 +13,8 @@ import type { Clock, OpenIndex } from './open-index.ts';
 export const DEFAULT_K = 10;
 const INCLUDES: readonly string[] = ['payload', 'attributes', 'vector'] satisfies Include[];
 
-const NONE: readonly never[] = [];
+const NOTHING_INCLUDED: readonly Include[] = [];
+const NOTHING_EXCLUDED: readonly string[] = [];
 
 /** An engine query that lacks only its vector, and what to do with the hits. */
 export interface Plan {
@@ -22,6 +23,8 @@ export interface Plan {
   readonly config: IndexConfig;
   readonly query: Omit<EngineQuery, 'vector'>;
   readonly include: readonly Include[];
+  /** Stored parts of the hits' pins that are to be read; absent where none is. */
+  readonly parts: PinParts | undefined;
 }
 
 /** A whole number in [min, max], or `fallback` when absent; bad_request or, over max, limit_exceeded. */
@@ -59,20 +62,17 @@ export function planRequest(index: OpenIndex, request: CommonRequest, clock: Clo
     throw errorAt('bad_request', 'exact', 'must be true or false');
   if (explain !== undefined && typeof explain !== 'boolean')
     throw errorAt('bad_request', 'explain', 'must be true or false');
-  const include = checkList(request.include ?? NONE, 'include', INCLUDES.length).map((part, i) => {
-    if (!INCLUDES.includes(part as string))
-      throw errorAt('bad_request', `include[${i}]`, `must be one of ${INCLUDES.join(', ')}`);
-    return part as Include;
-  });
-  const exclude = checkList(request.exclude ?? NONE, 'exclude', LIMITS.excludeMax).map((id, i) =>
-    checkPinId(id, `exclude[${i}]`),
-  );
+  const include = request.include === undefined ? NOTHING_INCLUDED : checkInclude(request.include);
+  const exclude = request.exclude === undefined ? NOTHING_EXCLUDED : checkExclude(request.exclude);
   const deadlineAtMs = deadlineMs === undefined ? undefined : startedAtMs + deadlineMs;
   const withVectors = include.includes('vector');
+  const payload = include.includes('payload');
+  const attributes = include.includes('attributes');
   return {
     startedAtMs,
     config,
     include,
+    parts: payload || attributes ? { payload, attributes } : undefined,
     query: { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors },
   };
 }
@@ -84,6 +84,18 @@ export function planRequest(index: OpenIndex, request: CommonRequest, clock: Clo
 export function queryFor({ query }: Plan, vector: Float32Array): EngineQuery {
   const { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors } = query;
   return { vector, k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors };
+}
+
+function checkInclude(value: unknown): Include[] {
+  return checkList(value, 'include', INCLUDES.length).map((part, i) => {
+    if (!INCLUDES.includes(part as string))
+      throw errorAt('bad_request', `include[${i}]`, `must be one of ${INCLUDES.join(', ')}`);
+    return part as Include;
+  });
+}
+
+function checkExclude(value: unknown): string[] {
+  return checkList(value, 'exclude', LIMITS.excludeMax).map((id, i) => checkPinId(id, `exclude[${i}]`));
 }
 
 /** Refuses a vector or a text that is meant for another model: model_mismatch. */

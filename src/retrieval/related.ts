@@ -3,7 +3,7 @@ import type { EngineAnswer, EngineHit } from '../engines/engine.ts';
 import type { Pin } from '../index/pin.ts';
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
-import { completeAnswers } from './answer.ts';
+import { completeAnswers, idsOf } from './answer.ts';
 import type { RelatedRequest, RetrievalAnswer } from './contract.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
 import { checkWhole, planRequest } from './plan.ts';
@@ -60,8 +60,9 @@ export async function runRelated(
     choice.lambda === undefined
       ? candidates.slice(0, choice.k)
       : diversify(candidates.slice(0, DIVERSITY_POOL_MAX), choice.k, choice.lambda, metric);
-  const answer = { ...found, hits, exhausted: found.exhausted && hits.length < choice.k };
-  return (await completeAnswers(index, plan, [answer], clock))[0]!;
+  const answers = [{ ...found, hits, exhausted: found.exhausted && hits.length < choice.k }];
+  const pins = plan.parts && (await index.engine.pins(idsOf(answers), plan.parts));
+  return completeAnswers(index, plan, answers, pins, clock)[0]!;
 }
 
 function checkChoice({ diversity, groupBy }: RelatedRequest, k: number, fields: readonly string[]): Choice {

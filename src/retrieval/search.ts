@@ -2,7 +2,7 @@
 import { checkVector } from '../index/pin.ts';
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
-import { completeAnswers } from './answer.ts';
+import { completeAnswers, idsOf } from './answer.ts';
 import type { RetrievalAnswer, SearchRequest } from './contract.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
 import { checkModel, planRequest, queryFor } from './plan.ts';
@@ -29,8 +29,9 @@ export async function runSearch(
     text === undefined
       ? checkVector(given, dim, metric, 'vector')
       : checkVector(await embedText(index, text), dim, metric, 'text');
-  const found = await index.engine.search(queryFor(plan, vector));
-  return (await completeAnswers(index, plan, [found], clock))[0]!;
+  const found = [await index.engine.search(queryFor(plan, vector))];
+  const pins = plan.parts && (await index.engine.pins(idsOf(found), plan.parts));
+  return completeAnswers(index, plan, found, pins, clock)[0]!;
 }
 
 async function embedText(index: OpenIndex, text: unknown): Promise<Float32Array> {

@@ -6,8 +6,8 @@
  * Numbers lie in the byte order of the machine, as both sides are threads of it. A record begins on a multiple of
  * 8 bytes:
  *
- * query   f64 deadline | u32 k | ef | flags | dim | words of program, + 1 or 0 for none | shards n |
- *         f32 vector[dim] | u32 program[] | u32 shards[n]
+ * query   f64 deadline | u32 k | ef | flags | dim | words of program, + 1 or 0 for none | shard |
+ *         f32 vector[dim] | u32 program[]
  * answer  u32 hits n | ef | complete | bytes of ids | f64 distances[n] | u32 ordinals[n] | u8 bytes of id[n] | ids, UTF-8
  */
 import type { ShardHits, ShardQuery, Unpacked } from './protocol.ts';
@@ -17,76 +17,117 @@ const ANSWER_HEAD_BYTES = 16;
 const EXACT = 1;
 const WITH_VECTORS = 2;
 const EXPLAIN = 4;
+/** Of queries that wait: room that is kept when none does. */
+const WAITING_BYTES = 64 * 1024;
 
-/** A query, and the numbers of the shards that are to answer it. */
+/** A query, and the number of the shard that is to answer it. */
 export interface Asked {
   readonly query: ShardQuery;
-  readonly shards: readonly number[];
+  readonly shard: number;
 }
 
 const aligned = (bytes: number) => Math.ceil(bytes / 8) * 8;
 
-function queryBytes({ query, shards }: Asked): number {
-  return aligned(QUERY_HEAD_BYTES + 4 * (query.vector.length + (query.program?.length ?? 0) + shards.length));
-}
+/** Bytes of a query's record, by what its head says of it. */
+const queryBytes = (dim: number, program: number) =>
+  aligned(QUERY_HEAD_BYTES + 4 * (dim + Math.max(0, program - 1)));
 
-export function packQueries(asked: readonly Asked[]): ArrayBuffer {
-  const buffer = new ArrayBuffer(asked.reduce((sum, each) => sum + queryBytes(each), 0));
-  const doubles = new Float64Array(buffer);
-  const words = new Uint32Array(buffer);
-  const floats = new Float32Array(buffer);
-  let start = 0;
-  for (const each of asked) {
-    const { query, shards } = each;
+/** Queries that wait, packed where they are asked: nothing of them is kept but bytes, and those in one place. */
+export class QueryQueue {
+  #words!: Uint32Array;
+  #floats!: Float32Array;
+  #doubles!: Float64Array;
+  /** Where the first record begins, and the last one ends. */
+  #start = 0;
+  #end = 0;
+
+  constructor() {
+    this.#take(new ArrayBuffer(WAITING_BYTES));
+  }
+
+  #take(buffer: ArrayBuffer): void {
+    this.#words = new Uint32Array(buffer);
+    this.#floats = new Float32Array(buffer);
+    this.#doubles = new Float64Array(buffer);
+  }
+
+  /** Adds a query of a shard, each component of its vector multiplied by `scale`. */
+  push(query: ShardQuery, shard: number, scale: number): void {
     const { vector, program } = query;
-    doubles[start / 8] = query.deadlineAtMs;
-    let at = start / 4;
+    const programWords = program ? program.length + 1 : 0;
+    const bytes = queryBytes(vector.length, programWords);
+    this.#widen(bytes);
+    const words = this.#words;
+    let at = this.#end / 4;
+    this.#doubles[this.#end / 8] = query.deadlineAtMs;
     words[at + 2] = query.k;
     words[at + 3] = query.ef;
     words[at + 4] =
       (query.exact ? EXACT : 0) | (query.withVectors ? WITH_VECTORS : 0) | (query.explain ? EXPLAIN : 0);
     words[at + 5] = vector.length;
-    words[at + 6] = program ? program.length + 1 : 0;
-    words[at + 7] = shards.length;
+    words[at + 6] = programWords;
+    words[at + 7] = shard;
     at += QUERY_HEAD_BYTES / 4;
-    floats.set(vector, at);
-    at += vector.length;
-    if (program) words.set(program, at);
-    at += program?.length ?? 0;
-    words.set(shards, at);
-    start += queryBytes(each);
+    const floats = this.#floats;
+    for (let i = 0; i < vector.length; i++) floats[at + i] = vector[i]! * scale;
+    if (program) words.set(program, at + vector.length);
+    this.#end += bytes;
   }
-  return buffer;
+
+  /** Makes room for so many bytes more. */
+  #widen(bytes: number): void {
+    const { buffer } = this.#words;
+    if (this.#end + bytes <= buffer.byteLength) return;
+    const length = this.#end - this.#start;
+    const waiting = new Uint8Array(buffer, this.#start, length);
+    this.#take(new ArrayBuffer(aligned(2 * (length + bytes))));
+    new Uint8Array(this.#words.buffer).set(waiting);
+    this.#start = 0;
+    this.#end = length;
+  }
+
+  /** Takes the first `count` queries out, as a buffer of their own. */
+  shift(count: number): ArrayBuffer {
+    const start = this.#start;
+    for (let i = 0; i < count; i++) {
+      const at = this.#start / 4;
+      this.#start += queryBytes(this.#words[at + 5]!, this.#words[at + 6]!);
+    }
+    const { buffer } = this.#words;
+    const taken = buffer.slice(start, this.#start) as ArrayBuffer;
+    if (this.#start === this.#end) {
+      this.#start = 0;
+      this.#end = 0;
+      if (buffer.byteLength > WAITING_BYTES) this.#take(new ArrayBuffer(WAITING_BYTES));
+    }
+    return taken;
+  }
 }
 
-/** What `packQueries` packed; vectors and programs are views of the buffer. */
+/** What a `QueryQueue` gave out; vectors and programs are views of the buffer. */
 export function unpackQueries(buffer: ArrayBuffer): Asked[] {
   const doubles = new Float64Array(buffer);
   const words = new Uint32Array(buffer);
   const asked: Asked[] = [];
   for (let start = 0; start < buffer.byteLength; ) {
-    let at = start / 4;
-    const flags = words[at + 4]!;
-    const [dim, program, shards] = [words[at + 5]!, words[at + 6]!, words[at + 7]!];
-    const head = at;
-    at += QUERY_HEAD_BYTES / 4;
-    const vector = new Float32Array(buffer, at * 4, dim);
-    at += dim;
+    const head = start / 4;
+    const flags = words[head + 4]!;
+    const dim = words[head + 5]!;
+    const program = words[head + 6]!;
+    const vectorAt = head + QUERY_HEAD_BYTES / 4;
+    const programAt = vectorAt + dim;
     const query: ShardQuery = {
-      vector,
+      vector: new Float32Array(buffer, vectorAt * 4, dim),
       k: words[head + 2]!,
       ef: words[head + 3]!,
       exact: (flags & EXACT) !== 0,
-      program: program === 0 ? null : words.subarray(at, at + program - 1),
+      program: program === 0 ? null : words.subarray(programAt, programAt + program - 1),
       deadlineAtMs: doubles[start / 8]!,
       withVectors: (flags & WITH_VECTORS) !== 0,
       explain: (flags & EXPLAIN) !== 0,
     };
-    at += Math.max(0, program - 1);
-    const numbers = new Array<number>(shards);
-    for (let i = 0; i < shards; i++) numbers[i] = words[at + i]!;
-    asked.push({ query, shards: numbers });
-    start = aligned((at + shards) * 4);
+    asked.push({ query, shard: words[head + 7]! });
+    start += queryBytes(dim, program);
   }
   return asked;
 }

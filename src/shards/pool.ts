@@ -11,7 +11,7 @@ import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import { errorAt, NearpinError, toErrorRecord } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { letGo } from './collect-garbage.ts';
-import { type Asked, packQueries, unpackAnswers } from './packing.ts';
+import { QueryQueue, unpackAnswers } from './packing.ts';
 import {
   bytesOf,
   type Housekeeping,
@@ -22,6 +22,7 @@ import {
   type ShardFailure,
   type ShardHits,
   type ShardQuery,
+  type UnknownSet,
   type WorkerStart,
 } from './protocol.ts';
 
@@ -56,7 +57,6 @@ interface ShardSetEntry {
 /** A search under way. */
 interface Search {
   readonly set: ShardSetEntry;
-  readonly query: ShardQuery;
   readonly results: JobResult[];
   /** Results that are not there yet. */
   missing: number;
@@ -67,6 +67,12 @@ interface Search {
 interface Job {
   readonly search: Search;
   readonly shard: number;
+}
+
+/** Jobs that travel together. */
+interface Task {
+  readonly set: ShardSetEntry;
+  readonly jobs: readonly Job[];
 }
 
 export interface SearchPoolOptions {
@@ -82,9 +88,10 @@ export class SearchPool {
   readonly #piscina: Piscina<SearchTask | Housekeeping, SearchResult>;
   readonly #slots: Int32Array;
   readonly #sets = new Map<string, ShardSetEntry>();
-  /** Ends the tasks that run, each with an error. */
-  readonly #running = new Set<(error: unknown) => void>();
-  #waiting: Job[] = [];
+  readonly #running = new Set<Task>();
+  readonly #waiting: Job[] = [];
+  /** What the waiting jobs ask, in the same order. */
+  readonly #queue = new QueryQueue();
   #registered = 0;
   #scheduled = false;
   #settling: NodeJS.Timeout | undefined;
@@ -139,7 +146,8 @@ export class SearchPool {
     // Threads that fail while they start are not replaced, and what waits for them would wait for ever
     setImmediate(() => {
       if (this.#closed || this.#piscina.threads.length > 0) return;
-      for (const end of this.#running) end(new NearpinError('internal', 'no search thread starts'));
+      for (const task of this.#running)
+        this.#fail(task, new NearpinError('internal', 'no search thread starts'));
     });
   }
 
@@ -180,16 +188,22 @@ export class SearchPool {
     }
   }
 
-  /** Searches every shard of the set; one result per shard, in order. Rejects with `closed`, and with nothing else. */
-  search(name: string, query: ShardQuery): Promise<JobResult[]> {
+  /**
+   * Searches every shard of the set for the query's vector, each component multiplied by `scale`; the vector is read
+   * before this returns. One result per shard, in order. Rejects with `closed`, and with nothing else.
+   */
+  search(name: string, query: ShardQuery, scale = 1): Promise<JobResult[]> {
     const set = this.#sets.get(name);
     if (!set || set.forgotten || this.#closed)
       return Promise.reject(new NearpinError('closed', 'the index is closed'));
     set.searching++;
     return new Promise((resolve) => {
       const missing = set.memories.length;
-      const search = { set, query, results: new Array<JobResult>(missing), missing, resolve };
-      for (let shard = 0; shard < missing; shard++) this.#waiting.push({ search, shard });
+      const search = { set, results: new Array<JobResult>(missing), missing, resolve };
+      for (let shard = 0; shard < missing; shard++) {
+        this.#queue.push(query, shard, scale);
+        this.#waiting.push({ search, shard });
+      }
       this.#schedule();
     });
   }
@@ -218,53 +232,50 @@ export class SearchPool {
       const { set } = this.#waiting[0]!.search;
       let n = 1;
       while (n < share && this.#waiting[n]?.search.set === set) n++;
-      void this.#run(set, this.#waiting.splice(0, n));
+      this.#run(set, this.#waiting.splice(0, n));
     }
   }
 
-  async #run(set: ShardSetEntry, jobs: readonly Job[]): Promise<void> {
-    let results: readonly JobResult[];
-    try {
-      results = resultsOf(await this.#runTask(set, askedOf(jobs)), jobs.length);
-    } catch (error) {
-      const failure = { error: toErrorRecord(error) };
-      results = jobs.map(() => failure);
+  #run(set: ShardSetEntry, jobs: readonly Job[]): void {
+    const task = { set, jobs };
+    this.#running.add(task);
+    this.#send(task, this.#queue.shift(jobs.length));
+  }
+
+  #send(task: Task, queries: ArrayBuffer, memories?: readonly WasmMemory[]): void {
+    const message: SearchTask = { set: task.set.name, queries, ...(memories && { memories }) };
+    this.#piscina
+      .run(message, { transferList: [queries] })
+      .then((result) => this.#onResult(task, result as SearchAnswers | UnknownSet))
+      .catch((error: unknown) => this.#fail(task, error));
+  }
+
+  #onResult(task: Task, result: SearchAnswers | UnknownSet): void {
+    if ('packed' in result) {
+      this.#endTask(task, resultsOf(result, task.jobs.length));
+      return;
     }
-    for (let i = 0; i < jobs.length; i++) settle(jobs[i]!, results[i]!);
-    this.#schedule();
-  }
-
-  /** Has a thread run a task, unless there is none that could. */
-  #runTask(set: ShardSetEntry, asked: readonly Asked[]): Promise<SearchAnswers> {
-    return new Promise((resolve, reject) => {
-      const end = (error: unknown) => {
-        this.#running.delete(end);
-        reject(error);
-      };
-      this.#running.add(end);
-      this.#ask(set, asked).then((answers) => {
-        this.#running.delete(end);
-        resolve(answers);
-      }, end);
-    });
-  }
-
-  async #ask(set: ShardSetEntry, asked: readonly Asked[]): Promise<SearchAnswers> {
-    const send = (memories?: readonly WasmMemory[]) => {
-      const queries = packQueries(asked);
-      const task: SearchTask = { set: set.name, queries, ...(memories && { memories }) };
-      return this.#piscina.run(task, { transferList: [queries] });
-    };
-    let answer = await send();
     // Whichever thread takes it the second time learns the set
-    if (answer === 'unknown_set') {
-      answer = await send(set.memories);
-      this.#settling ??= setTimeout(() => {
-        this.#settling = undefined;
-        this.#tellThreads({});
-      }, SETTLED_AFTER_MS).unref();
-    }
-    return answer as SearchAnswers;
+    this.#send(task, result.queries, task.set.memories);
+    this.#settling ??= setTimeout(() => {
+      this.#settling = undefined;
+      this.#tellThreads({});
+    }, SETTLED_AFTER_MS).unref();
+  }
+
+  #fail(task: Task, error: unknown): void {
+    const failure = { error: toErrorRecord(error) };
+    this.#endTask(
+      task,
+      task.jobs.map(() => failure),
+    );
+  }
+
+  #endTask(task: Task, results: readonly JobResult[]): void {
+    // One whose threads are gone has ended, whatever Piscina says of it later
+    if (!this.#running.delete(task)) return;
+    for (let i = 0; i < results.length; i++) settle(task.jobs[i]!, results[i]!);
+    this.#schedule();
   }
 
   /** Forgets every set, as `forget` does, and ends the threads. */
@@ -301,18 +312,6 @@ function settle({ search, shard }: Job, result: JobResult): void {
   if (--search.missing > 0) return;
   search.resolve(results);
   if (--set.searching === 0) set.onIdle?.();
-}
-
-/** Jobs by their queries; jobs of one query stand side by side. */
-function askedOf(jobs: readonly Job[]): Asked[] {
-  const asked: { readonly query: ShardQuery; readonly shards: number[] }[] = [];
-  for (const { search, shard } of jobs) {
-    const { query } = search;
-    const last = asked.at(-1);
-    if (last?.query === query) last.shards.push(shard);
-    else asked.push({ query, shards: [shard] });
-  }
-  return asked;
 }
 
 /** One result per job, in order. */

@@ -21,7 +21,7 @@ export interface WorkerStart {
 
 /** A query as the shards see it. */
 export interface ShardQuery {
-  /** f32[dim], of unit length under cosine. */
+  /** f32[dim]; of unit length under cosine, when it comes to the shard. */
   readonly vector: Float32Array;
   /** Hits wanted of each shard. */
   readonly k: number;
@@ -41,7 +41,7 @@ export interface SearchTask {
   readonly set: string;
   /** The set's memories, sent along once a worker has said that it does not know the set. */
   readonly memories?: readonly WasmMemory[];
-  /** Of `packQueries`; a job is one query on one of its shards. */
+  /** Of a `QueryQueue`: one record for each job. */
   readonly queries: ArrayBuffer;
 }
 
@@ -69,8 +69,12 @@ export interface ShardFailure {
   readonly error: ErrorRecord;
 }
 
-/** Results of a task's jobs, in order; or `unknown_set`, which asks for the memories. */
-export type SearchResult = SearchAnswers | 'unknown_set' | null;
+/** Results of a task's jobs, in order, or the task's queries as they came: the thread does not know the set. */
+export type SearchResult = SearchAnswers | UnknownSet | null;
+
+export interface UnknownSet {
+  readonly queries: ArrayBuffer;
+}
 
 export interface SearchAnswers {
   /** Of an `AnswerPacker`: the jobs that did not fail. */

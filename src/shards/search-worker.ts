@@ -15,11 +15,11 @@ class CoreSearcher implements Searcher {
     this.#shard = shard;
   }
 
-  search(query: ShardQuery, isLate: () => boolean): Found {
+  search(query: ShardQuery, k: number, isLate: () => boolean): Found {
     const shard = this.#shard;
     if (isLate()) return { ordinals: [], distances: [], ef: 0, complete: false };
     const budget = query.deadlineAtMs === Number.POSITIVE_INFINITY ? UNBOUNDED : SLICE;
-    let done = shard.search(query.vector, query.k, query.ef, query.exact, query.program, budget);
+    let done = shard.search(query.vector, k, query.ef, query.exact, query.program, budget);
     while (!done && !isLate()) done = shard.resume(budget);
     const n = shard.hits();
     const ordinals = new Array<number>(n);

@@ -23,6 +23,7 @@ import {
   type SearchTask,
   type ShardFailure,
   type ShardQuery,
+  type UnknownSet,
   type Unpacked,
   type WorkerStart,
 } from './protocol.ts';
@@ -39,8 +40,11 @@ export interface Found {
 
 /** Searches one shard; kept as long as the worker is attached to it. */
 export interface Searcher {
-  /** `isLate` says whether the query's deadline has passed; a search that finds it so ends with what it has. */
-  search(query: ShardQuery, isLate: () => boolean): Found;
+  /**
+   * The `k` nearest, whatever the query's own k. `isLate` says whether the query's deadline has passed; a search that
+   * finds it so ends with what it has.
+   */
+  search(query: ShardQuery, k: number, isLate: () => boolean): Found;
 }
 
 /** Makes the Searcher of a shard, at its first use. */
@@ -65,7 +69,7 @@ function takeSlot(slots: Int32Array): number {
 function searchPastTies(searcher: Searcher, query: ShardQuery, isLate: () => boolean): Found {
   let found: Found | undefined;
   for (let k = query.k + 1; ; k *= 2) {
-    const wider = searcher.search({ ...query, k: Math.min(k, LAYOUT.NP_K_MAX) }, isLate);
+    const wider = searcher.search(query, Math.min(k, LAYOUT.NP_K_MAX), isLate);
     // Late in a second search: the hits of the first are the nearest, only not chosen by id
     if (found && !wider.complete) return found;
     found = wider;
@@ -96,6 +100,8 @@ function sorted(shard: Shard, { ordinals, distances }: Found): Pick<Found, 'ordi
     distances: hits.map(({ distance }) => distance),
   };
 }
+
+const never = () => false;
 
 /** What a failed search is answered with. A shard that was damaged in memory can also make reads of it throw. */
 function failureOf(error: unknown): ShardFailure {
@@ -142,8 +148,10 @@ export function serveSearches(
     answers: AnswerPacker,
   ): ShardFailure | Unpacked | undefined => {
     const { deadlineAtMs } = query;
-    const isLate = () =>
-      deadlineAtMs < Number.POSITIVE_INFINITY && monotonicMs() + start.clockOffsetMs >= deadlineAtMs;
+    const isLate =
+      deadlineAtMs === Number.POSITIVE_INFINITY
+        ? never
+        : () => monotonicMs() + start.clockOffsetMs >= deadlineAtMs;
     try {
       const { shard, searcher } = attach(set, number);
       try {
@@ -166,26 +174,25 @@ export function serveSearches(
   return (task) => {
     if (!('queries' in task)) return tidy(task);
     if (!sets.has(task.set)) {
-      if (!task.memories) return 'unknown_set';
+      if (!task.memories) return moved(task.queries, { queries: task.queries });
       sets.set(task.set, { memories: task.memories, attached: [] });
     }
     const answers = new AnswerPacker(usualBytes);
     const rest = new Map<number, ShardFailure | Unpacked>();
-    let job = 0;
-    for (const { query, shards } of unpackQueries(task.queries)) {
-      for (const number of shards) {
-        const unpacked = run(task.set, query, number, answers);
-        if (unpacked) rest.set(job, unpacked);
-        job++;
-      }
+    const asked = unpackQueries(task.queries);
+    for (let job = 0; job < asked.length; job++) {
+      const { query, shard } = asked[job]!;
+      const unpacked = run(task.set, query, shard, answers);
+      if (unpacked) rest.set(job, unpacked);
     }
     usualBytes = answers.used;
-    return moved({ packed: answers.end(), rest });
+    const packed = answers.end();
+    return moved(packed, { packed, rest });
   };
 }
 
-/** Answers that Piscina is to move, not to copy. */
-function moved(answers: SearchAnswers): SearchAnswers {
-  const movable = { [transferableSymbol]: answers.packed, [valueSymbol]: answers };
-  return Piscina.move(movable as never) as unknown as SearchAnswers;
+/** A result whose buffer Piscina is to move, not to copy. */
+function moved<Result extends SearchAnswers | UnknownSet>(buffer: ArrayBuffer, result: Result): Result {
+  const movable = { [transferableSymbol]: buffer, [valueSymbol]: result };
+  return Piscina.move(movable as never) as unknown as Result;
 }

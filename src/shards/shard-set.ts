@@ -72,9 +72,9 @@ export class ShardSet {
     return this.#shards.map((shard) => shardStats(shard.memory));
   }
 
-  /** One result per shard, in order. Rejects with `closed`. */
-  search(query: ShardQuery): Promise<(ShardHits | ShardFailure)[]> {
-    return this.#pool.search(this.#name, query);
+  /** One result per shard, in order, for the query's vector times `scale`. Rejects with `closed`. */
+  search(query: ShardQuery, scale?: number): Promise<(ShardHits | ShardFailure)[]> {
+    return this.#pool.search(this.#name, query, scale);
   }
 
   /** Refuses further searches, waits for those under way and gives the memory back. Closing twice is fine. */

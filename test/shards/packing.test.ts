@@ -4,21 +4,31 @@ import fc from 'fast-check';
 import {
   AnswerPacker,
   type Asked,
-  packQueries,
+  QueryQueue,
   unpackAnswers,
   unpackQueries,
 } from '../../src/shards/packing.ts';
-import type { ShardHits } from '../../src/shards/protocol.ts';
+import type { ShardHits, ShardQuery } from '../../src/shards/protocol.ts';
 
 const RUNS = { seed: 7, numRuns: 300 };
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 
 const PLAIN = { noNullPrototype: true };
+const PLAIN_QUERY: ShardQuery = {
+  vector: Float32Array.of(1),
+  k: 1,
+  ef: 1,
+  exact: false,
+  program: null,
+  deadlineAtMs: Number.POSITIVE_INFINITY,
+  withVectors: false,
+  explain: false,
+};
 const asked: fc.Arbitrary<Asked> = fc.record(
   {
     query: fc.record(
       {
-        vector: fc.float32Array({ minLength: 1, maxLength: 40 }),
+        vector: fc.float32Array({ minLength: 1, maxLength: 40, noNaN: true }),
         k: u32,
         ef: u32,
         exact: fc.boolean(),
@@ -29,21 +39,63 @@ const asked: fc.Arbitrary<Asked> = fc.record(
       },
       PLAIN,
     ),
-    shards: fc.array(u32, { maxLength: 5 }),
+    shard: u32,
   },
   PLAIN,
 );
 
-test('queries come out as they went in', () => {
-  fc.assert(
-    fc.property(fc.array(asked, { maxLength: 6 }), (queries) => {
-      // What travels, as a thread receives it
-      const buffer = packQueries(queries);
-      const moved = structuredClone(buffer, { transfer: [buffer] });
-      assert.deepEqual(unpackQueries(moved), queries);
-    }),
-    RUNS,
-  );
+describe('queries', () => {
+  test('come out in the order in which they went in, as many at once as are taken', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(asked, fc.nat(4)), { maxLength: 30 }), (steps) => {
+        const queue = new QueryQueue();
+        const waiting: Asked[] = [];
+        const take = (count: number) => {
+          // What travels, as a thread receives it
+          const buffer = queue.shift(count);
+          const moved = structuredClone(buffer, { transfer: [buffer] });
+          assert.deepEqual(unpackQueries(moved), waiting.splice(0, count));
+        };
+        for (const [each, taken] of steps) {
+          queue.push(each.query, each.shard, 1);
+          waiting.push(each);
+          take(Math.min(taken, waiting.length));
+        }
+        take(waiting.length);
+      }),
+      RUNS,
+    );
+  });
+
+  test('wait in whatever room they need, and come out whole', () => {
+    const queue = new QueryQueue();
+    const query = (i: number): ShardQuery => ({
+      ...PLAIN_QUERY,
+      vector: Float32Array.from({ length: 1000 }, (_, c) => i + c),
+      k: i,
+    });
+    const numbers = Array.from({ length: 100 }, (_, i) => i);
+    for (const round of [0, 1]) {
+      for (const i of numbers) {
+        queue.push(query(i), round, 1);
+        if (i % 3 === 2) queue.shift(1);
+      }
+      const left = unpackQueries(queue.shift(67));
+      assert.deepEqual(
+        left,
+        numbers.slice(33).map((i) => ({ query: query(i), shard: round })),
+      );
+    }
+  });
+
+  test('have each component multiplied, in f64 and rounded once', () => {
+    const queue = new QueryQueue();
+    const vector = Float32Array.of(3, -4, 1e-3);
+    queue.push({ ...PLAIN_QUERY, vector }, 0, 1 / 3);
+    vector.fill(0);
+    const [only] = unpackQueries(queue.shift(1));
+    assert.deepEqual([...only!.query.vector], [3 / 3, -4 / 3, Math.fround(1e-3) / 3].map(Math.fround));
+  });
 });
 
 describe('answers', () => {
