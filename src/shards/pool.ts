@@ -11,8 +11,10 @@ import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import { errorAt, NearpinError, toErrorRecord } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { letGo } from './collect-garbage.ts';
+import { AskingSide, DESK_PLACES, deskBuffer } from './desk.ts';
 import { QueryQueue, unpackAnswers } from './packing.ts';
 import {
+  type Attend,
   bytesOf,
   type Housekeeping,
   monotonicMs,
@@ -27,7 +29,7 @@ import {
 } from './protocol.ts';
 
 /** Tasks in flight per thread: one that runs, and one that is there when it ends. */
-const TASKS_PER_THREAD = 2;
+const TASKS_PER_THREAD = DESK_PLACES;
 /** Jobs of one task at most, so that a burst is spread in time and over threads. */
 const JOBS_PER_TASK_MAX = 32;
 /**
@@ -37,6 +39,22 @@ const JOBS_PER_TASK_MAX = 32;
 const THREAD_HEAP = { maxYoungGenerationSizeMb: 3, maxOldGenerationSizeMb: 1024 };
 /** After this long with a new set, threads collect what starting and attaching left behind: some 3 MB each. */
 const SETTLED_AFTER_MS = 1000;
+
+/** What is told to the balancer: the thread that a task is meant for, and whether the task is to come to its desk. */
+interface Meant {
+  readonly threadId: number;
+  readonly attend: boolean;
+}
+
+/** The desk of a thread. */
+interface Station {
+  readonly desk: AskingSide;
+  /** What was put there and is not answered, in order. */
+  readonly tasks: Task[];
+  /** The thread is there, or on its way. */
+  attended: boolean;
+  listening: boolean;
+}
 
 type LoadBalancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer']>;
 
@@ -85,8 +103,10 @@ export interface SearchPoolOptions {
 
 export class SearchPool {
   readonly workers: number;
-  readonly #piscina: Piscina<SearchTask | Housekeeping, SearchResult>;
+  readonly #piscina: Piscina<SearchTask | Attend | Housekeeping, SearchResult>;
   readonly #slots: Int32Array;
+  /** By scratch slot. */
+  readonly #stations: readonly Station[];
   readonly #sets = new Map<string, ShardSetEntry>();
   readonly #running = new Set<Task>();
   readonly #waiting: Job[] = [];
@@ -104,18 +124,26 @@ export class SearchPool {
     }
     this.workers = workers;
     this.#slots = new Int32Array(new SharedArrayBuffer(workers * 4));
+    const desks = Array.from({ length: workers }, deskBuffer);
+    this.#stations = desks.map((buffer) => ({
+      desk: new AskingSide(buffer),
+      tasks: [],
+      attended: false,
+      listening: false,
+    }));
     const clockOffsetMs = performance.timeOrigin + performance.now() - monotonicMs();
     this.#piscina = new Piscina({
       filename: workerFile.href,
       minThreads: workers,
       maxThreads: workers,
-      concurrentTasksPerWorker: TASKS_PER_THREAD,
+      // And its stay at the desk
+      concurrentTasksPerWorker: TASKS_PER_THREAD + 1,
       // An idle thread waits without an event loop, so nothing but a task reaches it
       atomics: 'sync',
-      loadBalancer: chooseThread,
+      loadBalancer: (task, threads) => this.#chooseThread(task, threads),
       recordTiming: false,
       resourceLimits: THREAD_HEAP,
-      workerData: { module, slots: this.#slots, clockOffsetMs } satisfies WorkerStart,
+      workerData: { module, slots: this.#slots, clockOffsetMs, desks } satisfies WorkerStart,
     });
     this.#piscina.on('workerDestroy', ({ id }: { id: number }) => this.#onThreadGone(id));
     // The tasks of a thread that dies are rejected one by one, which is where its failure is answered
@@ -182,7 +210,7 @@ export class SearchPool {
   /** Has every thread do something when it has time. */
   #tellThreads(what: Housekeeping): void {
     for (const { threadId } of this.#piscina.threads) {
-      const task = { ...what, [queueOptionsSymbol]: { threadId } };
+      const task = { ...what, [queueOptionsSymbol]: { threadId, attend: false } satisfies Meant };
       // A thread that ends before has nothing left to keep
       this.#piscina.run(task).catch(() => {});
     }
@@ -243,6 +271,7 @@ export class SearchPool {
   }
 
   #send(task: Task, queries: ArrayBuffer, memories?: readonly WasmMemory[]): void {
+    if (!memories && this.#putOnDesk(task, queries)) return;
     const message: SearchTask = { set: task.set.name, queries, ...(memories && { memories }) };
     this.#piscina
       .run(message, { transferList: [queries] })
@@ -252,6 +281,7 @@ export class SearchPool {
 
   #onResult(task: Task, result: SearchAnswers | UnknownSet): void {
     if ('packed' in result) {
+      if (result.rest.size === 0) this.#open(result.slot);
       this.#endTask(task, resultsOf(result, task.jobs.length));
       return;
     }
@@ -261,6 +291,68 @@ export class SearchPool {
       this.#settling = undefined;
       this.#tellThreads({});
     }, SETTLED_AFTER_MS).unref();
+  }
+
+  /** Whether there is a desk for it. */
+  #putOnDesk(task: Task, queries: ArrayBuffer): boolean {
+    let best: Station | undefined;
+    for (const station of this.#stations) {
+      if (!station.desk.isOpen) continue;
+      if (best === undefined || station.tasks.length < best.tasks.length) best = station;
+    }
+    // A second task only where every thread has one
+    const places = this.#stations.every(({ desk }) => desk.isOpen) ? DESK_PLACES : 1;
+    if (best === undefined || best.tasks.length >= places) return false;
+    if (!best.desk.ask({ set: Number(task.set.name), queries })) return false;
+    best.tasks.push(task);
+    this.#listen(best);
+    return true;
+  }
+
+  #listen(station: Station): void {
+    if (station.listening || station.tasks.length === 0) return;
+    station.listening = true;
+    void station.desk.answered().then(() => {
+      station.listening = false;
+      this.#takeAnswers(station);
+      this.#listen(station);
+    });
+  }
+
+  #takeAnswers({ desk, tasks }: Station): void {
+    for (let packed = desk.take(); packed; packed = desk.take()) {
+      const task = tasks.shift()!;
+      this.#endTask(task, unpackAnswers(packed, task.jobs.length));
+    }
+  }
+
+  /** Has the thread of a slot come to its desk: what follows needs no messages. */
+  #open(slot: number): void {
+    const station = this.#stations[slot - 1]!;
+    if (station.attended || this.#closed) return;
+    station.attended = true;
+    station.desk.open();
+    const threadId = Atomics.load(this.#slots, slot - 1);
+    const come = { attend: true, [queueOptionsSymbol]: { threadId, attend: true } satisfies Meant } as const;
+    this.#piscina.run(come).then(
+      (result) =>
+        this.#onLeft(station, (task, queries, first) => {
+          if (first && result) this.#onResult(task, result);
+          else this.#send(task, queries);
+        }),
+      (error: unknown) => this.#onLeft(station, (task) => this.#fail(task, error)),
+    );
+  }
+
+  /** Hands on what the thread has left on its desk. */
+  #onLeft(station: Station, handOn: (task: Task, queries: ArrayBuffer, isFirst: boolean) => void): void {
+    this.#takeAnswers(station);
+    const tasks = station.tasks.splice(0);
+    const queries = station.desk.clear(tasks.length);
+    station.attended = false;
+    tasks.forEach((task, i) => {
+      handOn(task, queries[i]!, i === 0);
+    });
   }
 
   #fail(task: Task, error: unknown): void {
@@ -278,6 +370,30 @@ export class SearchPool {
     this.#schedule();
   }
 
+  #stationOf(threadId: number): Station | undefined {
+    return this.#stations[this.#slots.indexOf(threadId)];
+  }
+
+  /** The thread that a task is meant for, or the one with the least to do; it is sent away from its desk. */
+  #chooseThread: LoadBalancer = (task, threads) => {
+    const meant = (task as { [queueOptionsSymbol]?: Meant })[queueOptionsSymbol];
+    if (meant?.attend) return threads.find(({ id }) => id === meant.threadId) ?? threads[0] ?? null;
+    let chosen: (typeof threads)[number] | null = null;
+    if (meant) chosen = threads.find(({ id }) => id === meant.threadId) ?? threads[0] ?? null;
+    else {
+      let least = Number.POSITIVE_INFINITY;
+      for (const thread of threads) {
+        const onDesk = this.#stationOf(thread.id)?.tasks.length ?? 0;
+        const usage = thread.currentUsage + onDesk;
+        if (usage >= least) continue;
+        chosen = thread;
+        least = usage;
+      }
+    }
+    if (chosen) this.#stationOf(chosen.id)?.desk.sendAway();
+    return chosen;
+  };
+
   /** Forgets every set, as `forget` does, and ends the threads. */
   close(): Promise<void> {
     this.#closed ??= this.#end();
@@ -290,21 +406,6 @@ export class SearchPool {
     await this.#piscina.close();
   }
 }
-
-/** The thread that a task is meant for, or the one with the least to do. */
-const chooseThread: LoadBalancer = (task, threads) => {
-  const meant = (task as { [queueOptionsSymbol]?: { threadId: number } })[queueOptionsSymbol]?.threadId;
-  if (meant !== undefined) return threads.find(({ id }) => id === meant) ?? threads[0] ?? null;
-  let idlest: (typeof threads)[number] | null = null;
-  let least = TASKS_PER_THREAD;
-  for (const thread of threads) {
-    const { currentUsage } = thread;
-    if (currentUsage >= least) continue;
-    idlest = thread;
-    least = currentUsage;
-  }
-  return idlest;
-};
 
 function settle({ search, shard }: Job, result: JobResult): void {
   const { set, results } = search;

@@ -17,6 +17,8 @@ export interface WorkerStart {
    * that starts from the time of day, and the time of day may have been set since the process started.
    */
   readonly clockOffsetMs: number;
+  /** The desk of each scratch slot. */
+  readonly desks: readonly SharedArrayBuffer[];
 }
 
 /** A query as the shards see it. */
@@ -43,6 +45,11 @@ export interface SearchTask {
   readonly memories?: readonly WasmMemory[];
   /** Of a `QueryQueue`: one record for each job. */
   readonly queries: ArrayBuffer;
+}
+
+/** Asks a thread to come to its desk. It answers when it leaves: null, or the result of the last task that it served. */
+export interface Attend {
+  readonly attend: true;
 }
 
 /** Asks a thread to drop a set, or only to collect its garbage. It answers null. */
@@ -81,6 +88,8 @@ export interface SearchAnswers {
   readonly packed: ArrayBuffer;
   /** What is not packed, by the number of the job. */
   readonly rest: ReadonlyMap<number, ShardFailure | Unpacked>;
+  /** Scratch slot of the thread. */
+  readonly slot: number;
 }
 
 /** What few queries ask for. */

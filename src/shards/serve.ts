@@ -13,8 +13,10 @@ import { type SearchStats, Shard } from '../core/shard.ts';
 import type { WasmMemory } from '../core/webassembly.ts';
 import { NearpinError, toErrorRecord } from '../lib/errors.ts';
 import { collectGarbage, letGo } from './collect-garbage.ts';
+import { DESK_AREA_BYTES, type DeskTask, ServingSide } from './desk.ts';
 import { AnswerPacker, type FoundHits, unpackQueries } from './packing.ts';
 import {
+  type Attend,
   bytesOf,
   type Housekeeping,
   monotonicMs,
@@ -115,8 +117,9 @@ function failureOf(error: unknown): ShardFailure {
 export function serveSearches(
   start: WorkerStart,
   makeSearcher: MakeSearcher,
-): (task: SearchTask | Housekeeping) => SearchResult | Promise<null> {
+): (task: SearchTask | Attend | Housekeeping) => SearchResult | Promise<null> {
   const slot = takeSlot(start.slots);
+  const desk = new ServingSide(start.desks[slot - 1]!);
   const sets = new Map<string, { memories: readonly WasmMemory[]; attached: (Attached | undefined)[] }>();
 
   const tidy = async ({ forget }: Housekeeping): Promise<null> => {
@@ -171,23 +174,36 @@ export function serveSearches(
   };
 
   let usualBytes = 0;
+  const answer = (set: string, queries: ArrayBuffer): { answers: SearchAnswers; bytes: number } => {
+    const answers = new AnswerPacker(usualBytes);
+    const rest = new Map<number, ShardFailure | Unpacked>();
+    const asked = unpackQueries(queries);
+    for (let job = 0; job < asked.length; job++) {
+      const { query, shard } = asked[job]!;
+      const unpacked = run(set, query, shard, answers);
+      if (unpacked) rest.set(job, unpacked);
+    }
+    usualBytes = answers.used;
+    return { answers: { packed: answers.end(), rest, slot }, bytes: usualBytes };
+  };
+
+  const atDesk = ({ set, queries }: DeskTask): Uint8Array | SearchAnswers | UnknownSet => {
+    if (!sets.has(String(set))) return moved(queries, { queries });
+    const { answers, bytes } = answer(String(set), queries);
+    return answers.rest.size === 0 && bytes <= DESK_AREA_BYTES
+      ? new Uint8Array(answers.packed, 0, bytes)
+      : moved(answers.packed, answers);
+  };
+
   return (task) => {
+    if ('attend' in task) return desk.stay(atDesk);
     if (!('queries' in task)) return tidy(task);
     if (!sets.has(task.set)) {
       if (!task.memories) return moved(task.queries, { queries: task.queries });
       sets.set(task.set, { memories: task.memories, attached: [] });
     }
-    const answers = new AnswerPacker(usualBytes);
-    const rest = new Map<number, ShardFailure | Unpacked>();
-    const asked = unpackQueries(task.queries);
-    for (let job = 0; job < asked.length; job++) {
-      const { query, shard } = asked[job]!;
-      const unpacked = run(task.set, query, shard, answers);
-      if (unpacked) rest.set(job, unpacked);
-    }
-    usualBytes = answers.used;
-    const packed = answers.end();
-    return moved(packed, { packed, rest });
+    const { answers } = answer(task.set, task.queries);
+    return moved(answers.packed, answers);
   };
 }
 

@@ -4,6 +4,7 @@ import { LAYOUT } from '../../src/core/layout.ts';
 import { createShard, Shard } from '../../src/core/shard.ts';
 import type { WasmMemory } from '../../src/core/webassembly.ts';
 import { resolveConfig } from '../../src/index/config.ts';
+import { DESK_AREA_BYTES } from '../../src/shards/desk.ts';
 import { SearchPool } from '../../src/shards/pool.ts';
 import type { ShardFailure, ShardHits, ShardQuery } from '../../src/shards/protocol.ts';
 import { shardConfigOf } from '../../src/shards/shard-config.ts';
@@ -258,6 +259,60 @@ describe('closing', () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     // A thread that had been told to forget its own set would first have answered that it does not know it
     assert.equal(await taskNumber(), before + 1);
+  });
+});
+
+describe('a thread at its desk', () => {
+  /** A pool of one thread that has come to its desk. */
+  const atDesk = async (t: TestContext) => {
+    const pool = poolOf(t, 1);
+    const set = pool.register([shardOfOne(pool)]);
+    for (let i = 0; i < 3; i++) hitsOf((await pool.search(set, ask(ASK.answer)))[0]);
+    return { pool, set };
+  };
+  /** What lies there in two tasks: one that runs and one that waits. */
+  const two = async (pool: SearchPool, set: string, first: number, second: number) => {
+    const running = pool.search(set, ask(first, 30));
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return Promise.all([running, pool.search(set, ask(second))]);
+  };
+
+  test('answers failures each on its own, and goes on with what waits', async (t) => {
+    const { pool, set } = await atDesk(t);
+    const [[failed], [found]] = await two(pool, set, ASK.fault, ASK.answer);
+    assert.ok(failed && 'error' in failed && failed.error.code === 'core_trap', JSON.stringify(failed));
+    hitsOf(found);
+    hitsOf((await pool.search(set, ask(ASK.answer)))[0]);
+  });
+
+  test('learns a set that it does not know, while another task waits', async (t) => {
+    const { pool, set } = await atDesk(t);
+    const other = pool.register([shardOfOne(pool, 'other')]);
+    const running = pool.search(other, ask(ASK.answer));
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    const [[there], [here]] = await Promise.all([running, pool.search(set, ask(ASK.answer))]);
+    assert.deepEqual([hitsOf(there).ids, hitsOf(here).ids], [['other'], ['only']]);
+  });
+
+  test('answers queries that are longer than its room', async (t) => {
+    const { pool, set } = await atDesk(t);
+    const vector = new Float32Array(DESK_AREA_BYTES / 4);
+    hitsOf((await pool.search(set, { ...ask(ASK.answer), vector }))[0]);
+    hitsOf((await pool.search(set, ask(ASK.answer)))[0]);
+  });
+
+  test('that ends with tasks on it gives each an error, and another thread serves what follows', async (t) => {
+    const { pool, set } = await atDesk(t);
+    const results = await two(pool, set, ASK.exit, ASK.answer);
+    for (const [result] of results) assert.ok(result && 'error' in result, JSON.stringify(result));
+    hitsOf((await pool.search(set, ask(ASK.answer)))[0]);
+  });
+
+  test('leaves it to forget a set, and to end', async (t) => {
+    const { pool, set } = await atDesk(t);
+    await pool.forget(set);
+    await rejects(pool.search(set, ask(ASK.answer)), 'closed');
+    await pool.close();
   });
 });
 

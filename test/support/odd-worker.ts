@@ -4,15 +4,19 @@
  * query's vector can ask it to fail, as real threads do.
  */
 import { threadId, workerData } from 'node:worker_threads';
-import type { SearchTask, ShardQuery, WorkerStart } from '../../src/shards/protocol.ts';
+import type { Attend, SearchTask, ShardQuery, WorkerStart } from '../../src/shards/protocol.ts';
 import { type Found, serveSearches } from '../../src/shards/serve.ts';
 import { ASK, SEARCHER_STEP } from './odd-asks.ts';
 
 let task = 0;
+let last: ArrayBufferLike | undefined;
 let searchers = 0;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
 function search({ vector }: ShardQuery, searcher: number): Found {
+  // The queries of a task come in one buffer, also at the desk
+  if (vector.buffer !== last) task++;
+  last = vector.buffer;
   const [ask, ms] = vector;
   if (ask === ASK.exit) process.exit(3);
   if (ask === ASK.uncaught) {
@@ -30,7 +34,10 @@ const serve = serveSearches(workerData as WorkerStart, () => {
   return { search: (query) => search(query, searcher) };
 });
 
-export default (message: SearchTask) => {
-  task++;
+export default (message: SearchTask | Attend) => {
+  if ('queries' in message) {
+    task++;
+    last = message.queries;
+  }
   return serve(message);
 };
