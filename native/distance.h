@@ -156,7 +156,7 @@ INLINE void touch(const void *from, u32 bytes) {
 }
 
 /* The most distances that are computed together, and how many of them have their sums in the nearest cache. */
-#define TOGETHER_MAX (8 * NP_M_MAX)
+#define TOGETHER_MAX (12 * NP_M_MAX)
 #define SUMS 32
 
 /* Distances from q to n i8 codes, distance_from_dot of each, in the same order of operations. Behind the codes and the

@@ -43,7 +43,7 @@ INLINE u32 queue_insert(u64 *keys, u32 *size, u32 max, u64 key) {
 }
 
 /* The most that is offered at once. */
-#define OFFERED_MAX (8 * NP_M_MAX)
+#define OFFERED_MAX (12 * NP_M_MAX)
 
 /* Sorts the keys of n distances and ordinals into `sorted`: each goes where as many are below it, which takes n * n
  * comparisons, sixteen at a time, but no branch that could be mispredicted. Behind the distances there is room for three. */
@@ -105,21 +105,18 @@ INLINE u32 queue_merge(u64 *keys, u32 *size, u32 max, const u64 *fresh, u32 m) {
   return total;
 }
 
-/* Offers n candidates, none of which stands in the queue, at their distances (read by fours): those whose keys are below
- * `furthest`. Returns where the first of them stands, `max` when none has found room. */
+/* Offers n candidates, none of which stands in the queue, at their distances: those whose keys are below `furthest`.
+ * Returns where the first of them stands, `max` when none has found room. */
 INLINE u32 queue_offer(u64 *keys, u32 *size, u32 max, u64 furthest, const u32 *ordinals, const f32 *distances, u32 n) {
   u64 sorted[1 + OFFERED_MAX], worst = *size == max && keys[max - 1] < furthest ? keys[max - 1] : furthest;
   f32 near_distances[OFFERED_MAX + 4];
   u32 near_ordinals[OFFERED_MAX], m = 0;
-  /* few are near enough for a full queue: four are looked at together */
-  vec last = f32x4_splat(worst == ~0ull ? __builtin_inff() : key_distance(worst));
-  for (u32 i = 0; i < n; i += 4) {
-    for (u32 near = f32x4_not_above(vec_load(distances + i), last); near; near &= near - 1) {
-      u32 j = i + (u32)__builtin_ctz(near);
-      if (j >= n) break;
-      near_distances[m] = distances[j];
-      near_ordinals[m++] = ordinals[j];
-    }
+  /* which are near enough, nothing could predict, so there is no branch */
+  f32 last = worst == ~0ull ? __builtin_inff() : key_distance(worst);
+  for (u32 i = 0; i < n; i++) {
+    near_distances[m] = distances[i];
+    near_ordinals[m] = ordinals[i];
+    m += distances[i] <= last;
   }
   if (m == 0) return max;
   sort_keys(near_distances, near_ordinals, m, sorted + 1);

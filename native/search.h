@@ -50,11 +50,12 @@ static u32 descend(const Shape *s, const Query *q, u32 entry, u32 from_level, u3
 
 /* How many of the nearest candidates the beam expands together: their lists, and then the codes of all their
  * neighbours, are fetched from memory at once, so a step waits for memory twice and not twice for each. Fewer until
- * the queue is full, since what is near changes fast until then, and fewer for a narrow queue, of which four are a large
+ * the queue is full, since what is near changes fast until then, and fewer for a narrow queue, of which six are a large
  * part. */
-#define BEAM 4
-#define BEAM_FIRST 2
+#define BEAM 6
+#define BEAM_FIRST 3
 #define FOUND_MAX (BEAM * 2 * NP_M_MAX)
+_Static_assert(FOUND_MAX <= TOGETHER_MAX && FOUND_MAX <= OFFERED_MAX, "what a step finds is compared and offered at once");
 
 /* What a search has visited stands in a bitmap and, in order, in a log, so that forgetting it costs what the search cost
  * and not what the shard holds. NP_NONE in place of a length says that the log does not tell all. */
@@ -108,7 +109,7 @@ INLINE u32 any_limbo(void) { return load(&H(H_LIMBO_SWEPT)) != NP_NONE || load(&
 static void beam(const Shape *s, const Query *q, u32 reader, u32 level, const Width *w, u64 *queue, u32 *queue_size,
                  u32 *queue_cursor, u32 limit, i32 *budget, u32 *hops) {
   u32 size = *queue_size, cursor = *queue_cursor, room = list_max(level), ef = w->ef;
-  u32 full_width = min_u32(max_u32(ef / 16, BEAM_FIRST), BEAM);
+  u32 full_width = min_u32(max_u32(ef / 8, BEAM_FIRST), BEAM);
   u32 *visited = visited_of(reader), *log = log_of(reader), logged = S(reader, S_LOGGED), all = logged <= NP_LOG_MAX;
   /* should this stop in the middle, the log does not tell all */
   S(reader, S_LOGGED) = NP_NONE;

@@ -16,7 +16,6 @@ typedef v128_t vec;
 #define f32x4_sub(a, b) wasm_f32x4_sub(a, b)
 #define f32x4_mul(a, b) wasm_f32x4_mul(a, b)
 #define f32x4_lane(a, i) wasm_f32x4_extract_lane(a, i)
-#define f32x4_not_above(a, b) wasm_i32x4_bitmask(wasm_f32x4_le(a, b))
 #define f32x4_abs(a) wasm_f32x4_abs(a)
 #define f32x4_max(a, b) wasm_f32x4_max(a, b)
 #define f32x4_below(a, b) wasm_f32x4_lt(a, b)
@@ -81,11 +80,6 @@ NP_LANES(f32x4_below, i, 4, a.f[k] < b.f[k] ? -1 : 0)
 NP_LANES(i64x2_add, l, 2, (i64)((u64)a.l[k] + (u64)b.l[k]))
 NP_LANES(i32x4_dot_i16x8, i, 4, (i32)((u32)(a.h[2 * k] * b.h[2 * k]) + (u32)(a.h[2 * k + 1] * b.h[2 * k + 1])))
 static inline f32 f32x4_lane(vec a, int k) { return a.f[k]; }
-static inline u32 f32x4_not_above(vec a, vec b) {
-  u32 mask = 0;
-  for (int k = 0; k < 4; k++) mask |= (u32)(a.f[k] <= b.f[k]) << k;
-  return mask;
-}
 static inline i32 i32x4_lane(vec a, int k) { return a.i[k]; }
 static inline vec i32x4_zero(void) { vec v; for (int k = 0; k < 4; k++) v.i[k] = 0; return v; }
 static inline vec i32x4_zip_low(vec a, vec b) { vec v = {.i = {a.i[0], b.i[0], a.i[1], b.i[1]}}; return v; }
