@@ -39,9 +39,9 @@ void EXPORT(np_layout)(void) {
   at += round_up(dim, 16) * 4;
   H(H_S_WORK) = at;
   at += WORK_BYTES(dim);
-  H(H_S_QUEUE) = at = round_up(at, 64) + 64; /* queue_merge needs zeros before it */
+  H(H_S_QUEUE) = at = round_up(at, 64) + 64; /* queue_merge needs zeros before it, and before the hits */
   at += (NP_EF_MAX + 1) * 8;
-  H(H_S_HITS) = at = round_up(at, 64);
+  H(H_S_HITS) = at = round_up(at, 64) + 64;
   at += NP_K_MAX * 16;
   H(H_S_INPUT) = at;
   at += NP_INPUT_BYTES;

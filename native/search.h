@@ -350,22 +350,26 @@ static u32 rescore(const Shape *s, const Query *q, u32 reader) {
   f32 unit = coarse_unit(s), least = __builtin_inff(), sum = 0;
   for (u32 next = 0; next < queued && rescored < wanted && !far;) {
     u32 candidates[RESCORED_TOGETHER], n = 0;
-    f32 coarse[RESCORED_TOGETHER];
+    f32 coarse[RESCORED_TOGETHER], distances[RESCORED_TOGETHER];
     for (; next < queued && n < min_u32(RESCORED_TOGETHER, wanted - rescored); next++) {
       candidates[n] = key_ordinal(queue[next]);
       coarse[n] = key_distance(queue[next]) * unit;
       n += passes(reader, candidates[n]) && !(limbo && !is_live(candidates[n]));
     }
     for (u32 i = 0; i < n; i++) touch_fine(s, candidates[i]);
-    for (u32 i = 0; i < n; i++) {
-      far = rescored >= k + RESCORED_MIN && coarse[i] + 2 * least - sum / (f32)rescored > key_distance(hits[k - 1]);
+    u32 compared = 0;
+    /* of those before: what is found in this round is merged at its end */
+    f32 furthest = size == k ? key_distance(hits[k - 1]) : __builtin_inff();
+    for (; compared < n; compared++) {
+      far = rescored >= k + RESCORED_MIN && coarse[compared] + 2 * least - sum / (f32)rescored > furthest;
       if (far) break;
-      f32 distance = distance_fine(s, q, candidates[i]);
-      if (distance - coarse[i] < least) least = distance - coarse[i];
-      sum += distance - coarse[i];
-      queue_insert(hits, &size, k, key_of(distance, candidates[i]));
+      distances[compared] = distance_fine(s, q, candidates[compared]);
+      f32 rest = distances[compared] - coarse[compared];
+      if (rest < least) least = rest;
+      sum += rest;
       rescored++;
     }
+    queue_offer(hits, &size, k, ~0ull, candidates, distances, compared);
   }
   S(reader, S_DISTANCES) += rescored;
   return S(reader, S_HITS) = size;
