@@ -156,8 +156,11 @@ export class UpdateLog {
 
   /** Updates after `seq` up to `last`, in order, damaged ones too. Their bytes are overwritten by the next one's. */
   *updates(seq: number, last: number): Generator<LoggedUpdate> {
-    const range = this.#database.getRange({ start: updateKey(seq + 1), end: updateKey(last + 1) });
-    for (const { key, value } of range) yield { seq: seqOf(key), bytes: value };
+    // Not by a range of entries, which makes a buffer for each value
+    for (const key of this.#database.getKeys({ start: updateKey(seq + 1), end: updateKey(last + 1) })) {
+      const bytes = this.#database.getBinaryFast(key)!;
+      yield { seq: seqOf(key), bytes: bytes.subarray(0, bytes.length) };
+    }
   }
 
   /**
