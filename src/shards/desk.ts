@@ -1,7 +1,7 @@
 /**
  * Where a search thread and the one that asks hand over tasks and answers in shared memory. A message between threads is
- * cheap in a loop of nothing else; with the cold caches that a search leaves behind it costs both threads together some
- * 150 us, the wake-up of a desk a small part of that (docs/decisions/0009-service.md).
+ * cheap in a loop of nothing else; with the cold caches that searches leave behind, two and what Piscina does about them
+ * cost 100 to 150 us of CPU, and a desk a small part of that (docs/decisions/0009-service.md).
  *
  * Who asks opens the desk and has the thread come to it. The thread serves what lies there, in order, and leaves when
  * nothing has come for a while, when it is sent away, or with a result that has no place there. A task can lie ready
