@@ -56,6 +56,9 @@ void EXPORT(np_layout)(void) {
   H(H_MASKS) = (u32)base;
   H(H_MASK_STRIDE) = MASK_HEAD_BYTES + NP_MASK_PROGRAM_BYTES + bitmap;
   base = round_up((u32)base + NP_CHANGES_NOTED * 4 + NP_MASKS * H(H_MASK_STRIDE), 4096);
+  H(H_SKETCHES) = (u32)base;
+  H(H_SKETCH_STRIDE) = sketch_bytes(bitmap * 8);
+  base = round_up((u32)base + NP_SKETCHES * H(H_SKETCH_STRIDE), 4096);
   H(H_BASIS) = (u32)base;
   if (H(H_LEAD)) base += round_up((1 + H(H_LEAD)) * f32_bytes, 4096);
   H(H_BLOCKS_BASE) = base < limit ? (u32)base : 0;
@@ -160,7 +163,7 @@ void EXPORT(np_project)(u32 directions, u32 x, u32 lead, u32 n, u32 out) {
 void EXPORT(np_expand)(u32 directions, u32 values, f32 scale, u32 lead, u32 n, u32 out) {
   expand(AT(f32, directions), AT(i8, values), scale, lead, n, AT(f32, out));
 }
-u32 EXPORT(np_filter)(u32 program, u32 first, u32 n) { return filter_rows(AT(u32, program), first, n); }
+u32 EXPORT(np_filter)(u32 program, u32 ordinal) { return filter_accepts(AT(u32, program), ordinal); }
 
 /* The checksum of bytes of the memory. It takes no stack, so it may be called by an instance that has no slot. */
 u32 EXPORT(np_checksum)(u32 at, u32 bytes, u32 so_far) { return checksum(at, bytes, so_far); }

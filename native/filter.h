@@ -1,14 +1,14 @@
 /*
- * Evaluates a compiled filter on attribute rows, up to 32 together: the program is postfix over a stack of booleans
- * (src/index/filter-program.ts compiles it, states each instruction, and holds the naive twin), and here each value on
- * the stack is a word with one bit per row. So an instruction is decoded once for 32 rows and a leaf is a tight loop,
+ * Evaluates a compiled filter on attribute rows, up to FILTER_ROWS together: the program is postfix over a stack of
+ * booleans (src/index/filter-program.ts compiles it, states each instruction, and holds the naive twin), and here each
+ * value on the stack has one bit per row. So an instruction is decoded once for all of them and a leaf is a tight loop,
  * as in vectorised query execution (Boncz, Zukowski and Nes, CIDR 2005).
  */
 #ifndef NP_FILTER_H
 #define NP_FILTER_H
 
 #include "heap.h"
-#include "simd.h"
+#include "sketch.h"
 
 enum { F_END, F_AND, F_OR, F_NOT, F_TRUE, F_FALSE, F_EXISTS, F_NUM_RANGE, F_NUM_IN, F_KW_IN, F_KWS_ANY, F_BOOL_EQ };
 enum { KIND_NUMBER, KIND_KEYWORD, KIND_KEYWORDS, KIND_BOOL };
@@ -26,22 +26,29 @@ static f64 next_number(u64 x, u32 up) {
   return f64_of(negative == up ? x - 1 : x + 1);
 }
 
-/* Each of these answers with bit i for the cell i * NP_CELL_STRIDE bytes from `cell`. What lies beyond the n-th is read
- * as well, where that is quicker: the columns are never the last thing in a block. */
+/* Each of these answers with bit i for the cell i * NP_CELL_STRIDE bytes from `cell`, i < n <= 32. What lies beyond the
+ * n-th is read as well, where that is quicker: the columns are never the last thing in a block. */
 
-static u32 numbers_within(u32 cell, u32 n, u32 flags, const u32 *bounds) {
-  u64 low = u64_at(bounds), high = u64_at(bounds + 2);
-  vec least = f64x2_splat(flags & 1 ? f64_of(low) : next_number(low, 1));
-  vec most = f64x2_splat(flags & 2 ? f64_of(high) : next_number(high, 0));
+INLINE u32 numbers_between(u32 cell, u32 n, f64 least, f64 most) {
+  vec low = f64x2_splat(least), high = f64x2_splat(most);
   u32 bits = 0;
-  for (u32 i = 0; i < n; i += 2)
-    bits |= (u32)i64x2_bitmask(f64x2_within(vec_load(AT(u8, cell + i * NP_CELL_STRIDE)), least, most)) << i;
+#define TWO(i) f64x2_within(vec_load(AT(u8, cell + (i) * NP_CELL_STRIDE)), low, high)
+#define FOUR(i) i32x4_evens(TWO(i), TWO((i) + 2))
+#define SIXTEEN(i) i8x16_narrow_i16x8(i16x8_narrow_i32x4(FOUR(i), FOUR((i) + 4)), i16x8_narrow_i32x4(FOUR((i) + 8), FOUR((i) + 12)))
+  if (n == 32) return i8x16_bitmask(SIXTEEN(0)) | i8x16_bitmask(SIXTEEN(16)) << 16;
+  for (u32 i = 0; i < n; i += 2) bits |= (u32)i64x2_bitmask(TWO(i)) << i;
+#undef TWO
+#undef FOUR
+#undef SIXTEEN
   return bits;
 }
 
 static u32 numbers_in(u32 cell, u32 n, const u32 *values, u32 n_values) {
   u32 bits = 0;
-  for (u32 j = 0; j < n_values; j++) bits |= numbers_within(cell, n, 3, (const u32[]){values[2 * j], values[2 * j + 1], values[2 * j], values[2 * j + 1]});
+  for (u32 j = 0; j < n_values; j++) {
+    f64 value = f64_of(u64_at(values + 2 * j));
+    bits |= numbers_between(cell, n, value, value);
+  }
   return bits;
 }
 
@@ -88,41 +95,90 @@ static u32 exists(u32 cell, u32 kind) {
   return kind == KIND_BOOL ? *AT(u8, cell) != 0 : *AT(u32, cell) != 0;
 }
 
-/* Bit i of the answer: whether the program holds for ordinal first + i, i < n <= 32; all of them lie in one block. */
-static u32 filter_rows(const u32 *program, u32 first, u32 n) {
-  u32 stack[NP_FILTER_STACK + 1], all = n < 32 ? (1u << n) - 1 : ~0u;
-  u32 top = 0; /* number of values on the stack */
-  for (const u32 *p = program;;) {
-    u32 value = 0;
-#define CELL(offset) cell_of(first, offset)
-#define EACH(holds) for (u32 i = 0; i < n; i++) value |= (u32)(holds) << i
-    switch (*p) {
-      case F_AND:
-        value = all;
-        for (u32 m = p[1]; m > 0; m--) value &= stack[--top];
-        p += 2;
-        break;
-      case F_OR:
-        for (u32 m = p[1]; m > 0; m--) value |= stack[--top];
-        p += 2;
-        break;
-      case F_NOT: value = ~stack[--top]; p += 1; break;
-      case F_TRUE: value = all; p += 1; break;
-      case F_FALSE: p += 1; break;
-      case F_EXISTS: EACH(exists(CELL(p[2]) + i * NP_CELL_STRIDE, p[1])); p += 3; break;
-      case F_NUM_RANGE: value = numbers_within(CELL(p[1]), n, p[2], p + 3); p += 7; break;
-      case F_NUM_IN: value = numbers_in(CELL(p[1]), n, p + 3, p[2]); p += 3 + 2 * p[2]; break;
-      case F_KW_IN: value = keywords_in(CELL(p[1]), n, p + 3, p[2]); p += 3 + p[2]; break;
-      case F_KWS_ANY: EACH(any_keyword_in(*AT(u32, CELL(p[1]) + i * NP_CELL_STRIDE), p + 3, p[2])); p += 3 + p[2]; break;
-      case F_BOOL_EQ: EACH(*AT(u8, CELL(p[1]) + i * NP_CELL_STRIDE) == p[2]); p += 3; break;
-      default: return stack[0];
+/* Rows that are evaluated together, at most, and the words that a value on the stack then has. */
+#define FILTER_ROWS 1024
+#define FILTER_WORDS (FILTER_ROWS / 32)
+
+/* Numbers within bounds, of the n ordinals from `first` on; by the column's sketch where there is one. */
+static void numbers_within(u32 first, u32 n, u32 offset, u32 flags, const u32 *bounds, u32 *value) {
+  u64 low = u64_at(bounds), high = u64_at(bounds + 2);
+  f64 least = flags & 1 ? f64_of(low) : next_number(low, 1), most = flags & 2 ? f64_of(high) : next_number(high, 0);
+  u32 slot = n > 1 ? find_sketch(offset) : NP_NONE, cell = cell_of(first, offset);
+  if (slot == NP_NONE) {
+    for (u32 i = 0; i < n; i += 32) value[i / 32] = numbers_between(cell + i * NP_CELL_STRIDE, min_u32(n - i, 32), least, most);
+    if (n > 1 && first == 0) ask_for_sketch(offset);
+    return;
+  }
+  CodeRange range = code_range(sketch_bounds(slot), least, most);
+  for (u32 i = 0; i < n; i += 32) {
+    u32 perhaps, bits = codes_within(sketch_codes(slot) + first + i, &range, &perhaps);
+    if (n - i < 32) perhaps &= (1u << (n - i)) - 1;
+    for (; perhaps; perhaps &= perhaps - 1) {
+      u32 at = (u32)__builtin_ctz(perhaps);
+      f64 x = *AT(f64, cell + (i + at) * NP_CELL_STRIDE);
+      bits |= (u32)(x >= least && x <= most) << at;
     }
-#undef CELL
-#undef EACH
-    stack[top++] = value & all;
+    value[i / 32] = bits;
   }
 }
 
-INLINE u32 filter_accepts(const u32 *program, u32 ordinal) { return filter_rows(program, ordinal, 1); }
+/* Bit i of `bits`: whether the program holds for ordinal first + i, i < n <= FILTER_ROWS; all of them lie in one block.
+ * Bits beyond the n-th, in the last word, are 0. */
+static void filter_rows(const u32 *program, u32 first, u32 n, u32 *bits) {
+  u32 stack[NP_FILTER_STACK + 1][FILTER_WORDS], words = (n + 31) / 32;
+  u32 top = 0; /* number of values on the stack */
+  for (const u32 *p = program;;) {
+    u32 *value = stack[top];
+#define WORDS(expression) for (u32 w = 0; w < words; w++) value[w] = (expression)
+#define FROM(w) (first + 32 * (w))
+#define ROWS(w) min_u32(n - 32 * (w), 32)
+#define EACH(holds) \
+  for (u32 w = 0; w < words; w++) { \
+    value[w] = 0; \
+    for (u32 i = 0; i < ROWS(w); i++) value[w] |= (u32)(holds) << i; \
+  }
+#define CELL(offset) (cell_of(FROM(w), offset))
+    switch (*p) {
+      case F_AND:
+      case F_OR: {
+        u32 operands = p[1], is_and = *p == F_AND;
+        value = stack[top -= operands];
+        if (operands == 0) WORDS(is_and ? ~0u : 0);
+        for (u32 m = 1; m < operands; m++) WORDS(is_and ? value[w] & stack[top + m][w] : value[w] | stack[top + m][w]);
+        p += 2;
+        break;
+      }
+      case F_NOT:
+        value = stack[--top];
+        WORDS(~value[w]);
+        p += 1;
+        break;
+      case F_TRUE: WORDS(~0u); p += 1; break;
+      case F_FALSE: WORDS(0); p += 1; break;
+      case F_EXISTS: EACH(exists(CELL(p[2]) + i * NP_CELL_STRIDE, p[1])); p += 3; break;
+      case F_NUM_RANGE: numbers_within(first, n, p[1], p[2], p + 3, value); p += 7; break;
+      case F_NUM_IN: WORDS(numbers_in(CELL(p[1]), ROWS(w), p + 3, p[2])); p += 3 + 2 * p[2]; break;
+      case F_KW_IN: WORDS(keywords_in(CELL(p[1]), ROWS(w), p + 3, p[2])); p += 3 + p[2]; break;
+      case F_KWS_ANY: EACH(any_keyword_in(*AT(u32, CELL(p[1]) + i * NP_CELL_STRIDE), p + 3, p[2])); p += 3 + p[2]; break;
+      case F_BOOL_EQ: EACH(*AT(u8, CELL(p[1]) + i * NP_CELL_STRIDE) == p[2]); p += 3; break;
+      default:
+        for (u32 w = 0; w < words; w++) bits[w] = stack[0][w];
+        if (n % 32) bits[words - 1] &= (1u << n % 32) - 1;
+        return;
+    }
+#undef WORDS
+#undef FROM
+#undef ROWS
+#undef EACH
+#undef CELL
+    top++;
+  }
+}
+
+INLINE u32 filter_accepts(const u32 *program, u32 ordinal) {
+  u32 bits;
+  filter_rows(program, ordinal, 1, &bits);
+  return bits;
+}
 
 #endif

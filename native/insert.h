@@ -148,6 +148,8 @@ static i32 insert(u32 reader) {
   }
   NODE_WORD(ordinal, NODE_PARENT) = NP_NONE;
   NODE_BYTE(ordinal, NODE_CHILDREN) = 0;
+  /* once it lives, who looks at a sketch must find its row there */
+  note_change(ordinal);
   set_status(ordinal, NODE_LIVE);
   Shape s = shape_of_shard();
   if (entry != NP_NONE) {

@@ -8,6 +8,7 @@
  *                        masks it uses, plus 1 (0: none)
  *   SCRATCH (computed)   per reader slot: stack, query, queue, results, filter program, bitmaps
  *   MASKS (computed)     a ring of what changed last, then slots of head, program and bitmap: see masks.h
+ *   SKETCHES (computed)  slots of head, quantiles and a code per ordinal: see sketch.h
  *   BASIS (computed)     with lead codes: the mean f32[padded dim], then the directions f32[lead][padded dim]
  *   BLOCKS (computed)    blocks of 2^blockShift ordinals: codes | links | nodes | attribute columns | fine vectors | heap
  *
@@ -113,6 +114,8 @@
 #define H_MASK_STRIDE 593
 #define H_MASK_HAND 594
 #define H_CHANGES 595
+#define H_SKETCHES 596
+#define H_SKETCH_STRIDE 597
 
 /* a node: 16 bytes an ordinal */
 #define NP_NODE_BYTES 16
@@ -163,6 +166,7 @@
 #define S_WHOLE 20
 #define S_MASK 21
 #define S_MASK_CACHED 22
+#define S_SKETCH 23
 
 /* what S_FILTERED says: how to know whether an ordinal matches */
 #define NP_FILTER_NONE 0
@@ -181,6 +185,8 @@
 #define NP_MASKS 16
 #define NP_MASK_PROGRAM_BYTES 16384
 #define NP_CHANGES_NOTED 1024
+/* number columns that have a sketch, at most */
+#define NP_SKETCHES 4
 
 /* what np_search and np_resume answer */
 #define NP_DONE 0

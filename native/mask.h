@@ -8,12 +8,8 @@
 #include "filter.h"
 #include "simd.h"
 
-/* The bits of the ordinals from `first`, a multiple of 32, up to `count`; all of them are live when the shard is
- * `whole`. */
-static u32 mask_word(const u32 *program, u32 first, u32 count, u32 whole) {
-  u32 bits = 0, n = min_u32(count - first, 32), slots = 1u << H(H_BLOCK_SHIFT);
-  for (u32 i = 0; i < n; i += slots) bits |= filter_rows(program, first + i, min_u32(n - i, slots)) << i;
-  if (whole) return bits;
+/* Leaves the bits of live ones alone, of the 32 ordinals from `first` on. */
+static u32 live_of(u32 bits, u32 first) {
   for (u32 left = bits; left; left &= left - 1) {
     u32 i = (u32)__builtin_ctz(left);
     if (!is_live(first + i)) bits &= ~(1u << i);
@@ -21,14 +17,21 @@ static u32 mask_word(const u32 *program, u32 first, u32 count, u32 whole) {
   return bits;
 }
 
-/* Writes the bits from *cursor on, until the budget of distances is used up; returns how many of them are set. 32 rows
- * count as one distance, which is about what they cost. */
+/* Writes the bits from *cursor on, until the budget of distances is used up; returns how many of them are set. All of the
+ * ordinals are live when the shard is `whole`. 32 rows count as one distance, which is about what they cost. */
 static u32 mask_fill(u32 *mask, const u32 *program, u32 *cursor, u32 count, u32 whole, i32 *budget) {
-  u32 matching = 0;
-  for (; *cursor < count && *budget > 0; *cursor += 32, --*budget) {
-    u32 bits = mask_word(program, *cursor, count, whole);
-    mask[*cursor / 32] = bits;
-    matching += (u32)__builtin_popcount(bits);
+  u32 matching = 0, together = min_u32(1u << H(H_BLOCK_SHIFT), FILTER_ROWS);
+  while (*cursor < count && *budget > 0) {
+    u32 bits[FILTER_WORDS], n = min_u32(count - *cursor, together);
+    filter_rows(program, *cursor, n, bits);
+    for (u32 i = 0; i < n; i += 32) {
+      u32 at = *cursor + i, word = whole ? bits[i / 32] : live_of(bits[i / 32], at);
+      matching += (u32)__builtin_popcount(word);
+      /* the blocks of a small shard are less than a word */
+      mask[at / 32] = at % 32 ? mask[at / 32] | word << at % 32 : word;
+    }
+    *cursor += n;
+    *budget -= (i32)((n + 31) / 32);
   }
   return matching;
 }

@@ -2,8 +2,8 @@
  * Masks that are kept: the filters that were evaluated last, each with its program and its bitmap, for all threads. They
  * lie in the memory of the process and in no file.
  *
- * The writer keeps them right. It notes each ordinal that it changes in a ring, counts it in H_CHANGES, and then sets
- * that one bit in every mask there is. A reader evaluates a filter into its own scratch, copies the result into a slot,
+ * The writer keeps them right, and the sketches, too. It notes each ordinal that it changes in a ring, counts it in
+ * H_CHANGES, and then sets that one bit in every mask there is. A reader evaluates a filter into its own scratch, copies the result into a slot,
  * sets the bits of what the ring says has changed meanwhile, and offers the slot only if nothing more has: either it
  * sees the count, or the writer sees the slot, because each writes its own word before it reads the other's.
  *
@@ -25,18 +25,10 @@
 #define MASK_USED 4
 #define MASK_HEAD_BYTES 64
 
-/* Its state: two bits, above them the reader that is filling it. Free: anybody's. Filling: its reader's alone. Filled: the
- * writer sets bits in it. Valid: readers may use it, too. */
-enum { SLOT_FREE, SLOT_FILLING, SLOT_FILLED, SLOT_VALID };
-
 INLINE u32 mask_slot(u32 slot) { return H(H_MASKS) + NP_CHANGES_NOTED * 4 + slot * H(H_MASK_STRIDE); }
 INLINE u32 *mask_head(u32 slot, u32 word) { return AT(u32, mask_slot(slot)) + word; }
 INLINE u32 *mask_program(u32 slot) { return AT(u32, mask_slot(slot) + MASK_HEAD_BYTES); }
 INLINE u32 *mask_bits(u32 slot) { return AT(u32, mask_slot(slot) + MASK_HEAD_BYTES + NP_MASK_PROGRAM_BYTES); }
-
-/* In one order for all threads: the protocol rests on it. */
-INLINE u32 see(const u32 *word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
-INLINE void say(u32 *word, u32 value) { __atomic_store_n(word, value, __ATOMIC_SEQ_CST); }
 
 /* The slot that a reader uses, plus 1; 0 for none. It stands beside the reader's epoch. */
 INLINE u32 *pinned_by(u32 reader) { return reader_epoch(reader) + 1; }
@@ -64,11 +56,14 @@ static void refresh_bit(u32 slot, u32 ordinal) {
   }
 }
 
-/* The writer has changed what an ordinal holds or whether it is live: before anybody is told, every mask follows. */
+/* The writer has changed what an ordinal holds or whether it is live, or is about to let it live: before anybody is told,
+ * every sketch and mask follows. */
 static void note_change(u32 ordinal) {
   u32 changes = H(H_CHANGES);
   publish(AT(u32, H(H_MASKS)) + changes % NP_CHANGES_NOTED, ordinal);
   say(&H(H_CHANGES), changes + 1);
+  for (u32 slot = 0; slot < NP_SKETCHES; slot++)
+    if ((see(sketch_head(slot, SKETCH_STATE)) & 3) >= SLOT_FILLED) sketch_row(slot, ordinal);
   for (u32 slot = 0; slot < NP_MASKS; slot++) {
     if ((see(mask_head(slot, MASK_STATE)) & 3) < SLOT_FILLED) continue;
     say(pinned_by(0), slot + 1);
@@ -113,6 +108,27 @@ static u32 claim_slot(u32 reader) {
   return NP_NONE;
 }
 
+/* Offers what a reader has filled a slot with, from when H_CHANGES was `changes`, to everybody: first what has changed
+ * meanwhile is set anew. When too much has, or does so again and again, the slot is free again. */
+static void offer(u32 *state, u32 reader, u32 changes, void (*refresh)(u32 slot, u32 ordinal), u32 slot) {
+  /* the writer may not have been done with the last change that it had counted */
+  changes -= changes > 0;
+  for (u32 attempt = 0; attempt < 8; attempt++) {
+    u32 first = changes, until = see(&H(H_CHANGES));
+    if (until - first >= NP_CHANGES_NOTED) break;
+    for (; changes != until; changes++) refresh(slot, load(AT(u32, H(H_MASKS)) + changes % NP_CHANGES_NOTED));
+    /* what was read may have been noted anew meanwhile */
+    if (see(&H(H_CHANGES)) - first >= NP_CHANGES_NOTED) break;
+    say(state, reader << 2 | SLOT_FILLED);
+    if (see(&H(H_CHANGES)) == changes) {
+      say(state, SLOT_VALID);
+      return;
+    }
+    say(state, reader << 2 | SLOT_FILLING);
+  }
+  say(state, SLOT_FREE);
+}
+
 /* Keeps the mask that a reader has evaluated, from when H_CHANGES was `changes`, on the ordinals below `count`. */
 static void keep_mask(u32 reader, const u32 *program, u32 words, const u32 *bits, u32 count, u32 matching, u32 changes) {
   u32 slot = words * 4 <= NP_MASK_PROGRAM_BYTES ? claim_slot(reader) : NP_NONE;
@@ -123,20 +139,25 @@ static void keep_mask(u32 reader, const u32 *program, u32 words, const u32 *bits
   publish(mask_head(slot, MASK_WORDS), words);
   publish(mask_head(slot, MASK_MATCHING), matching);
   publish(mask_head(slot, MASK_USED), 0);
-  for (u32 attempt = 0; attempt < 8; attempt++) {
-    u32 first = changes, until = see(&H(H_CHANGES));
-    if (until - first >= NP_CHANGES_NOTED) break;
-    for (; changes != until; changes++) refresh_bit(slot, load(AT(u32, H(H_MASKS)) + changes % NP_CHANGES_NOTED));
-    /* what was read may have been noted anew meanwhile */
-    if (see(&H(H_CHANGES)) - first >= NP_CHANGES_NOTED) break;
-    say(mask_head(slot, MASK_STATE), reader << 2 | SLOT_FILLED);
-    if (see(&H(H_CHANGES)) == changes) {
-      say(mask_head(slot, MASK_STATE), SLOT_VALID);
-      return;
-    }
-    say(mask_head(slot, MASK_STATE), reader << 2 | SLOT_FILLING);
+  offer(mask_head(slot, MASK_STATE), reader, changes, refresh_bit, slot);
+}
+
+/* Takes over, for filling, a sketch that was asked for more than once; NP_NONE when there is none. */
+static u32 claim_sketch(u32 reader, u32 count) {
+  for (u32 slot = 0; slot < NP_SKETCHES; slot++) {
+    u32 *state = sketch_head(slot, SKETCH_STATE), before = see(state), mine = reader << 2 | SLOT_FILLING;
+    u32 given_up = before == mine || before == (reader << 2 | SLOT_FILLED);
+    if (load(sketch_head(slot, SKETCH_ASKED)) < 2 || (before != SLOT_FREE && !given_up)) continue;
+    if (!__atomic_compare_exchange_n(state, &before, mine, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) continue;
+    if (!load(sketch_head(slot, SKETCH_CHOSEN))) choose_bounds(slot, count);
+    return slot;
   }
-  say(mask_head(slot, MASK_STATE), SLOT_FREE);
+  return NP_NONE;
+}
+
+/* Fills a sketch from *cursor on, until the budget of distances is used up: a row costs about what a distance does. */
+static void sketch_fill(u32 slot, u32 *cursor, u32 count, i32 *budget) {
+  for (; *cursor < count && *budget > 0; ++*cursor, --*budget) sketch_row(slot, *cursor);
 }
 
 #endif

@@ -14,7 +14,7 @@
 #include "two_hop.h"
 #include "width.h"
 
-enum { PHASE_MASK, PHASE_GRAPH, PHASE_TWO_HOP, PHASE_SCAN, PHASE_FINE_SCAN, PHASE_DONE };
+enum { PHASE_SKETCH, PHASE_MASK, PHASE_GRAPH, PHASE_TWO_HOP, PHASE_SCAN, PHASE_FINE_SCAN, PHASE_DONE };
 
 /* Matching nodes that a two-hop search starts from beside the graph's own start. */
 #define SEEDS 64
@@ -267,9 +267,18 @@ static void start_mask(const Shape *s, const Query *q, u32 reader) {
     start_masked(s, q, reader);
     return;
   }
-  S(reader, S_PHASE) = PHASE_MASK;
+  S(reader, S_SKETCH) = claim_sketch(reader, S(reader, S_COUNT));
+  S(reader, S_PHASE) = S(reader, S_SKETCH) == NP_NONE ? PHASE_MASK : PHASE_SKETCH;
   S(reader, S_MASK) = scratch_of(reader) + H(H_S_MATCHES);
   S(reader, S_CURSOR) = S(reader, S_MATCHING) = 0;
+}
+
+static void run_sketch(const Shape *s, const Query *q, u32 reader, i32 *budget) {
+  u32 slot = S(reader, S_SKETCH);
+  sketch_fill(slot, &S(reader, S_CURSOR), S(reader, S_COUNT), budget);
+  if (S(reader, S_CURSOR) < S(reader, S_COUNT)) return;
+  offer(sketch_head(slot, SKETCH_STATE), reader, S(reader, S_CHANGES), sketch_row, slot);
+  start_mask(s, q, reader);
 }
 
 static void run_mask(const Shape *s, const Query *q, u32 reader, i32 *budget) {
@@ -428,7 +437,9 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
   u32 count = S(reader, S_COUNT);
   while (budget > 0) {
     u32 ef = S(reader, S_EF), k = S(reader, S_K), phase = S(reader, S_PHASE);
-    if (phase == PHASE_MASK) {
+    if (phase == PHASE_SKETCH) {
+      run_sketch(s, q, reader, &budget);
+    } else if (phase == PHASE_MASK) {
       run_mask(s, q, reader, &budget);
     } else if (phase == PHASE_FINE_SCAN) {
       run_fine_scan(s, q, reader, &budget);
@@ -477,7 +488,7 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
 /* The hits, nearest first; of an interrupted search, the best of what it has found. */
 static void write_hits(u32 reader) {
   u32 phase = S(reader, S_PHASE);
-  if (phase == PHASE_GRAPH || phase == PHASE_MASK || phase == PHASE_TWO_HOP || phase == PHASE_SCAN) {
+  if (phase != PHASE_FINE_SCAN && phase != PHASE_DONE) {
     Shape s = shape_of_shard();
     Query q = query_from_vector(&s, reader);
     rescore(&s, &q, reader);

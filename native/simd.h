@@ -61,6 +61,11 @@ typedef v128_t vec;
 #define f64x2_splat(x) wasm_f64x2_splat(x)
 #define f64x2_within(a, low, high) wasm_v128_and(wasm_f64x2_ge(a, low), wasm_f64x2_le(a, high))
 #define i64x2_bitmask(a) wasm_i64x2_bitmask(a)
+#define i8x16_narrow_i16x8(a, b) wasm_i8x16_narrow_i16x8(a, b)
+#define i8x16_bitmask(a) ((u32)wasm_i8x16_bitmask(a))
+#define i16x8_splat(x) wasm_i16x8_splat((i16)(x))
+#define i16x8_between(a, low, high) wasm_v128_and(wasm_i16x8_gt(a, low), wasm_i16x8_lt(a, high))
+#define i16x8_either(a, x, y) wasm_v128_or(wasm_i16x8_eq(a, x), wasm_i16x8_eq(a, y))
 #define vec_or(a, b) wasm_v128_or(a, b)
 #else
 typedef union { f32 f[4]; f64 d[2]; i32 i[4]; i64 l[2]; i16 h[8]; i8 b[16]; } vec;
@@ -100,6 +105,24 @@ static inline vec i32x4_splat(i32 x) { vec v = {.i = {x, x, x, x}}; return v; }
 NP_LANES(i32x4_eq, i, 4, a.i[k] == b.i[k] ? -1 : 0)
 NP_LANES(vec_or, l, 2, a.l[k] | b.l[k])
 static inline u32 i32x4_bitmask(vec a) { u32 m = 0; for (int k = 0; k < 4; k++) m |= (u32)(a.i[k] < 0) << k; return m; }
+static inline u32 i8x16_bitmask(vec a) { u32 m = 0; for (int k = 0; k < 16; k++) m |= (u32)(a.b[k] < 0) << k; return m; }
+static inline vec i16x8_splat(i32 x) { vec v; for (int k = 0; k < 8; k++) v.h[k] = (i16)x; return v; }
+static inline vec i16x8_between(vec a, vec low, vec high) {
+  vec v;
+  for (int k = 0; k < 8; k++) v.h[k] = a.h[k] > low.h[k] && a.h[k] < high.h[k] ? -1 : 0;
+  return v;
+}
+static inline vec i16x8_either(vec a, vec x, vec y) {
+  vec v;
+  for (int k = 0; k < 8; k++) v.h[k] = a.h[k] == x.h[k] || a.h[k] == y.h[k] ? -1 : 0;
+  return v;
+}
+/* of masks alone, where nothing saturates */
+static inline vec i8x16_narrow_i16x8(vec a, vec b) {
+  vec v;
+  for (int k = 0; k < 8; k++) v.b[k] = (i8)a.h[k], v.b[k + 8] = (i8)b.h[k];
+  return v;
+}
 static inline vec f64x2_splat(f64 x) { vec v = {.d = {x, x}}; return v; }
 static inline vec f64x2_within(vec a, vec low, vec high) {
   vec v;

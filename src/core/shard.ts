@@ -61,7 +61,7 @@ interface CoreExports {
   np_leave(reader: number): void;
   np_validate(reader: number): number;
   np_checksum(at: number, bytes: number, soFar: number): number;
-  np_filter(program: number, first: number, n: number): number;
+  np_filter(program: number, ordinal: number): number;
   np_dot_f32(a: number, b: number, n: number): number;
   np_l2_f32(a: number, b: number, n: number): number;
   np_dot_i8(q: number, c: number, n: number): number;

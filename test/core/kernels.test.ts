@@ -319,7 +319,7 @@ describe('the filter evaluator', () => {
         });
         const input = L.NP_SCRATCH_BASE + shard.word(L.H_S_INPUT);
         new Uint32Array(shard.memory.buffer, input, words.length).set(words);
-        const native = pins.map((_, i) => shard.exports.np_filter(input, i, 1) === 1);
+        const native = pins.map((_, i) => shard.exports.np_filter(input, i) === 1);
         assert.deepEqual(native, twin);
         const hits = search(shard, Float32Array.of(0, 0), 100, 0, { exact: true, program: words });
         assert.deepEqual(
@@ -337,7 +337,7 @@ describe('the filter evaluator', () => {
       const words = [...Array(STACK_MAX - 1).fill(OP.true), last, OP.and, STACK_MAX, OP.end];
       const input = L.NP_SCRATCH_BASE + shard.word(L.H_S_INPUT);
       new Uint32Array(shard.memory.buffer, input, words.length).set(words);
-      assert.equal(shard.exports.np_filter(input, 0, 1), last === OP.true ? 1 : 0);
+      assert.equal(shard.exports.np_filter(input, 0), last === OP.true ? 1 : 0);
     }
   });
 });

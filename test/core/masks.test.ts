@@ -94,7 +94,7 @@ describe('a kept mask', () => {
     const draw = uniformData(new Prng(2), 'l2', 2);
     for (let i = 0; i < 3000; i++) writer.insert(draw(), Buffer.from('x'), rowOf(i % 50, 1), []);
     const words = program(...range(0, 25));
-    for (const changes of [1, 100, 900, L.NP_CHANGES_NOTED]) {
+    for (const changes of [1, 100, 800, L.NP_CHANGES_NOTED]) {
       let done = reader.search(new Float32Array(2), 10, 0, true, words, 40);
       assert.equal(done, false);
       const random = new Prng(changes);
