@@ -157,7 +157,7 @@ test('every file is imported, is a worker, or is an entry', () => {
     }
   }
   const entries = ['src/library/library.ts', 'src/cli/main.ts', 'src/client/client.ts'];
-  entries.push('bench/acceptance.ts', 'bench/live.ts', 'bench/rss.ts');
+  entries.push('bench/acceptance.ts', 'bench/cases.ts', 'bench/live.ts', 'bench/rss.ts');
   for (const file of sources) assert.ok(used.has(file) || entries.includes(file), `${file} is dead`);
 });
 
