@@ -34,6 +34,12 @@ export const LIMITS = {
   /** Pins of writes that wait for their turn. */
   waitingPinsMax: 4096,
   recallSamplesMax: 1000,
+  surfaceSourcesMax: 16,
+  surfaceQuotaMax: 1000,
+  surfaceBoostsMax: 16,
+  /** Of boosts; the least is one divided by it. */
+  surfaceFactorMax: 100,
+  surfaceHalfLifeDaysMax: 36_500,
   bodyBytesDefault: 8 * 1024 * 1024,
   msgpackDepthMax: 64,
 } as const;

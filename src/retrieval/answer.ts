@@ -2,9 +2,19 @@
 import type { EngineAnswer, EngineHit } from '../engines/engine.ts';
 import type { Pin } from '../index/pin.ts';
 import { NearpinError } from '../lib/errors.ts';
-import type { Hit, RetrievalAnswer } from './contract.ts';
+import type { Hit, HitExplanation, RetrievalAnswer } from './contract.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
 import type { Plan } from './plan.ts';
+
+/** A hit, and where a surface has it from. */
+export interface FoundHit extends EngineHit {
+  readonly source?: string;
+  readonly explain?: HitExplanation;
+}
+
+export interface FoundAnswer extends EngineAnswer {
+  readonly hits: readonly FoundHit[];
+}
 
 /** Ids of all hits, in order: of the pins whose parts a plan asks for. */
 export function idsOf(found: readonly EngineAnswer[]): string[] {
@@ -20,7 +30,7 @@ export function idsOf(found: readonly EngineAnswer[]): string[] {
 export function completeAnswers(
   index: OpenIndex,
   plan: Plan,
-  found: readonly EngineAnswer[],
+  found: readonly FoundAnswer[],
   pins: readonly (Pin | undefined)[] | undefined,
   clock: Clock,
 ): RetrievalAnswer[] {
@@ -37,10 +47,16 @@ export function completeAnswers(
   });
 }
 
-function completeHit({ id, score, vector }: EngineHit, pin: Pin | undefined, plan: Plan): Hit {
+function completeHit(
+  { id, score, source, explain, vector }: FoundHit,
+  pin: Pin | undefined,
+  plan: Plan,
+): Hit {
   return {
     id,
     score,
+    ...(source !== undefined && { source }),
+    ...(explain !== undefined && { explain }),
     ...(pin?.payload !== undefined && { payload: pin.payload }),
     ...(pin?.attributes !== undefined && { attributes: pin.attributes }),
     ...(vector !== undefined && plan.include.includes('vector') && { vector }),

@@ -3,6 +3,7 @@ import type { Coverage, LiveDescription, ShardPlan } from '../engines/engine.ts'
 import type { IndexConfig } from '../index/config.ts';
 import type { Filter } from '../index/filter.ts';
 import type { Attributes, PinWriteInput } from '../index/pin.ts';
+import type { Boost, SurfaceConfig, SurfaceOverride } from './surfaces/surface.ts';
 
 export type {
   DeleteAnswer,
@@ -10,6 +11,8 @@ export type {
   LiveDescription,
   UpsertAnswer,
 } from '../engines/engine.ts';
+
+export type { Boost, SourceEntry, SurfaceConfig, SurfaceName, SurfaceOverride } from './surfaces/surface.ts';
 
 export type Vector = readonly number[] | Float32Array;
 /** An integer stands for its decimal string. */
@@ -32,7 +35,7 @@ export interface CommonRequest {
   readonly include?: readonly Include[];
   /** Pin ids that must not be among the hits. */
   readonly exclude?: readonly PinIdInput[];
-  /** Tell in the answer how each shard was searched. */
+  /** Tell in the answer how each shard was searched, and of surfaces how each hit was ranked. */
   readonly explain?: boolean;
 }
 
@@ -51,14 +54,21 @@ export interface SeedPin {
   readonly weight?: number;
 }
 
-export interface RelatedRequest extends CommonRequest {
+/** What a request may change of its surface; null takes away what the surface has. */
+export interface SurfaceRequest extends CommonRequest {
+  readonly diversity?: SurfaceConfig['diversity'];
+  readonly groupBy?: SurfaceConfig['groupBy'];
+  readonly nearDuplicates?: SurfaceConfig['nearDuplicates'];
+  /** In place of the surface's. */
+  readonly boosts?: readonly Boost[];
+  /** Quotas and parameters of the surface's sources, other sources, or null for none of that name. */
+  readonly sources?: SurfaceOverride['sources'];
+}
+
+export interface RelatedRequest extends SurfaceRequest {
   readonly pins: readonly (PinIdInput | SeedPin)[];
   /** Pins to move away from. */
   readonly negatives?: readonly (PinIdInput | SeedPin)[];
-  /** Maximal marginal relevance (Carbonell and Goldstein, 1998); lambda in [0, 1], 1 is pure relevance. */
-  readonly diversity?: { readonly lambda: number };
-  /** At most `size` hits that share a value of this attribute. */
-  readonly groupBy?: { readonly field: string; readonly size: number };
 }
 
 /** Exactly one of `text` and `vector`. */
@@ -102,13 +112,26 @@ export interface Hit {
   readonly id: string;
   /** Larger is better: cosine similarity, dot product, or minus squared L2. */
   readonly score: number;
+  /** Of surfaces: the source that proposed it, by its name in the surface's config. */
+  readonly source?: string;
+  readonly explain?: HitExplanation;
   readonly payload?: unknown;
   readonly attributes?: Attributes;
   readonly vector?: Vector;
 }
 
+/** How a surface came to rank a hit, where that was asked. */
+export interface HitExplanation {
+  /** Place among the candidates of its source, from 1. */
+  readonly rank: number;
+  /** Score that the source gave it, before boosts. */
+  readonly sourceScore: number;
+  /** Factor of each boost of the surface, in their order; 1 for one that does not apply. */
+  readonly boosts: readonly number[];
+}
+
 export interface RetrievalAnswer {
-  /** Score descending, ties by id; under `diversity` in the order of selection. */
+  /** Score descending, ties by id; under `diversity`, and of several sources, in the order of selection. */
   readonly hits: readonly Hit[];
   readonly tookMs: number;
   /** Width actually searched with; 0 for an exact scan. */

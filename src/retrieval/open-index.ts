@@ -1,5 +1,6 @@
 /** The port through which retrieval reaches an index: its engine, and the model that turns text into its vectors. */
 import type { Engine, LiveEngine } from '../engines/engine.ts';
+import type { SurfaceName, SurfaceOverride } from './surfaces/surface.ts';
 
 /** Epoch milliseconds, with a fraction where the platform has one: deadlines and `tookMs` are read from it. */
 export type Clock = () => number;
@@ -15,6 +16,8 @@ export interface OpenIndex {
   readonly model: string | null;
   /** Absent when the index has no model or the model is not loaded. */
   readonly embed?: Embed;
+  /** What the index says of surfaces, where that is not as in `surfaces/defaults.ts`; checked when it was read. */
+  readonly mixer?: { readonly surfaces: Readonly<Partial<Record<SurfaceName, SurfaceOverride>>> };
 }
 
 /** An index across its generations. */

@@ -4,11 +4,13 @@
  */
 import type { EngineQuery, PinParts } from '../engines/engine.ts';
 import type { IndexConfig } from '../index/config.ts';
+import { type Filter, parseFilter } from '../index/filter.ts';
 import { checkPinId } from '../index/pin.ts';
 import { errorAt } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { CommonRequest, Include } from './contract.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
+import type { Surface } from './surfaces/surface.ts';
 
 export const DEFAULT_K = 10;
 const INCLUDES: readonly string[] = ['payload', 'attributes', 'vector'] satisfies Include[];
@@ -26,6 +28,10 @@ export interface Plan {
   /** Stored parts of the hits' pins that are to be read; absent where none is. */
   readonly parts: PinParts | undefined;
 }
+
+/** What a surface says of all its requests. */
+export type Defaults = Pick<Surface, 'k' | 'ef' | 'minScore' | 'filter'>;
+const NO_DEFAULTS: Defaults = { k: undefined, ef: undefined, minScore: undefined, filter: undefined };
 
 /** A whole number in [min, max], or `fallback` when absent; bad_request or, over max, limit_exceeded. */
 export function checkWhole(value: unknown, path: string, min: number, max: number, fallback: number): number {
@@ -46,14 +52,22 @@ export function checkList(value: unknown, path: string, max: number): readonly u
 
 /**
  * Checks the common part of a request; `startedAtMs` is the moment from which its deadline counts.
+ * @param surface what holds where the request says nothing; its filter holds beside the request's
  * @throws NearpinError bad_request, limit_exceeded or bad_pin_id with the path of the bad value
  */
-export function planRequest(index: OpenIndex, request: CommonRequest, clock: Clock): Plan {
+export function planRequest(
+  index: OpenIndex,
+  request: CommonRequest,
+  clock: Clock,
+  surface: Defaults = NO_DEFAULTS,
+): Plan {
   const startedAtMs = clock();
   const { config } = index.engine;
-  const { filter, exact, explain, minScore, deadlineMs } = request;
-  const k = checkWhole(request.k, 'k', 1, LIMITS.kMax, DEFAULT_K);
-  const ef = request.ef === undefined ? undefined : checkWhole(request.ef, 'ef', 1, LIMITS.efMax, 0);
+  const { exact, explain, deadlineMs } = request;
+  const minScore = request.minScore ?? surface.minScore;
+  const filter = bothFilters(surface.filter, request.filter, config);
+  const k = checkWhole(request.k, 'k', 1, LIMITS.kMax, surface.k ?? DEFAULT_K);
+  const ef = request.ef === undefined ? surface.ef : checkWhole(request.ef, 'ef', 1, LIMITS.efMax, 0);
   if (minScore !== undefined && !Number.isFinite(minScore))
     throw errorAt('bad_request', 'minScore', 'must be a finite number');
   if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs > 0))
@@ -84,6 +98,17 @@ export function planRequest(index: OpenIndex, request: CommonRequest, clock: Clo
 export function queryFor({ query }: Plan, vector: Float32Array): EngineQuery {
   const { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors } = query;
   return { vector, k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors };
+}
+
+function bothFilters(
+  ofSurface: Filter | undefined,
+  ofRequest: Filter | undefined,
+  { attributes }: IndexConfig,
+): Filter | undefined {
+  if (ofSurface === undefined || ofRequest === undefined) return ofSurface ?? ofRequest;
+  // So that a fault is told by its path in the request
+  parseFilter(ofRequest, attributes);
+  return { $and: [ofSurface, ofRequest] };
 }
 
 function checkInclude(value: unknown): Include[] {

@@ -4,7 +4,9 @@ import { checkPinId } from '../index/pin.ts';
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { checkList } from './plan.ts';
+import type { WeightedPin } from './sources/source.ts';
 
+/** A pin that a request names, with its weight. */
 export interface Seed {
   readonly id: string;
   /** Over 0. */
@@ -37,15 +39,13 @@ export function checkSeeds(value: unknown, path: string): Seed[] {
  * @throws NearpinError zero_vector when nothing is left under cosine
  */
 export function combineSeeds(
-  seeds: readonly Seed[],
-  negatives: readonly Seed[],
-  vectorOf: (seed: Seed) => Float32Array,
+  seeds: readonly WeightedPin[],
+  negatives: readonly WeightedPin[],
   metric: Metric,
 ): Float32Array {
-  const dim = vectorOf(seeds[0]!).length;
+  const dim = seeds[0]!.vector.length;
   const sum = new Float64Array(dim);
-  const add = (seed: Seed, factor: number) => {
-    const vector = vectorOf(seed);
+  const add = ({ vector }: WeightedPin, factor: number) => {
     for (let i = 0; i < dim; i++) sum[i]! += factor * vector[i]!;
   };
   const weight = total(seeds);
@@ -65,6 +65,6 @@ export function combineSeeds(
   return Float32Array.from(sum);
 }
 
-function total(seeds: readonly Seed[]): number {
+function total(seeds: readonly WeightedPin[]): number {
   return seeds.reduce((sum, { weight }) => sum + weight, 0);
 }

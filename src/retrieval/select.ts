@@ -1,67 +1,262 @@
 /**
- * Choosing k hits from more candidates than that: at most so many per group, and not too alike. Both take
- * candidates in score order; grouping keeps that order, diversity returns the order of selection.
+ * Choosing k hits from lists of candidates: whose turn it is (by quotas), then the best of that list that may still be
+ * taken. Not a pin twice, no near-duplicate of what was taken, at most so many of a group, and under diversity the best
+ * is who adds most to what was taken.
  */
-import type { EngineHit } from '../engines/engine.ts';
 import type { Metric } from '../index/config.ts';
+import { nextTurn } from './blend.ts';
+import { likeness, squaresOf } from './near-duplicates.ts';
+
+export interface Candidate {
+  readonly id: string;
+  /** What ranks it within its list. */
+  readonly score: number;
+  /** Needed under diversity; without one nothing is a near-duplicate of it. */
+  readonly vector?: Float32Array | undefined;
+}
+
+export interface Choice<C extends Candidate> {
+  readonly k: number;
+  /** The best first. */
+  readonly lists: readonly (readonly C[])[];
+  /** Of each list, over 0. */
+  readonly quotas: readonly number[];
+  readonly metric: Metric;
+  /** Of maximal marginal relevance, in [0, 1]; the order of each list where it is undefined. */
+  readonly lambda?: number | undefined;
+  /** No hit is as alike as `similarity` to one of `anchors` or to a hit before it. */
+  readonly nearDuplicates?:
+    | { readonly similarity: number; readonly anchors: readonly Float32Array[] }
+    | undefined;
+  /** At most `size` hits share a value; a candidate with several needs room in all, one with none always fits. */
+  readonly groups?:
+    | { readonly size: number; readonly valuesOf: (candidate: C) => readonly unknown[] }
+    | undefined;
+}
 
 /** The score that one stored vector has for another: dot product of unit or raw vectors, or minus squared L2. */
 export function similarity(metric: Metric, a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  if (metric === 'l2') for (let i = 0; i < a.length; i++) sum -= (a[i]! - b[i]!) ** 2;
-  else for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
+  const { length } = a;
+  // Four sums that do not wait for each other; their order is part of the definition
+  let sum0 = 0;
+  let sum1 = 0;
+  let sum2 = 0;
+  let sum3 = 0;
+  let i = 0;
+  if (metric === 'l2') {
+    for (; i + 4 <= length; i += 4) {
+      sum0 -= (a[i]! - b[i]!) ** 2;
+      sum1 -= (a[i + 1]! - b[i + 1]!) ** 2;
+      sum2 -= (a[i + 2]! - b[i + 2]!) ** 2;
+      sum3 -= (a[i + 3]! - b[i + 3]!) ** 2;
+    }
+    for (; i < length; i++) sum0 -= (a[i]! - b[i]!) ** 2;
+  } else {
+    for (; i + 4 <= length; i += 4) {
+      sum0 += a[i]! * b[i]!;
+      sum1 += a[i + 1]! * b[i + 1]!;
+      sum2 += a[i + 2]! * b[i + 2]!;
+      sum3 += a[i + 3]! * b[i + 3]!;
+    }
+    for (; i < length; i++) sum0 += a[i]! * b[i]!;
+  }
+  return sum0 + sum1 + (sum2 + sum3);
 }
 
-/**
- * Drops every hit that would be more than the `size`-th with one of its values. A hit with several values needs
- * room in all of them; one without a value shares none and always stays.
- */
-export function limitGroups(
-  hits: readonly EngineHit[],
-  valuesOf: (hit: EngineHit) => readonly unknown[],
-  size: number,
-): EngineHit[] {
-  const taken = new Map<unknown, number>();
-  return hits.filter((hit) => {
-    const values = valuesOf(hit);
-    if (values.some((value) => (taken.get(value) ?? 0) >= size)) return false;
-    for (const value of values) taken.set(value, (taken.get(value) ?? 0) + 1);
+/** Chooses up to k hits, in the order in which they are taken; fewer when the lists have no more that may be taken. */
+export function choose<C extends Candidate>(choice: Choice<C>): C[] {
+  const taken = new Taken<C>(choice);
+  const lists = choice.lists.map((list) =>
+    choice.lambda === undefined || choice.lambda === 1
+      ? new Ranked(list, taken)
+      : new Diverse(list, taken, choice.lambda),
+  );
+  const given = new Uint32Array(lists.length);
+  const isEmpty = lists.map(() => false);
+  while (taken.hits.length < choice.k) {
+    const turn = nextTurn(choice.quotas, given, isEmpty);
+    if (turn < 0) break;
+    const next = lists[turn]!.next();
+    if (next === undefined) {
+      isEmpty[turn] = true;
+      continue;
+    }
+    taken.add(next);
+    given[turn]!++;
+  }
+  return taken.hits;
+}
+
+/** What was taken, and who may still be. */
+class Taken<C extends Candidate> {
+  readonly hits: C[] = [];
+  readonly metric: Metric;
+  readonly #choice: Choice<C>;
+  readonly #ids = new Set<string>();
+  readonly #inGroups = new Map<unknown, number>();
+  readonly #squares: number[] = [];
+  readonly #anchors: readonly { readonly vector: Float32Array; readonly squares: number }[];
+
+  constructor(choice: Choice<C>) {
+    this.#choice = choice;
+    this.metric = choice.metric;
+    this.#anchors = (choice.nearDuplicates?.anchors ?? []).map((vector) => ({
+      vector,
+      squares: squaresOf(vector),
+    }));
+  }
+
+  add(candidate: C): void {
+    const { lists, groups, nearDuplicates } = this.#choice;
+    this.hits.push(candidate);
+    if (lists.length > 1) this.#ids.add(candidate.id);
+    if (groups)
+      for (const value of groups.valuesOf(candidate))
+        this.#inGroups.set(value, (this.#inGroups.get(value) ?? 0) + 1);
+    if (nearDuplicates) this.#squares.push(candidate.vector ? squaresOf(candidate.vector) : 0);
+  }
+
+  /** Whether it is no hit yet and its groups have room. */
+  hasRoom(candidate: C): boolean {
+    if (this.#ids.has(candidate.id)) return false;
+    const { groups } = this.#choice;
+    if (!groups) return true;
+    for (const value of groups.valuesOf(candidate))
+      if ((this.#inGroups.get(value) ?? 0) >= groups.size) return false;
     return true;
-  });
+  }
+
+  /** Whether the candidate is too like hit number `other`, to which it has this similarity. */
+  isCopy(squares: number, other: number, alike: number): boolean {
+    const { nearDuplicates } = this.#choice;
+    return (
+      nearDuplicates !== undefined &&
+      likeness(this.metric, alike, squares, this.#squares[other]!) >= nearDuplicates.similarity
+    );
+  }
+
+  isCopyOfAnchor(vector: Float32Array): boolean {
+    const { nearDuplicates, metric } = this.#choice;
+    if (!nearDuplicates || this.#anchors.length === 0) return false;
+    const squares = squaresOf(vector);
+    return this.#anchors.some(
+      (anchor) =>
+        likeness(metric, similarity(metric, vector, anchor.vector), squares, anchor.squares) >=
+        nearDuplicates.similarity,
+    );
+  }
+
+  get looksForCopies(): boolean {
+    return this.#choice.nearDuplicates !== undefined;
+  }
+}
+
+/** A list in its own order. */
+class Ranked<C extends Candidate> {
+  readonly #list: readonly C[];
+  readonly #taken: Taken<C>;
+  #next = 0;
+
+  constructor(list: readonly C[], taken: Taken<C>) {
+    this.#list = list;
+    this.#taken = taken;
+  }
+
+  next(): C | undefined {
+    while (this.#next < this.#list.length) {
+      const candidate = this.#list[this.#next++]!;
+      if (this.#taken.hasRoom(candidate) && !this.#isCopy(candidate.vector)) return candidate;
+    }
+    return undefined;
+  }
+
+  #isCopy(vector: Float32Array | undefined): boolean {
+    const taken = this.#taken;
+    if (vector === undefined || !taken.looksForCopies) return false;
+    if (taken.isCopyOfAnchor(vector)) return true;
+    const squares = squaresOf(vector);
+    return taken.hits.some(
+      (hit, i) =>
+        hit.vector !== undefined && taken.isCopy(squares, i, similarity(taken.metric, vector, hit.vector)),
+    );
+  }
 }
 
 /**
- * Maximal marginal relevance (Carbonell and Goldstein, 1998): takes k times the candidate with the greatest
+ * A list by maximal marginal relevance (Carbonell and Goldstein, 1998): next is the candidate with the greatest
  * lambda * score - (1 - lambda) * (its greatest similarity to what is taken); ties go to the better candidate.
- * Candidates must carry vectors. Costs candidates * k similarities.
+ *
+ * That value only falls as more is taken, so what it was before is a bound (the lazy greedy algorithm, Minoux, 1978):
+ * only candidates whose bound is the greatest are compared with what was taken since, and only until another's is
+ * greater. Of candidates * k similarities few are computed.
  */
-export function diversify(
-  candidates: readonly EngineHit[],
-  k: number,
-  lambda: number,
-  metric: Metric,
-): EngineHit[] {
-  const left = candidates.map((hit) => ({ hit, redundancy: Number.NEGATIVE_INFINITY }));
-  const taken: EngineHit[] = [];
-  while (taken.length < k && left.length > 0) {
-    let best = 0;
-    let bestValue = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < left.length; i++) {
-      const { hit, redundancy } = left[i]!;
-      // Nothing is redundant before the first is taken: only its score counts.
-      const value = taken.length === 0 ? hit.score : lambda * hit.score - (1 - lambda) * redundancy;
-      if (value > bestValue) {
-        best = i;
-        bestValue = value;
+class Diverse<C extends Candidate> {
+  readonly #list: readonly C[];
+  readonly #taken: Taken<C>;
+  readonly #lambda: number;
+  /** Of each candidate: its value, or more; minus infinity once it is out. */
+  readonly #bounds: Float64Array;
+  readonly #redundancies: Float64Array;
+  /** Hits that it was compared with. */
+  readonly #compared: Uint32Array;
+
+  constructor(list: readonly C[], taken: Taken<C>, lambda: number) {
+    this.#list = list;
+    this.#taken = taken;
+    this.#lambda = lambda;
+    this.#bounds = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);
+    this.#redundancies = new Float64Array(list.length).fill(Number.NEGATIVE_INFINITY);
+    this.#compared = new Uint32Array(list.length);
+  }
+
+  next(): C | undefined {
+    const bounds = this.#bounds;
+    for (;;) {
+      let best = -1;
+      let greatest = Number.NEGATIVE_INFINITY;
+      let second = Number.NEGATIVE_INFINITY;
+      for (let i = 0; i < bounds.length; i++) {
+        const bound = bounds[i]!;
+        if (bound > greatest) {
+          second = greatest;
+          greatest = bound;
+          best = i;
+        } else if (bound > second) second = bound;
+      }
+      if (best < 0) return undefined;
+      const candidate = this.#list[best]!;
+      if (!this.#taken.hasRoom(candidate)) {
+        bounds[best] = Number.NEGATIVE_INFINITY;
+      } else if (this.#compared[best]! < this.#taken.hits.length) {
+        this.#compare(best, candidate, second);
+      } else {
+        bounds[best] = Number.NEGATIVE_INFINITY;
+        if (!this.#taken.isCopyOfAnchor(candidate.vector!)) return candidate;
       }
     }
-    const { hit: chosen } = left.splice(best, 1)[0]!;
-    taken.push(chosen);
-    for (const candidate of left) {
-      const alike = similarity(metric, candidate.hit.vector!, chosen.vector!);
-      if (alike > candidate.redundancy) candidate.redundancy = alike;
-    }
   }
-  return taken;
+
+  /** Compares a candidate with hits that it was not compared with, until its bound is below `second`. */
+  #compare(index: number, candidate: C, second: number): void {
+    const taken = this.#taken;
+    const { hits, metric } = taken;
+    const vector = candidate.vector!;
+    const squares = taken.looksForCopies ? squaresOf(vector) : 0;
+    let compared = this.#compared[index]!;
+    let bound = this.#bounds[index]!;
+    while (compared < hits.length && bound >= second) {
+      const alike = similarity(metric, vector, hits[compared]!.vector!);
+      if (taken.isCopy(squares, compared, alike)) {
+        this.#bounds[index] = Number.NEGATIVE_INFINITY;
+        return;
+      }
+      compared++;
+      if (alike > this.#redundancies[index]!) {
+        this.#redundancies[index] = alike;
+        bound = this.#lambda * candidate.score - (1 - this.#lambda) * alike;
+      }
+    }
+    this.#compared[index] = compared;
+    this.#bounds[index] = bound;
+  }
 }

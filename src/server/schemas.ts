@@ -61,7 +61,11 @@ const common = {
       description: 'Pins that must not be hits.',
     }),
   ),
-  explain: optional(Type.Boolean({ description: 'Tell in the answer how each shard was searched.' })),
+  explain: optional(
+    Type.Boolean({
+      description: 'Tell how each shard was searched, and of surfaces how each hit was ranked.',
+    }),
+  ),
 };
 const model = optional(
   Type.String({ description: '`name@revision` that made the vector; refused when the index has another.' }),
@@ -88,21 +92,62 @@ const seeds = (description: string) =>
     { maxItems: LIMITS.seedsMax, description },
   );
 
-const related = {
-  pins: seeds('Seeds, at least one.'),
-  negatives: optional(seeds('Pins to move away from.')),
+const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
+const Boost = Type.Union(
+  [
+    strict({ filter: Type.Ref('Filter'), factor: Type.Number({ exclusiveMinimum: 0 }) }),
+    strict({
+      field: Type.String({ description: 'Of type time.' }),
+      halfLifeDays: Type.Number({ exclusiveMinimum: 0 }),
+      weight: Type.Number({ exclusiveMinimum: 0 }),
+    }),
+  ],
+  {
+    description:
+      'Multiplies the scores of pins that pass a filter; or of fresh ones, by 1 + weight at age 0, where what it has ' +
+      'over 1 halves with every half-life.',
+  },
+);
+const Sources = Type.Record(Type.String(), orNull(Type.Object({})), {
+  description:
+    'Of the surface, by name: `quota` and parameters to change, a source to add (`source` is its kind), or null to ' +
+    'leave it out.',
+  examples: [{ seeds: { strategy: 'perSeed' } }],
+});
+/** What a request may change of its surface. */
+const surface = {
   diversity: optional(
-    strict(
-      { lambda: Type.Number({ minimum: 0, description: 'From 0 (most diverse) to 1 (pure relevance).' }) },
-      `Maximal marginal relevance, for k up to ${LIMITS.diversityKMax}; hits come in the order of selection.`,
+    orNull(
+      strict(
+        { lambda: optional(Type.Number({ description: 'From 0 (most diverse) to 1 (pure relevance).' })) },
+        `Maximal marginal relevance, for k up to ${LIMITS.diversityKMax}; hits come in the order of selection.`,
+      ),
     ),
   ),
   groupBy: optional(
-    strict(
-      { field: Type.String(), size: whole(1, LIMITS.kMax, 'Hits per value.') },
-      'At most `size` hits that share a value of this attribute.',
+    orNull(
+      strict(
+        { field: Type.String(), size: whole(1, LIMITS.kMax, 'Hits per value.') },
+        'At most `size` hits that share a value of this attribute.',
+      ),
     ),
   ),
+  nearDuplicates: optional(
+    orNull(
+      strict(
+        { similarity: Type.Number({ description: 'From 0 to 1, which is the same vector.' }) },
+        'No hit is as similar as this to a seed or to a hit before it.',
+      ),
+    ),
+  ),
+  boosts: optional(Type.Array(Type.Ref('Boost'), { description: "In place of the surface's." })),
+  sources: optional(Type.Ref('Sources')),
+};
+
+const related = {
+  pins: seeds('Seeds, at least one.'),
+  negatives: optional(seeds('Pins to move away from.')),
+  ...surface,
   ...common,
 };
 
@@ -201,8 +246,20 @@ const AnswerVector = Type.Ref('Vector');
 const Hit = strict({
   id: Type.String(),
   score: Type.Number({
-    description: 'Larger is better: cosine similarity, dot product, or minus squared L2.',
+    description:
+      'Larger is better: cosine similarity, dot product, or minus squared L2; of surfaces with their boosts.',
   }),
+  source: optional(Type.String({ description: 'Of surfaces: the source that proposed it.' })),
+  explain: optional(
+    strict(
+      {
+        rank: Type.Integer({ description: 'Place among the candidates of its source, from 1.' }),
+        sourceScore: Type.Number({ description: 'Score that the source gave it, before boosts.' }),
+        boosts: Type.Array(Type.Number(), { description: 'Factor of each boost, in their order.' }),
+      },
+      'How it was ranked, if asked.',
+    ),
+  ),
   payload: optional(Type.Unknown()),
   attributes: optional(Attributes),
   vector: optional(AnswerVector),
@@ -346,6 +403,8 @@ export const SCHEMAS = {
   Vector,
   PinId,
   Filter,
+  Boost,
+  Sources,
   QueryRequest,
   RelatedRequest,
   SearchRequest,
@@ -390,12 +449,14 @@ export type SchemaName = keyof typeof SCHEMAS;
 
 /**
  * The same as requests are checked by. What retrieval and the engine check anyway, with codes of their own, is
- * let through: vectors (walking them twice would cost), filters, pin ids, the items of a batch, pins to write and configs.
+ * let through: vectors (walking them twice would cost), filters, boosts, sources, pin ids, the items of a batch, pins to write and configs.
  */
 export const CHECKED = {
   ...SCHEMAS,
   Vector: Type.Unknown(),
   Filter: Type.Unknown(),
+  Boost: Type.Unknown(),
+  Sources: Type.Unknown(),
   PinId: Type.Unsafe<string>({ not: { type: 'object' } }),
   BatchItem: Type.Unknown(),
   PinWrite: Type.Unknown(),

@@ -172,11 +172,53 @@ describe('related', () => {
     assert.deepEqual([diverse.hits.length, diverse.exhausted], [5, false]);
   });
 
+  it('never returns a near-duplicate of a seed or of another hit, unless that is asked for', async () => {
+    const at = (id: string, angle: number): PinInput => ({
+      id,
+      vector: [Math.cos(angle), Math.sin(angle), 0, 0, 0, 0],
+    });
+    const pins = [at('seed', 0), at('copy', 0), at('a', 0.3), at('b', 0.3), at('c', 0.5), at('d', 0.501)];
+    for (const metric of ['cosine', 'dot', 'l2'] as const) {
+      const { ask } = open(metric, pins);
+      const ids = async (request: Partial<RelatedRequest>) =>
+        (await ask({ pins: ['seed'], k: 3, ...request })).hits.map(({ id }) => id);
+      assert.deepEqual(await ids({}), ['a', 'c'], metric);
+      assert.deepEqual(await ids({ diversity: { lambda: 0.9 } }), ['a', 'c'], metric);
+      assert.deepEqual(await ids({ nearDuplicates: { similarity: 1 } }), ['a', 'c', 'd'], metric);
+      assert.deepEqual(await ids({ nearDuplicates: { similarity: 0.9 } }), ['c'], metric);
+      assert.deepEqual(await ids({ nearDuplicates: null }), ['copy', 'a', 'b'], metric);
+    }
+  });
+
+  it('tells the source of each hit and, asked for, how it was ranked', async () => {
+    const { ask } = open();
+    const boosts = [
+      { filter: { category: 'lamps' }, factor: 2 },
+      { filter: { category: 'none' }, factor: 3 },
+    ];
+    const { hits } = await ask({ pins: ['p0'], k: 80, boosts, explain: true, include: ['attributes'] });
+    for (const { score, source, explain, attributes } of hits) {
+      const factor = attributes?.category === 'lamps' ? 2 : 1;
+      assert.deepEqual([source, explain?.boosts], ['seeds', [factor, 1]]);
+      const { sourceScore } = explain!;
+      assert.equal(score, sourceScore < 0 ? sourceScore / factor : sourceScore * factor);
+    }
+    assert.deepEqual(
+      hits.map(({ score }) => score),
+      hits.map(({ score }) => score).sort((a, b) => b - a),
+    );
+    const ranks = hits.map(({ explain }) => explain!.rank).sort((a, b) => a - b);
+    assert.deepEqual(
+      ranks,
+      ranks.map((_, i) => i + 1),
+    );
+  });
+
   it('widens until the groups fill k', async () => {
     // The hundred nearest are all lamps: only a wider search sees anything else.
     const pins: PinInput[] = Array.from({ length: 130 }, (_, i) => ({
       id: `p${i}`,
-      vector: [1, i / 1000, 0, 0, 0, 0],
+      vector: [Math.cos(i / 50), Math.sin(i / 50), 0, 0, 0, 0],
       attributes: i <= 100 ? { category: 'lamps' } : i <= 110 ? { category: `c${i}` } : {},
     }));
     const { engine, ask } = open('cosine', pins);

@@ -4,8 +4,17 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { EngineHit } from '../../src/engines/engine.ts';
 import type { Metric } from '../../src/index/config.ts';
-import { diversify, limitGroups, similarity } from '../../src/retrieval/select.ts';
+import { choose, similarity } from '../../src/retrieval/select.ts';
 import { score } from '../support/memory-engine.ts';
+
+const diversify = (candidates: readonly EngineHit[], k: number, lambda: number, metric: Metric) =>
+  choose({ lists: [candidates], quotas: [1], k, lambda, metric });
+
+const limitGroups = (
+  hits: readonly EngineHit[],
+  valuesOf: (hit: EngineHit) => readonly unknown[],
+  size: number,
+) => choose({ lists: [hits], quotas: [1], k: hits.length, metric: 'cosine', groups: { size, valuesOf } });
 
 const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2'];
 const component = fc.integer({ min: -8, max: 8 });
