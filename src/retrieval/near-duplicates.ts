@@ -4,24 +4,18 @@
  */
 import type { EngineHit } from '../engines/engine.ts';
 import type { Metric } from '../index/config.ts';
+import { similarity, squaresOf } from './similarity.ts';
 import type { CandidateList } from './sources/source.ts';
 
 /** Radians by which rounding and the codes of the engine may move the angle that a score stands for. */
 const SLACK = 0.002;
 
 /** How alike two vectors are, by their similarity under the metric and their squared lengths. */
-export function likeness(metric: Metric, similarity: number, squaresA: number, squaresB: number): number {
+export function likeness(metric: Metric, alike: number, squaresA: number, squaresB: number): number {
   const squares = squaresA + squaresB;
   if (squares === 0) return 1;
   // Minus the squared distance is 2 a·b - |a|² - |b|²
-  return metric === 'l2' ? 1 + similarity / squares : (2 * similarity) / squares;
-}
-
-/** The squared length of a vector. */
-export function squaresOf(vector: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < vector.length; i++) sum += vector[i]! * vector[i]!;
-  return sum;
+  return metric === 'l2' ? 1 + alike / squares : (2 * alike) / squares;
 }
 
 /**
@@ -29,25 +23,25 @@ export function squaresOf(vector: Float32Array): number {
  * within an angle of each other have angles to any third one that differ by no more. So mostly no vector is read.
  * @param list whose scores are cosines to its direction; of another list all are suspects
  * @param anchors unit f32[dim] each
- * @param similarity from which two pins are near-duplicates, in [0, 1]
+ * @param limit similarity from which two pins are near-duplicates, in [0, 1]
  */
 export function suspects(
   { candidates, direction }: CandidateList,
   anchors: readonly Float32Array[],
-  similarity: number,
+  limit: number,
 ): readonly EngineHit[] {
   if (direction === undefined) return candidates;
-  const limit = Math.acos(similarity) + SLACK;
+  const within = Math.acos(limit) + SLACK;
   const length = Math.sqrt(squaresOf(direction));
-  const anchorAngles = anchors.map((anchor) => angleOf(dot(anchor, direction) / length));
+  const anchorAngles = anchors.map((anchor) => angleOf(similarity('dot', anchor, direction) / length));
   const found: EngineHit[] = [];
   let before = Number.NEGATIVE_INFINITY;
   let angle = candidates.length > 0 ? angleOf(candidates[0]!.score) : 0;
   for (let i = 0; i < candidates.length; i++) {
     const after = i + 1 < candidates.length ? angleOf(candidates[i + 1]!.score) : Number.POSITIVE_INFINITY;
-    let isSuspect = angle - before <= limit || after - angle <= limit;
+    let isSuspect = angle - before <= within || after - angle <= within;
     for (let a = 0; a < anchorAngles.length && !isSuspect; a++)
-      isSuspect = Math.abs(anchorAngles[a]! - angle) <= limit;
+      isSuspect = Math.abs(anchorAngles[a]! - angle) <= within;
     if (isSuspect) found.push(candidates[i]!);
     before = angle;
     angle = after;
@@ -57,10 +51,4 @@ export function suspects(
 
 function angleOf(cosine: number): number {
   return Math.acos(Math.min(1, Math.max(-1, cosine)));
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
 }

@@ -5,7 +5,8 @@
  */
 import type { Metric } from '../index/config.ts';
 import { nextTurn } from './blend.ts';
-import { likeness, squaresOf } from './near-duplicates.ts';
+import { likeness } from './near-duplicates.ts';
+import { similarity, squaresOf } from './similarity.ts';
 
 export interface Candidate {
   readonly id: string;
@@ -34,37 +35,15 @@ export interface Choice<C extends Candidate> {
     | undefined;
 }
 
-/** The score that one stored vector has for another: dot product of unit or raw vectors, or minus squared L2. */
-export function similarity(metric: Metric, a: Float32Array, b: Float32Array): number {
-  const { length } = a;
-  // Four sums that do not wait for each other; their order is part of the definition
-  let sum0 = 0;
-  let sum1 = 0;
-  let sum2 = 0;
-  let sum3 = 0;
-  let i = 0;
-  if (metric === 'l2') {
-    for (; i + 4 <= length; i += 4) {
-      sum0 -= (a[i]! - b[i]!) ** 2;
-      sum1 -= (a[i + 1]! - b[i + 1]!) ** 2;
-      sum2 -= (a[i + 2]! - b[i + 2]!) ** 2;
-      sum3 -= (a[i + 3]! - b[i + 3]!) ** 2;
-    }
-    for (; i < length; i++) sum0 -= (a[i]! - b[i]!) ** 2;
-  } else {
-    for (; i + 4 <= length; i += 4) {
-      sum0 += a[i]! * b[i]!;
-      sum1 += a[i + 1]! * b[i + 1]!;
-      sum2 += a[i + 2]! * b[i + 2]!;
-      sum3 += a[i + 3]! * b[i + 3]!;
-    }
-    for (; i < length; i++) sum0 += a[i]! * b[i]!;
-  }
-  return sum0 + sum1 + (sum2 + sum3);
+export interface Chosen<C> {
+  /** In the order in which they were taken; fewer than k when the lists have no more that may be taken. */
+  readonly hits: C[];
+  /** Of each list: whether a turn of its own found nothing in it, which another list had then. */
+  readonly ranDry: readonly boolean[];
 }
 
-/** Chooses up to k hits, in the order in which they are taken; fewer when the lists have no more that may be taken. */
-export function choose<C extends Candidate>(choice: Choice<C>): C[] {
+/** Chooses up to k hits. */
+export function choose<C extends Candidate>(choice: Choice<C>): Chosen<C> {
   const taken = new Taken<C>(choice);
   const lists = choice.lists.map((list) =>
     choice.lambda === undefined || choice.lambda === 1
@@ -72,19 +51,19 @@ export function choose<C extends Candidate>(choice: Choice<C>): C[] {
       : new Diverse(list, taken, choice.lambda),
   );
   const given = new Uint32Array(lists.length);
-  const isEmpty = lists.map(() => false);
+  const ranDry = lists.map(() => false);
   while (taken.hits.length < choice.k) {
-    const turn = nextTurn(choice.quotas, given, isEmpty);
+    const turn = nextTurn(choice.quotas, given, ranDry);
     if (turn < 0) break;
     const next = lists[turn]!.next();
     if (next === undefined) {
-      isEmpty[turn] = true;
+      ranDry[turn] = true;
       continue;
     }
     taken.add(next);
     given[turn]!++;
   }
-  return taken.hits;
+  return { hits: taken.hits, ranDry };
 }
 
 /** What was taken, and who may still be. */

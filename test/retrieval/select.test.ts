@@ -4,17 +4,21 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { EngineHit } from '../../src/engines/engine.ts';
 import type { Metric } from '../../src/index/config.ts';
-import { choose, similarity } from '../../src/retrieval/select.ts';
-import { score } from '../support/memory-engine.ts';
+import { Prng } from '../../src/lib/prng.ts';
+import { likeness } from '../../src/retrieval/near-duplicates.ts';
+import { type Choice, choose } from '../../src/retrieval/select.ts';
+import { similarity, squaresOf } from '../../src/retrieval/similarity.ts';
+import { score, unit } from '../support/memory-engine.ts';
 
 const diversify = (candidates: readonly EngineHit[], k: number, lambda: number, metric: Metric) =>
-  choose({ lists: [candidates], quotas: [1], k, lambda, metric });
+  choose({ lists: [candidates], quotas: [1], k, lambda, metric }).hits;
 
 const limitGroups = (
   hits: readonly EngineHit[],
   valuesOf: (hit: EngineHit) => readonly unknown[],
   size: number,
-) => choose({ lists: [hits], quotas: [1], k: hits.length, metric: 'cosine', groups: { size, valuesOf } });
+) =>
+  choose({ lists: [hits], quotas: [1], k: hits.length, metric: 'cosine', groups: { size, valuesOf } }).hits;
 
 const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2'];
 const component = fc.integer({ min: -8, max: 8 });
@@ -115,5 +119,116 @@ describe('limitGroups', () => {
       ),
       { seed: 3, numRuns: 300 },
     );
+  });
+});
+
+describe('choose', () => {
+  const vector = fc.tuple(component, component, component).map((each) => Float32Array.from(each));
+  const drawn = fc.record({
+    metric: fc.constantFrom(...METRICS),
+    query: vector,
+    lists: fc.array(
+      fc.record({
+        quota: fc.constantFrom(0.5, 1, 2, 3),
+        members: fc.uniqueArray(fc.integer({ min: 0, max: 24 }), { maxLength: 15 }),
+      }),
+      { minLength: 1, maxLength: 4 },
+    ),
+    vectors: fc.array(vector, { minLength: 25, maxLength: 25 }),
+    k: fc.integer({ min: 1, max: 30 }),
+    lambda: fc.constantFrom(undefined, 0, 0.3, 0.7, 1),
+    similarity: fc.constantFrom(undefined, 0.8, 0.99, 1),
+    anchors: fc.array(vector, { maxLength: 2 }),
+    groupSize: fc.constantFrom(undefined, 1, 2),
+  });
+
+  /** Word for word: at each turn everything is computed anew, and nothing is remembered but the hits. */
+  function naiveChoice(choice: Choice<EngineHit>): string[] {
+    const { k, lists, quotas, metric, lambda, nearDuplicates, groups } = choice;
+    const alike = (a: Float32Array, b: Float32Array) =>
+      nearDuplicates !== undefined &&
+      likeness(metric, similarity(metric, a, b), squaresOf(a), squaresOf(b)) >= nearDuplicates.similarity;
+    const taken: { hit: EngineHit; list: number }[] = [];
+    const mayBeTaken = (hit: EngineHit) =>
+      !taken.some((other) => other.hit.id === hit.id) &&
+      !(nearDuplicates?.anchors ?? []).some((anchor) => alike(hit.vector!, anchor)) &&
+      !taken.some((other) => alike(hit.vector!, other.hit.vector!)) &&
+      (groups?.valuesOf(hit) ?? []).every(
+        (value) => taken.filter((other) => groups!.valuesOf(other.hit).includes(value)).length < groups!.size,
+      );
+    const valueOf = (hit: EngineHit) => {
+      if (lambda === undefined || lambda === 1 || taken.length === 0) return hit.score;
+      const most = Math.max(...taken.map((other) => similarity(metric, hit.vector!, other.hit.vector!)));
+      return lambda * hit.score - (1 - lambda) * most;
+    };
+    while (taken.length < k) {
+      const open = lists.map((list) => list.filter(mayBeTaken));
+      const turns = quotas.map((quota, i) =>
+        open[i]!.length === 0
+          ? Number.POSITIVE_INFINITY
+          : (taken.filter(({ list }) => list === i).length + 1) / quota,
+      );
+      const list = turns.indexOf(Math.min(...turns));
+      if (turns[list] === Number.POSITIVE_INFINITY) break;
+      const values = open[list]!.map(valueOf);
+      taken.push({ hit: open[list]![values.indexOf(Math.max(...values))]!, list });
+    }
+    return taken.map(({ hit }) => hit.id);
+  }
+
+  it('does at once what its rules say one by one', () => {
+    let copies = 0;
+    fc.assert(
+      fc.property(
+        drawn,
+        ({ metric, query, lists, vectors, k, lambda, similarity: limit, anchors, groupSize }) => {
+          const choice: Choice<EngineHit> = {
+            k,
+            metric,
+            lambda,
+            lists: lists.map(({ members }) =>
+              members
+                .map((i) => ({ id: `p${i}`, score: score(metric, query, vectors[i]!), vector: vectors[i]! }))
+                .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)),
+            ),
+            quotas: lists.map(({ quota }) => quota),
+            nearDuplicates: limit === undefined ? undefined : { similarity: limit, anchors },
+            groups: groupSize && {
+              size: groupSize,
+              valuesOf: ({ id }) => (id.endsWith('0') ? [] : [id.length, id.at(-1)]),
+            },
+          };
+          const { hits, ranDry } = choose(choice);
+          assert.deepEqual(ids(hits), naiveChoice(choice));
+          if (hits.length < k) assert.ok(ranDry.every(Boolean));
+          copies += Number(limit !== undefined && hits.length < k);
+        },
+      ),
+      { seed: 5, numRuns: 2000 },
+    );
+    assert.ok(copies > 100);
+  });
+
+  it('compares few of all pairs, and chooses the same', () => {
+    const random = new Prng(9);
+    const dim = 32;
+    const vectors = Array.from({ length: 200 }, () =>
+      unit(Float32Array.from({ length: dim }, () => random.normal())),
+    );
+    const query = unit(Float32Array.from({ length: dim }, () => random.normal()));
+    let compared = 0;
+    const candidates = vectors
+      .map((vector, i) => ({ id: `p${i}`, score: score('cosine', query, vector), vector }))
+      .sort((a, b) => b.score - a.score);
+    const counted = candidates.map(({ vector, ...rest }) => ({
+      ...rest,
+      get vector() {
+        compared++;
+        return vector;
+      },
+    }));
+    const chosen = diversify(counted, 50, 0.7, 'cosine');
+    assert.deepEqual(ids(chosen), ids(naive(candidates, 50, 0.7, 'cosine')));
+    assert.ok(compared < 200 * 50, String(compared));
   });
 });

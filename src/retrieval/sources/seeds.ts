@@ -2,22 +2,32 @@
  * Pins near the seeds of a request and away from its negatives, by one of three strategies:
  *
  *   average    one search, by the weighted mean of the seeds minus the negatives
- *   bestScore  a search a seed; a pin counts by the seed that it is nearest to
+ *   bestScore  a search a seed; a pin counts by the seed that it is nearest to, times that seed's weight
  *   perSeed    a search a seed, each a list of its own whose quota is the seed's weight (as PinnerSage, Pal et al. 2020)
+ *
+ * With a search a seed, a pin that is nearer to a negative than to the seed is none of that seed's candidates, where each
+ * similarity counts times its weight.
  */
+import type { EngineHit } from '../../engines/engine.ts';
+import type { Metric } from '../../index/config.ts';
 import { checkRecord, fieldPath } from '../../index/shape.ts';
 import { errorAt } from '../../lib/errors.ts';
+import { scaleScore } from '../boosts.ts';
 import { combineSeeds } from '../seeds.ts';
+import { similarity } from '../similarity.ts';
 import {
+  byScore,
+  type CandidateList,
   nothing,
   type OpenSource,
   type Source,
   type SourceContext,
   searchNear,
+  shareOf,
   type WeightedPin,
 } from './source.ts';
 
-export const STRATEGIES = ['average'] as const;
+export const STRATEGIES = ['average', 'bestScore', 'perSeed'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
 export const seeds: Source = (params, { path, code }) => {
@@ -43,4 +53,82 @@ const OPENINGS: Readonly<Record<Strategy, OpeningOfSeeds>> = {
     const vector = combineSeeds(seeds, negatives, context.index.engine.config.metric);
     return async (wanted) => [await searchNear(context, vector, wanted)];
   },
+
+  bestScore: (context, named, negatives) => {
+    const seeds = distinct(named);
+    const greatest = Math.max(...seeds.map(({ weight }) => weight));
+    return async (wanted) => {
+      const lists = await Promise.all(seeds.map((seed) => searchSeed(context, seed, negatives, wanted)));
+      if (lists.length === 1) return lists;
+      const best = new Map<string, EngineHit>();
+      for (const [i, { candidates }] of lists.entries())
+        for (const { id, score, vector } of candidates) {
+          const weighted = scaleScore(score, seeds[i]!.weight / greatest);
+          const before = best.get(id);
+          if (before === undefined || weighted > before.score)
+            best.set(id, { id, score: weighted, ...(vector && { vector }) });
+        }
+      // What stands before the end of the shortest list is among the best of its own seed. What comes after may not be
+      const cut = Math.min(...lists.map(({ isEnd, candidates }) => (isEnd ? best.size : candidates.length)));
+      const candidates = [...best.values()].sort(byScore).slice(0, cut);
+      return [
+        {
+          weight: 1,
+          candidates,
+          isEnd: lists.every(({ isEnd }) => isEnd),
+          isAll: lists.every(({ isAll }) => isAll),
+          searches: lists.flatMap(({ searches }) => searches),
+        },
+      ];
+    };
+  },
+
+  perSeed: (context, named, negatives) => {
+    const seeds = distinct(named);
+    const total = seeds.reduce((sum, { weight }) => sum + weight, 0);
+    return (wanted) =>
+      Promise.all(
+        seeds.map(async (seed) => {
+          const list = await searchSeed(context, seed, negatives, shareOf(wanted, seed.weight / total));
+          return { ...list, part: seed.id, weight: seed.weight };
+        }),
+      );
+  },
 };
+
+/** A search by one seed, without what is nearer to a negative. Vectors come along where there are more lists. */
+async function searchSeed(
+  context: SourceContext,
+  seed: WeightedPin,
+  negatives: readonly WeightedPin[],
+  wanted: number,
+): Promise<CandidateList> {
+  const isAlone = context.input.seeds!.length === 1 && negatives.length === 0;
+  const list = await searchNear(context, seed.vector, wanted, { withVectors: !isAlone });
+  if (negatives.length === 0) return list;
+  const { metric } = context.index.engine.config;
+  return {
+    ...list,
+    candidates: list.candidates.filter((hit) => !isNearerToNegative(hit, seed, negatives, metric)),
+  };
+}
+
+function isNearerToNegative(
+  { score, vector }: EngineHit,
+  seed: WeightedPin,
+  negatives: readonly WeightedPin[],
+  metric: Metric,
+): boolean {
+  return negatives.some(
+    (negative) =>
+      scaleScore(similarity(metric, vector!, negative.vector), negative.weight / seed.weight) > score,
+  );
+}
+
+/** A seed that is named twice has both weights. */
+function distinct(seeds: readonly WeightedPin[]): WeightedPin[] {
+  const byId = new Map<string, WeightedPin>();
+  for (const seed of seeds)
+    byId.set(seed.id, { ...seed, weight: seed.weight + (byId.get(seed.id)?.weight ?? 0) });
+  return [...byId.values()];
+}

@@ -49,8 +49,8 @@ export interface CandidateList {
   readonly isAll: boolean;
   /** Unit vector whose cosine similarity the scores are; absent when they are something else. */
   readonly direction?: Float32Array | undefined;
-  /** What the engine said of its search, when there was one. */
-  readonly search?: Pick<EngineAnswer, 'ef' | 'generation' | 'coverage' | 'explain'>;
+  /** What the engine said of each search that it took. */
+  readonly searches: readonly Pick<EngineAnswer, 'ef' | 'generation' | 'coverage' | 'explain'>[];
 }
 
 /** Gives the best candidates, about so many; asked again for more when those were not enough. */
@@ -72,6 +72,11 @@ export interface ParamsPlace {
  * among them.
  */
 export type Source = (params: Readonly<Record<string, unknown>>, place: ParamsPlace) => Opening;
+
+/** Order of candidates: larger score first, ties by id. */
+export function byScore(a: Pick<EngineHit, 'id' | 'score'>, b: Pick<EngineHit, 'id' | 'score'>): number {
+  return b.score - a.score || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
 
 /** A source that proposes nothing, because the request brings nothing for it. */
 export const nothing: OpenSource = async () => [];
@@ -112,7 +117,7 @@ export async function searchNear(
     candidates: hits,
     isEnd: hits.length < k || k < wanted || coverage.degraded !== undefined,
     isAll: found.exhausted,
-    search: found,
+    searches: [found],
     ...(part !== undefined && { part }),
     ...(context.index.engine.config.metric === 'cosine' && { direction: vector }),
   };

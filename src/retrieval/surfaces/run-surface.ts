@@ -1,6 +1,6 @@
 /**
  * What every surface does: asks its sources side by side, leaves out what was seen, weighs by boosts, and chooses k hits
- * by quotas, without near-duplicates, within groups, diverse. When those rules leave fewer than k, asks for more.
+ * by quotas, without near-duplicates, within groups, diverse. A list in which those rules leave too few is asked for more.
  *
  * A pure function of an index and its arguments: clock and chance come with them.
  */
@@ -15,7 +15,13 @@ import { suspects } from '../near-duplicates.ts';
 import type { Clock, OpenIndex } from '../open-index.ts';
 import type { Plan } from '../plan.ts';
 import { type Candidate, choose } from '../select.ts';
-import { type CandidateList, type OpenSource, type SurfaceInput, shareOf } from '../sources/source.ts';
+import {
+  byScore,
+  type CandidateList,
+  type OpenSource,
+  type SurfaceInput,
+  shareOf,
+} from '../sources/source.ts';
 import type { CheckedSource, Surface } from './surface.ts';
 
 /** Candidates for each hit wanted, where hits are chosen among them; and how much wider the next attempt is. */
@@ -86,7 +92,7 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
       );
 
     const ranked = lists.map((quoted) => rank(quoted, run, known));
-    const hits = choose<Ranked>({
+    const { hits, ranDry } = choose<Ranked>({
       k,
       lists: ranked,
       quotas: lists.map(({ quota }) => quota),
@@ -98,8 +104,7 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
         valuesOf: ({ id }) => [known.attributes(id)[groupBy.field] ?? []].flat(),
       },
     });
-    const isEnd = wanted === widest || lists.every(({ list }) => list.isEnd);
-    if (hits.length < k && !isEnd) continue;
+    if (wanted < widest && lists.some(({ list }, i) => ranDry[i] && !list.isEnd)) continue;
 
     if (plan.query.withVectors) await known.readVectors(hits);
     const found = { ...summary(index, lists), hits: hits.map((hit) => hitOf(hit, plan, known)) };
@@ -161,17 +166,13 @@ function rank({ name, list }: Quoted, { surface, plan }: SurfaceRun, known: Know
   return lambda === undefined ? ranked : ranked.filter(({ vector }) => vector !== undefined);
 }
 
-function byScore(a: Candidate, b: Candidate): number {
-  return b.score - a.score || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
-}
-
 function product(factors: readonly number[]): number {
   return factors.reduce((result, factor) => result * factor, 1);
 }
 
 /** What all searches together say of the answer. */
 function summary(index: OpenIndex, lists: readonly Quoted[]): Omit<EngineAnswer, 'hits' | 'exhausted'> {
-  const searches = lists.flatMap(({ list }) => list.search ?? []);
+  const searches = lists.flatMap(({ list }) => list.searches);
   const [first] = searches;
   if (first === undefined) {
     const { generation, shards } = index.engine.describe();
