@@ -156,7 +156,7 @@ describe('choose', () => {
       (groups?.valuesOf(hit) ?? []).every(
         (value) => taken.filter((other) => groups!.valuesOf(other.hit).includes(value)).length < groups!.size,
       );
-    const valueOf = (hit: EngineHit) => {
+    const marginal = (hit: EngineHit) => {
       if (lambda === undefined || lambda === 1 || taken.length === 0) return hit.score;
       const most = Math.max(...taken.map((other) => similarity(metric, hit.vector!, other.hit.vector!)));
       return lambda * hit.score - (1 - lambda) * most;
@@ -170,7 +170,7 @@ describe('choose', () => {
       );
       const list = turns.indexOf(Math.min(...turns));
       if (turns[list] === Number.POSITIVE_INFINITY) break;
-      const values = open[list]!.map(valueOf);
+      const values = open[list]!.map(marginal);
       taken.push({ hit: open[list]![values.indexOf(Math.max(...values))]!, list });
     }
     return taken.map(({ hit }) => hit.id);
