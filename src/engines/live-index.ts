@@ -449,11 +449,11 @@ export class LiveIndex<Extra> implements LiveEngine {
     });
   }
 
-  async #publish(generation: string, isCurrent: boolean): Promise<void> {
+  /** Loads one of the index's generations as its files hold it. */
+  async #load(generation: string): Promise<LoadedGeneration<Extra>> {
     if (!GENERATION_NAME.test(generation) || !(await listGenerations(this.#indexDir)).includes(generation)) {
       throw new NearpinError('unknown_generation', `there is no generation ${JSON.stringify(generation)}`);
     }
-    const queue = this.#queue!;
     const { attach, limitBytes } = this.#options;
     const dir = join(this.#indexDir, generation);
     const { seq } = await readManifest(dir);
@@ -461,7 +461,31 @@ export class LiveIndex<Extra> implements LiveEngine {
       const message = `generation ${generation} holds updates up to ${seq}, and those up to ${this.#logBase} are kept no more`;
       throw new NearpinError('log_trimmed', message);
     }
-    const next = await LoadedGeneration.load(dir, this.#host, attach, limitBytes);
+    return LoadedGeneration.load(dir, this.#host, attach, limitBytes);
+  }
+
+  /**
+   * Loads a generation beside the one that is served, with the updates up to now applied to it and none that come
+   * later. Whoever asked closes it, before the index. Rejects as `publish` does.
+   */
+  beside(generation: string): Promise<LoadedGeneration<Extra>> {
+    return this.#exclusively(async () => {
+      const loaded = await this.#load(generation);
+      try {
+        const { attributes } = this.#loaded.manifest.config;
+        const last = this.#queue?.settledSeq ?? this.#loaded.pins.seq;
+        if (last > loaded.pins.seq) await loaded.replay(this.#log, last, attributes);
+        return loaded;
+      } catch (error) {
+        await loaded.close();
+        throw error;
+      }
+    });
+  }
+
+  async #publish(generation: string, isCurrent: boolean): Promise<void> {
+    const queue = this.#queue!;
+    const next = await this.#load(generation);
     try {
       const types = this.#loaded.manifest.config.attributes;
       let bytes = 0;

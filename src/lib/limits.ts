@@ -40,6 +40,13 @@ export const LIMITS = {
   /** Of boosts; the least is one divided by it. */
   surfaceFactorMax: 100,
   surfaceHalfLifeDaysMax: 36_500,
+  /** Of a user's or a session's id, by which experiments draw. */
+  unitBytesMax: 256,
+  layersMax: 32,
+  layerParametersMax: 64,
+  /** Experiments of a layer, and shadows of an index. */
+  experimentsMax: 100,
+  armsMax: 16,
   bodyBytesDefault: 8 * 1024 * 1024,
   msgpackDepthMax: 64,
 } as const;

@@ -3,6 +3,7 @@ import type { Coverage, LiveDescription, ShardPlan } from '../engines/engine.ts'
 import type { IndexConfig } from '../index/config.ts';
 import type { Filter } from '../index/filter.ts';
 import type { Attributes, PinWriteInput } from '../index/pin.ts';
+import type { Assigned } from './experiments/assign.ts';
 import type { Boost, SurfaceConfig, SurfaceOverride } from './surfaces/surface.ts';
 
 export type {
@@ -11,7 +12,7 @@ export type {
   LiveDescription,
   UpsertAnswer,
 } from '../engines/engine.ts';
-
+export type { Assigned } from './experiments/assign.ts';
 export type { Boost, SourceEntry, SurfaceConfig, SurfaceName, SurfaceOverride } from './surfaces/surface.ts';
 
 export type Vector = readonly number[] | Float32Array;
@@ -56,6 +57,10 @@ export interface SeedPin {
 
 /** What a request may change of its surface; null takes away what the surface has. */
 export interface SurfaceRequest extends CommonRequest {
+  /** Id of the user or session that experiments draw by; without one none reaches the request. */
+  readonly unit?: string;
+  /** Arms by experiment, in place of what is drawn: for trying them out. */
+  readonly variants?: Readonly<Record<string, string>>;
   readonly diversity?: SurfaceConfig['diversity'];
   readonly groupBy?: SurfaceConfig['groupBy'];
   readonly nearDuplicates?: SurfaceConfig['nearDuplicates'];
@@ -114,6 +119,8 @@ export interface Hit {
   readonly score: number;
   /** Of surfaces: the source that proposed it, by its name in the surface's config. */
   readonly source?: string;
+  /** Of interleaved answers: the arm that added it, which gets the click; absent where it had no rival. */
+  readonly team?: string;
   readonly explain?: HitExplanation;
   readonly payload?: unknown;
   readonly attributes?: Attributes;
@@ -143,6 +150,8 @@ export interface RetrievalAnswer {
   readonly exhausted: boolean;
   /** How each shard was searched, in their order, where that was asked. */
   readonly explain?: readonly ShardPlan[];
+  /** Experiments whose code path ran for the unit; absent when there was none. */
+  readonly experiments?: readonly Assigned[];
 }
 
 /** The answer to a query with `vectors`: one answer per vector, in order. */

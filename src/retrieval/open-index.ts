@@ -1,6 +1,6 @@
 /** The port through which retrieval reaches an index: its engine, and the model that turns text into its vectors. */
 import type { Engine, LiveEngine } from '../engines/engine.ts';
-import type { SurfaceName, SurfaceOverride } from './surfaces/surface.ts';
+import type { MixerConfig } from './mixer-config.ts';
 
 /** Epoch milliseconds, with a fraction where the platform has one: deadlines and `tookMs` are read from it. */
 export type Clock = () => number;
@@ -16,8 +16,10 @@ export interface OpenIndex {
   readonly model: string | null;
   /** Absent when the index has no model or the model is not loaded. */
   readonly embed?: Embed;
-  /** What the index says of surfaces, where that is not as in `surfaces/defaults.ts`; checked when it was read. */
-  readonly mixer?: { readonly surfaces: Readonly<Partial<Record<SurfaceName, SurfaceOverride>>> };
+  /** What the index says of surfaces, experiments on them and shadows; checked when it was read. */
+  readonly mixer?: MixerConfig;
+  /** Hears which sources of a surface had something to look for. */
+  readonly onSource?: (name: string) => void;
 }
 
 /** An index across its generations. */

@@ -1,6 +1,7 @@
 /** Related pins: the surface whose request brings seeds, and negatives to keep away from. */
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import type { RelatedRequest, RetrievalAnswer } from './contract.ts';
+import { underExperiments } from './experiments/run.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
 import { planRequest } from './plan.ts';
 import { checkSeeds, type Seed } from './seeds.ts';
@@ -14,7 +15,15 @@ import { surfaceInForce } from './surfaces/surface.ts';
  * @throws NearpinError unknown_pin with the path of the seed; zero_vector when seeds cancel out; bad_request with the path
  * of what the request may not change of the surface; what a query throws
  */
-export async function runRelated(
+export function runRelated(
+  index: OpenIndex,
+  request: RelatedRequest,
+  clock: Clock,
+): Promise<RetrievalAnswer> {
+  return underExperiments(index, 'related', request, (armed) => answerRelated(armed, request, clock));
+}
+
+async function answerRelated(
   index: OpenIndex,
   request: RelatedRequest,
   clock: Clock,

@@ -114,8 +114,18 @@ const Sources = Type.Record(Type.String(), orNull(Type.Object({})), {
     'leave it out.',
   examples: [{ seeds: { strategy: 'perSeed' } }],
 });
-/** What a request may change of its surface. */
+/** What a request may change of its surface, and what experiments read of it. */
 const surface = {
+  unit: optional(
+    Type.String({
+      description: `Id of the user or session that experiments draw by, up to ${LIMITS.unitBytesMax} bytes; without one none reaches the request.`,
+    }),
+  ),
+  variants: optional(
+    Type.Record(Type.String(), Type.String(), {
+      description: 'Arms by experiment, in place of what is drawn: for trying them out.',
+    }),
+  ),
   diversity: optional(
     orNull(
       strict(
@@ -250,6 +260,9 @@ const Hit = strict({
       'Larger is better: cosine similarity, dot product, or minus squared L2; of surfaces with their boosts.',
   }),
   source: optional(Type.String({ description: 'Of surfaces: the source that proposed it.' })),
+  team: optional(
+    Type.String({ description: 'Of interleaved answers: the arm that added it, which gets the click.' }),
+  ),
   explain: optional(
     strict(
       {
@@ -289,6 +302,11 @@ const ShardPlan = strict(
   },
   'How a shard was searched; what an engine cannot tell is absent.',
 );
+const Assigned = strict({
+  experiment: Type.String(),
+  arm: Type.String({ description: '`interleaved` where the hits of two arms are in one list.' }),
+  forced: optional(Type.Literal(true, { description: "By the request's variants; not to be counted." })),
+});
 const nullableModel = Type.Union([Type.String(), Type.Null()]);
 const RetrievalAnswer = strict({
   hits: Type.Array(Type.Ref('Hit')),
@@ -299,6 +317,9 @@ const RetrievalAnswer = strict({
   coverage: Coverage,
   exhausted: Type.Boolean({ description: 'Fewer than k pins match, and all of them are hits.' }),
   explain: optional(Type.Array(Type.Ref('ShardPlan'), { description: 'One for each shard, if asked.' })),
+  experiments: optional(
+    Type.Array(Type.Ref('Assigned'), { description: 'Experiments whose code path ran for the unit.' }),
+  ),
 });
 const MultiAnswer = strict({ results: Type.Array(Type.Ref('RetrievalAnswer')) });
 const QueryAnswer = Type.Union([Type.Ref('RetrievalAnswer'), Type.Ref('MultiAnswer')]);
@@ -423,6 +444,7 @@ export const SCHEMAS = {
   BatchRequest,
   Hit,
   ShardPlan,
+  Assigned,
   RetrievalAnswer,
   MultiAnswer,
   QueryAnswer,

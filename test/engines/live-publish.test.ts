@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { buildIndex } from '../../src/build/build-index.ts';
-import type { PinWrite } from '../../src/engines/engine.ts';
+import type { Engine, PinWrite } from '../../src/engines/engine.ts';
 import { createEngineHost } from '../../src/engines/engine-host.ts';
 import { LiveIndex } from '../../src/engines/live-index.ts';
 import type { IndexConfigInput } from '../../src/index/config.ts';
@@ -282,4 +282,40 @@ test('the exact engine takes writes as the wasm engine does', async () => {
   assert.notEqual((await engine.search({ vector: Float32Array.of(9, 9), k: 1 })).hits[0]?.id, 'new');
   await engine.close();
   await exact.close();
+});
+
+describe('a generation beside the one that is served', () => {
+  const nearest = async (engine: Engine, vector: readonly number[]) =>
+    (await engine.search({ vector: Float32Array.from(vector), k: 1 })).hits[0]?.id;
+
+  test('has the updates up to now and none that come later, while the other one is served on', async () => {
+    const at = await build(2, 'small@1');
+    const { live, engine, manifest } = await openEngine(at, host);
+    await live.upsert([pinOf('before', [9, 9])], manifest.config);
+    await live.checkpoint();
+    await live.upsert([pinOf('now', [8, 8])], manifest.config);
+    const beside = await live.beside('000001');
+    await live.upsert([pinOf('later', [7, 7])], manifest.config);
+    assert.equal(beside.manifest.generation, '000001');
+    assert.equal(await nearest(beside.engine, [9, 9]), 'before');
+    assert.equal(await nearest(beside.engine, [8, 8]), 'now');
+    assert.notEqual(await nearest(beside.engine, [7, 7]), 'later');
+    assert.equal(await nearest(engine, [7, 7]), 'later');
+    await beside.close();
+    assert.equal(await nearest(engine, [8, 8]), 'now');
+    await engine.close();
+  });
+
+  test('can be the same, and is there for an index that takes no writes', async () => {
+    const at = await build(2, 'small@1');
+    const written = await openEngine(at, host);
+    await written.live.upsert([pinOf('now', [8, 8])], written.manifest.config);
+    await written.engine.close();
+    const { live, engine } = await openEngine(at, host, { readOnly: true });
+    const beside = await live.beside('000001');
+    assert.equal(await nearest(beside.engine, [8, 8]), 'now');
+    await assert.rejects(live.beside('000009'), { code: 'unknown_generation' });
+    await beside.close();
+    await engine.close();
+  });
 });

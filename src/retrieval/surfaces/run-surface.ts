@@ -80,7 +80,7 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
   let wanted = isChosen ? OVERFETCH * k : k;
   for (; ; wanted *= OVERFETCH) {
     wanted = Math.min(wanted, widest);
-    const lists = await ask(surface.sources, opened, wanted);
+    const lists = await ask(surface.sources, opened, wanted, index.onSource);
     if (isHidden) for (const [i, quoted] of lists.entries()) lists[i] = without(quoted, isHidden);
     if (groupBy !== undefined || boosts.length > 0)
       await known.readAttributes(lists.flatMap(({ list }) => list.candidates.map(({ id }) => id)));
@@ -125,11 +125,13 @@ async function ask(
   sources: readonly CheckedSource[],
   opened: readonly OpenSource[],
   wanted: number,
+  onSource: OpenIndex['onSource'],
 ): Promise<Quoted[]> {
   const total = sources.reduce((sum, { quota }) => sum + quota, 0);
   const answers = await Promise.all(
     sources.map(async ({ name, quota }, i) => {
       const lists = await opened[i]!(shareOf(wanted, quota / total));
+      if (lists.length > 0) onSource?.(name);
       const weights = lists.reduce((sum, { weight }) => sum + weight, 0);
       return lists.map((list) => ({
         name: list.part === undefined ? name : `${name}:${list.part}`,
