@@ -92,7 +92,7 @@ interface Opened<Extra> {
   readonly unlock: () => void;
 }
 
-const readOnlyCodes: readonly string[] = ['index_locked', 'io_error'];
+const readOnlyCodes: readonly string[] = ['index_locked', 'io_error', 'disk_full'];
 
 export class LiveIndex<Extra> implements LiveEngine {
   readonly #indexDir: string;
@@ -115,6 +115,8 @@ export class LiveIndex<Extra> implements LiveEngine {
   #isCheckpointing = false;
   /** Pins that had changed when a checkpoint failed. */
   #changesAtFailure = 0;
+  /** Whether it was said that a shard is nearly full. */
+  #isFullSaid = false;
   #closed: Promise<void> | undefined;
 
   private constructor(opened: Opened<Extra>) {
@@ -134,6 +136,7 @@ export class LiveIndex<Extra> implements LiveEngine {
         onVisible: (bytes) => this.#onVisible(bytes),
       });
     }
+    this.#sayFull();
   }
 
   /**
@@ -233,17 +236,8 @@ export class LiveIndex<Extra> implements LiveEngine {
   }
 
   describeLive(): LiveDescription {
-    const stats = this.#loaded.shards.stats();
-    const fullest = stats.reduce<{ bytes: number; limitBytes: number }>(
-      (most, shard) => (shard.bytes / shard.limitBytes > most.bytes / most.limitBytes ? shard : most),
-      { bytes: 0, limitBytes: 1 },
-    );
-    const fill = fullest.bytes / fullest.limitBytes;
+    const { fill, limitBytes, warning } = this.#fullest();
     const oldest = this.#queue?.oldestMs;
-    const nearlyFull: Warning = {
-      code: 'shard_full',
-      message: `a shard holds ${fullest.bytes} of at most ${fullest.limitBytes} bytes`,
-    };
     return {
       readOnly: this.#writeRefusal()?.code ?? null,
       seqWritten: this.#queue?.durableSeq ?? this.#loaded.pins.seq,
@@ -252,9 +246,28 @@ export class LiveIndex<Extra> implements LiveEngine {
       waitingPins: this.#queue?.waitingPins ?? 0,
       logBase: this.#logBase,
       fill,
-      limitBytes: fullest.limitBytes,
-      warnings: fill >= FILL_WARNING ? [...this.#warnings, nearlyFull] : this.#warnings,
+      limitBytes,
+      warnings: warning ? [...this.#warnings, warning] : this.#warnings,
     };
+  }
+
+  /** The shard that is nearest to its limit, and the warning when it is near. */
+  #fullest(): { fill: number; limitBytes: number; warning: Warning | undefined } {
+    const { bytes, limitBytes } = this.#loaded.shards
+      .stats()
+      .reduce((most, shard) =>
+        shard.bytes / shard.limitBytes > most.bytes / most.limitBytes ? shard : most,
+      );
+    const fill = bytes / limitBytes;
+    const message = `a shard holds ${bytes} of at most ${limitBytes} bytes`;
+    return { fill, limitBytes, warning: fill >= FILL_WARNING ? { code: 'shard_full', message } : undefined };
+  }
+
+  /** Says that a shard is nearly full, once each time that one comes to be. */
+  #sayFull(): void {
+    const { warning } = this.#fullest();
+    if (warning && !this.#isFullSaid) this.#options.onWarning?.(warning);
+    this.#isFullSaid = warning !== undefined;
   }
 
   /** Why a write would be refused. */
@@ -295,6 +308,7 @@ export class LiveIndex<Extra> implements LiveEngine {
 
   #onVisible(bytes: number): void {
     this.#loggedBytes += bytes;
+    this.#sayFull();
     if (this.#isCheckpointing || this.#closed || !this.#isDue()) return;
     this.checkpoint().catch((error: Error) => {
       // Not again before as much has come once more
@@ -505,6 +519,7 @@ export class LiveIndex<Extra> implements LiveEngine {
         this.#loaded = next;
         this.#loggedBytes = bytes;
         queue.retarget(next, isSameKind ? undefined : swapped());
+        this.#sayFull();
       } finally {
         queue.resume();
       }

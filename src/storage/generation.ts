@@ -162,9 +162,12 @@ export async function setGenerationAside(indexDir: string, generation: string): 
 
 /**
  * Copies a generation that was built elsewhere into an index, as its newest, without making it current. Resolves to its
- * name there. Throws missing_file, corrupt_file, unsupported_version or io_error.
+ * name there. Throws unknown_index, missing_file, corrupt_file, unsupported_version, disk_full or io_error.
  */
 export async function adoptGeneration(indexDir: string, generationDir: string): Promise<string> {
+  if ((await listGenerations(indexDir)).length === 0) {
+    throw new NearpinError('unknown_index', `${indexDir} is not the directory of an index`);
+  }
   const manifest = await readManifest(resolve(generationDir));
   const staging = await stageGeneration(indexDir);
   try {

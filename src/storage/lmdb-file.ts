@@ -46,6 +46,17 @@ export function checkLmdbFile(path: string, isKey: (key: Buffer) => boolean): vo
   }
 }
 
+/** The last page that the newest transaction in an LMDB file has used, or has freed. The file must be a sound one. */
+export function lastLmdbPage(fd: number): number {
+  const bytes = Buffer.alloc(2 * LMDB_PAGE_BYTES);
+  readSync(fd, bytes, 0, bytes.length, 0);
+  const [first, second] = [0, LMDB_PAGE_BYTES].map((at) => ({
+    page: Number(bytes.readBigUInt64LE(at + LAST_PAGE_AT)),
+    transaction: bytes.readBigUInt64LE(at + TRANSACTION_AT),
+  })) as [{ page: number; transaction: bigint }, { page: number; transaction: bigint }];
+  return first.transaction > second.transaction ? first.page : second.page;
+}
+
 class Check {
   readonly #path: string;
   readonly #fd: number;

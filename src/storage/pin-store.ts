@@ -23,6 +23,7 @@ import { NearpinError } from '../lib/errors.ts';
 import { compareUtf8 } from '../lib/utf8-order.ts';
 import { type FileSeal, sealOfFile } from './file-checksum.ts';
 import { corruptFile, fileError } from './file-error.ts';
+import { LmdbRoom } from './lmdb-room.ts';
 import { decodeStoredPin, encodeStoredPin, type StoredPin } from './stored-pin.ts';
 
 /** Name of the pin store's file in its directory. */
@@ -80,6 +81,8 @@ export async function createPinStore(dir: string): Promise<PinStoreWriter> {
 export class PinStoreWriter {
   readonly #dir: string;
   readonly #database: RootDatabase<Buffer, Buffer>;
+  readonly #room: LmdbRoom;
+  /** By key, as text. */
   #batch = new Map<string, Buffer>();
   #batchBytes = 0;
   #count = 0;
@@ -87,6 +90,7 @@ export class PinStoreWriter {
   constructor(dir: string, database: RootDatabase<Buffer, Buffer>) {
     this.#dir = dir;
     this.#database = database;
+    this.#room = new LmdbRoom(join(dir, SCRATCH_DIR, PIN_DATA_FILE));
   }
 
   /** Pins put so far. */
@@ -96,7 +100,8 @@ export class PinStoreWriter {
 
   /** Whether a pin of this id was put already. */
   has(id: string): boolean {
-    return this.#batch.has(id) || this.#database.doesExist(pinKey(id));
+    const key = PIN_PREFIX + id;
+    return this.#batch.has(key) || this.#database.doesExist(Buffer.from(key));
   }
 
   /**
@@ -115,13 +120,16 @@ export class PinStoreWriter {
         if (compareUtf8(id, last) <= 0) {
           throw new NearpinError('internal', `the pin ${JSON.stringify(id)} comes out of order`);
         }
-        this.#database.putSync(pinKey(id), bytes, { append: true });
+        const key = pinKey(id);
+        this.#room.add(key.length, bytes.length);
+        this.#database.putSync(key, bytes, { append: true });
         last = id;
         this.#count++;
       }
       return true;
     };
     try {
+      do this.#room.begin(1);
       while (this.#database.transactionSync(putSome));
     } catch (error) {
       throw fileError(error, this.#dir, null);
@@ -134,12 +142,12 @@ export class PinStoreWriter {
       throw new NearpinError('duplicate_pin', `the pin ${JSON.stringify(id)} occurs more than once`);
     }
     this.#count++;
-    if (this.#hold(id, encodeStoredPin(pin))) this.#flush();
+    if (this.#hold(PIN_PREFIX + id, encodeStoredPin(pin))) this.#flush();
   }
 
   /** Holds a value back for the next transaction; returns whether that is to come now. */
-  #hold(id: string, value: Buffer): boolean {
-    this.#batch.set(id, value);
+  #hold(key: string, value: Buffer): boolean {
+    this.#batch.set(key, value);
     this.#batchBytes += value.length;
     return this.#batch.size >= BATCH_PINS_MAX || this.#batchBytes >= BATCH_BYTES_MAX;
   }
@@ -158,8 +166,7 @@ export class PinStoreWriter {
         last = Buffer.from(key);
         const pin = decodeStoredPin(value);
         const ordinal = places[pin.shard]![pin.ordinal]!;
-        const id = last.toString('utf8', PIN_PREFIX.length);
-        if (this.#hold(id, encodeStoredPin({ ...pin, ordinal }))) break;
+        if (this.#hold(last.toString(), encodeStoredPin({ ...pin, ordinal }))) break;
       }
       if (last === undefined) return;
       this.#flush();
@@ -172,14 +179,12 @@ export class PinStoreWriter {
    */
   async finish(keywords: Iterable<KeywordEntry>): Promise<PinStoreSeal> {
     try {
+      for (const [attribute, value, code] of keywords) {
+        const bytes = Buffer.alloc(4);
+        bytes.writeUInt32LE(code);
+        if (this.#hold(keywordKey(attribute, value), bytes)) this.#flush();
+      }
       this.#flush();
-      this.#database.transactionSync(() => {
-        for (const [attribute, value, code] of keywords) {
-          const bytes = Buffer.alloc(4);
-          bytes.writeUInt32LE(code);
-          this.#database.putSync(keywordKey(attribute, value), bytes);
-        }
-      });
       await this.#database.backup(this.#dir, true);
       await this.abandon();
       return { ...(await sealOfFile(join(this.#dir, PIN_DATA_FILE))), count: this.#count };
@@ -190,14 +195,20 @@ export class PinStoreWriter {
 
   /** Closes the store and removes what only the building needed. */
   async abandon(): Promise<void> {
+    this.#room.close();
     await this.#database.close();
     await rm(join(this.#dir, SCRATCH_DIR), { recursive: true, force: true });
   }
 
   #flush(): void {
     try {
+      this.#room.begin(this.#batch.size);
       this.#database.transactionSync(() => {
-        for (const [id, value] of this.#batch) this.#database.putSync(pinKey(id), value);
+        for (const [text, value] of this.#batch) {
+          const key = Buffer.from(text);
+          this.#room.add(key.length, value.length);
+          this.#database.putSync(key, value);
+        }
       });
     } catch (error) {
       throw fileError(error, this.#dir, null);
@@ -275,7 +286,11 @@ export class PinStore {
 
   /** The dictionary's code of a keyword, 0 when no pin of the generation has it. */
   keywordCode(attribute: string, value: string): number {
-    return this.#open().getBinary(keywordKey(attribute, value))?.readUInt32LE() ?? 0;
+    return (
+      this.#open()
+        .getBinary(Buffer.from(keywordKey(attribute, value)))
+        ?.readUInt32LE() ?? 0
+    );
   }
 
   /** Every pin, in the order of the ids' UTF-8 bytes. */
@@ -330,6 +345,6 @@ function pinKey(id: string): Buffer {
   return Buffer.from(PIN_PREFIX + id);
 }
 
-function keywordKey(attribute: string, value: string): Buffer {
-  return Buffer.from(`${KEYWORD_PREFIX}${attribute}\0${value}`);
+function keywordKey(attribute: string, value: string): string {
+  return `${KEYWORD_PREFIX}${attribute}\0${value}`;
 }

@@ -11,12 +11,13 @@
  */
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
+import { open, type PutOptions, type RootDatabase } from 'lmdb';
 import { NearpinError } from '../lib/errors.ts';
 import { failpoint } from '../lib/failpoints.ts';
 import { corruptFile, fileError } from './file-error.ts';
 import { isLocked } from './index-lock.ts';
 import { checkLmdbFile, LMDB_PAGE_BYTES } from './lmdb-file.ts';
+import { LmdbRoom } from './lmdb-room.ts';
 import { isWhole } from './update-record.ts';
 
 /** Name of the log's directory in the index's. */
@@ -65,7 +66,7 @@ function isLogKey(key: Buffer): boolean {
   return key.equals(BASE_KEY) || (key.length === 9 && key[0] === UPDATE_PREFIX);
 }
 
-/** The disk's refusal of a write. LMDB reports a write that was cut short as an I/O error. */
+/** The disk's refusal of a write. */
 function refusal(error: unknown, dir: string): NearpinError {
   if (error instanceof NearpinError) return error;
   const { message } = error as Error;
@@ -77,6 +78,8 @@ function refusal(error: unknown, dir: string): NearpinError {
 export class UpdateLog {
   readonly dir: string;
   readonly #database: RootDatabase<Uint8Array, Buffer>;
+  /** There once something was written. */
+  #room: LmdbRoom | undefined;
 
   private constructor(dir: string, database: RootDatabase<Uint8Array, Buffer>) {
     this.dir = dir;
@@ -133,23 +136,23 @@ export class UpdateLog {
 
   /** Says that updates up to `seq` are held by a generation and were never in this log. Throws disk_full. */
   startAfter(seq: number): void {
-    this.#commit(() => this.#database.putSync(BASE_KEY, seqBytes(seq)));
+    this.#commit(1, () => this.#put(BASE_KEY, seqBytes(seq)));
   }
 
   /** Writes updates in one transaction. Throws disk_full; none of them is in the log then. */
   append(updates: readonly LoggedUpdate[]): void {
     failpoint('log.before-commit');
     const isNew = this.#database.getBinary(BASE_KEY) === undefined;
-    this.#commit(() => {
-      if (isNew) this.#database.putSync(BASE_KEY, seqBytes(updates[0]!.seq - 1));
-      for (const { seq, bytes } of updates) this.#database.putSync(updateKey(seq), bytes, { append: true });
+    this.#commit(1, () => {
+      if (isNew) this.#put(BASE_KEY, seqBytes(updates[0]!.seq - 1));
+      for (const { seq, bytes } of updates) this.#put(updateKey(seq), bytes, { append: true });
     });
     failpoint('log.after-commit');
   }
 
   /** Takes updates back that could not be applied. Throws disk_full. */
   takeBack(seqs: readonly number[]): void {
-    this.#commit(() => {
+    this.#commit(seqs.length, () => {
       for (const seq of seqs) this.#database.removeSync(updateKey(seq));
     });
   }
@@ -197,14 +200,22 @@ export class UpdateLog {
         ...this.#database.getKeys({ start: updateKey(0), end: updateKey(seq + 1), limit: TRIM_BATCH }),
       ];
       if (keys.length === 0) return;
-      this.#commit(() => {
+      this.#commit(keys.length, () => {
         for (const key of keys) this.#database.removeSync(key);
       });
     }
   }
 
-  #commit(action: () => void): void {
+  #put(key: Buffer, value: Uint8Array, options: PutOptions = {}): void {
+    this.#room!.add(key.length, value.length);
+    this.#database.putSync(key, value, options);
+  }
+
+  /** @param changed entries that are not put at the end */
+  #commit(changed: number, action: () => void): void {
     try {
+      this.#room ??= new LmdbRoom(join(this.dir, DATA_FILE));
+      this.#room.begin(changed);
       this.#database.transactionSync(action);
     } catch (error) {
       throw refusal(error, this.dir);
@@ -212,6 +223,8 @@ export class UpdateLog {
   }
 
   async close(): Promise<void> {
+    this.#room?.close();
+    this.#room = undefined;
     await this.#database.close();
   }
 

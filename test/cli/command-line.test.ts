@@ -350,7 +350,14 @@ describe('the command line', () => {
       assert.notEqual(first(...at), 'extra-1');
       const elsewhere = join(folder, 'elsewhere');
       assert.equal(run(['build', pins, '--out', elsewhere, '--attributes', ATTRIBUTES]).status, 0);
-      assert.equal(json('publish', live, '--from', join(elsewhere, '000001'), ...at).generation, '000003');
+      const from = ['--from', join(elsewhere, '000001')];
+      const locked = run(['publish', live, ...from]);
+      assert.match(locked.stderr, /index_locked/, 'the server writes to it');
+      assert.ok(!existsSync(join(live, '000003')), 'and no copy stays');
+      const unknown = run(['publish', join(folder, 'things'), ...from, ...at]);
+      assert.match(unknown.stderr, /unknown_index/, 'it has to be the directory');
+      assert.ok(!existsSync(join(folder, 'things')));
+      assert.equal(json('publish', live, ...from, ...at).generation, '000003');
       const listed = json('generations', live, ...at).generations;
       assert.deepEqual(
         listed.map(({ generation, isCurrent }: { generation: string; isCurrent: boolean }) => [

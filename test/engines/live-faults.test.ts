@@ -176,7 +176,11 @@ describe('a shard', () => {
 
   test('that is full refuses what does not fit, whole, and takes what does', async () => {
     const at = await fresh();
-    const options = { limitBytes: LIMIT_BYTES };
+    const heard: string[] = [];
+    const options = {
+      limitBytes: LIMIT_BYTES,
+      onWarning: ({ message }: { message: string }) => heard.push(message),
+    };
     let written = 0;
     await withOpened(
       at,
@@ -201,6 +205,8 @@ describe('a shard', () => {
         assert.ok(full > 0.8 && full <= 1, `${full}`);
         assert.match(warnings[0]!.message, /a shard holds \d+ of at most \d+ bytes/);
         assert.equal(warnings[0]!.code, 'shard_full');
+        assert.equal(heard.length, 1, 'it is said once');
+        assert.match(heard[0]!, /a shard holds \d+ of at most \d+ bytes/);
         for (let n = 0; n < 4000; n += 500) {
           await live.delete(Array.from({ length: 500 }, (_, i) => ({ id: `p${n + i}` })));
         }
@@ -216,6 +222,7 @@ describe('a shard', () => {
       async (opened) => {
         await checkThere(opened, 200_000, 200_100);
         await checkThere(opened, 0, 20, false);
+        assert.equal(heard.length, 2, 'and once more after a restart');
       },
       options,
     );

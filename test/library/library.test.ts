@@ -80,4 +80,31 @@ describe('the embedded library', () => {
     await assert.rejects(openIndex(join(folder, 'nowhere')), { code: 'unknown_index' });
     assert.equal((await index.search({ text: 'sofa', k: 1 })).hits.length, 1);
   });
+
+  it('writes, changes and deletes pins, and goes from generation to generation', async () => {
+    const { seq } = await index.upsert({
+      pins: [{ id: 'new', text: 'a zither of walnut', attributes: { category: 'music' }, ifAbsent: true }],
+    });
+    const ask = () => index.search({ text: 'a zither of walnut', k: 1, include: ['attributes'] });
+    assert.equal((await ask()).hits[0]?.id, 'new');
+    await index.upsert({ pins: [{ id: 'new', attributes: { category: 'garden' }, ifSeq: seq }] });
+    assert.equal((await ask()).hits[0]?.attributes?.category, 'garden');
+    await assert.rejects(index.upsert({ pins: [{ id: 'new', payload: 1, ifSeq: seq }] }), {
+      code: 'write_conflict',
+    });
+    assert.equal((await index.checkpoint()).generation, '000002');
+    assert.deepEqual(await index.delete({ ids: ['new', 'nobody'] }), { seq: seq + 2, deleted: 1 });
+    assert.notEqual((await ask()).hits[0]?.id, 'new');
+    await index.publish('000001');
+    assert.notEqual((await ask()).hits[0]?.id, 'new');
+    const { generation, live } = index.describe();
+    assert.deepEqual([generation, live?.seqWritten, live?.seqSearchable], ['000001', seq + 2, seq + 2]);
+    assert.deepEqual(
+      (await index.generations()).map((each) => [each.generation, each.isCurrent]),
+      [
+        ['000001', true],
+        ['000002', false],
+      ],
+    );
+  });
 });

@@ -20,6 +20,8 @@ import { openEngine } from './open-engine.ts';
 
 const DIM = 8;
 const IDS = 300;
+/** Of so few pins a graph that is whole misses next to nothing. */
+const RECALL_MIN = 0.99;
 export const CONFIG = resolveConfig({
   dim: DIM,
   metric: 'l2',
@@ -256,16 +258,23 @@ export class CrashRun {
   ) {
     const all = await engine.search({ vector: new Float32Array(DIM), k: IDS + 1, exact: true });
     assert.deepEqual(all.hits.map(({ id }) => id).sort(), [...now.keys()].sort());
+    let near = 0;
+    let found = 0;
     await Promise.all(
       [...now.values()].map(async ({ id, vector, attributes }) => {
         const filter = { write: attributes!.write as number };
-        const [plain, filtered] = await Promise.all([
-          engine.search({ vector: vector!, k: 1 }),
+        const [plain, filtered, exact] = await Promise.all([
+          engine.search({ vector: vector!, k: 10 }),
           engine.search({ vector: vector!, k: 1, filter }),
+          engine.search({ vector: vector!, k: 10, exact: true }),
         ]);
         assert.equal(plain.hits[0]?.id, id, 'a pin does not find itself');
         assert.equal(filtered.hits[0]?.id, id, 'a pin does not find itself by its attributes');
+        const ids = new Set(plain.hits.map((hit) => hit.id));
+        near += exact.hits.length;
+        found += exact.hits.filter((hit) => ids.has(hit.id)).length;
       }),
     );
+    assert.ok(found >= near * RECALL_MIN, `recall ${found} of ${near}`);
   }
 }

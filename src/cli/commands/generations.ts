@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { NearpinError } from '../../lib/errors.ts';
 import type { GenerationDescription } from '../../retrieval/contract.ts';
-import { adoptGeneration } from '../../storage/generation.ts';
+import { adoptGeneration, removeGeneration } from '../../storage/generation.ts';
 import { option } from '../options.ts';
 import { formatBytes, formatTable, type Terminal, withCommas } from '../terminal.ts';
 import { onTarget, type TargetOptions, targetOptions } from './target.ts';
@@ -57,7 +57,8 @@ export function publishCommand(terminal: Terminal): Command {
     .addOption(
       option(
         '--from <dir>',
-        'directory of a generation that was built elsewhere: it is copied into the index first',
+        'directory of a generation that was built elsewhere: it is copied into the index first, which is then named by ' +
+          'its directory, also with --url, and the copy removed when it cannot be published',
       ),
     );
   for (const each of targetOptions()) command.addOption(each);
@@ -67,7 +68,13 @@ export function publishCommand(terminal: Terminal): Command {
         throw new NearpinError('bad_request', 'give either the name of a generation or --from');
       }
       const generation = options.from === undefined ? named! : await adoptGeneration(index, options.from);
-      const published = await onTarget(index, options, (target) => target.publish(generation));
+      const published = await onTarget(index, options, (target) => target.publish(generation)).catch(
+        async (error) => {
+          // One that was made current all the same, as when the answer did not come, stays
+          if (options.from !== undefined) await removeGeneration(index, generation).catch(() => {});
+          throw error;
+        },
+      );
       show([published], published, options, terminal);
     },
   );
