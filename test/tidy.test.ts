@@ -34,6 +34,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   engines: { layers: ['lib', 'core', 'index', 'storage', 'shards'], packages: ['hnswlib-node'], io: true },
   build: { layers: ['lib', 'core', 'index', 'storage', 'shards', 'embed'], packages: [], io: true },
   retrieval: { layers: ['lib', 'index'], types: ['engines', 'core'], packages: [], io: false },
+  evaluation: { layers: ['lib', 'index'], types: ['retrieval'], packages: [], io: false },
   server: {
     layers: ['lib', 'retrieval'],
     types: ['engines', 'index'],
@@ -44,7 +45,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   library: { layers: ['lib', 'index', 'embed', 'engines', 'retrieval'], packages: [], io: true },
   bench: {
     layers: ['lib', 'core', 'index', 'storage', 'shards', 'embed', 'engines', 'build', 'server', 'library'],
-    types: ['retrieval'],
+    types: ['retrieval', 'evaluation'],
     packages: ['hnswlib-node', 'fastify', 'msgpackr'],
     io: true,
   },
@@ -59,6 +60,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'engines',
       'build',
       'retrieval',
+      'evaluation',
       'server',
       'client',
       'library',

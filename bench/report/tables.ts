@@ -26,7 +26,12 @@ export interface Table {
 /** `-` for what was not measured. */
 export function number(value: number | null | undefined, digits = 0): string {
   if (value === null || value === undefined) return '-';
-  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return value.toLocaleString('en-US', {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+    // No -0
+    signDisplay: 'negative',
+  });
 }
 
 const times = (value: number | null) => (value === null ? '-' : `${number(value, 2)}x`);

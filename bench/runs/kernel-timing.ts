@@ -6,9 +6,9 @@ import { createShard, Shard } from '../../src/core/shard.ts';
 import { wasm } from '../../src/core/webassembly.ts';
 import { resolveConfig } from '../../src/index/config.ts';
 import { Prng } from '../../src/lib/prng.ts';
+import { median } from '../../src/lib/quantile.ts';
 import { blockShapeFor, shardConfigOf } from '../../src/shards/shard-config.ts';
 import { readCoreBinary } from '../../src/storage/core-binary.ts';
-import { median } from '../report/statistics.ts';
 import type { KernelTask, KernelTime } from './protocol.ts';
 
 const PAGE = 65536;

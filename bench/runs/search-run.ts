@@ -7,12 +7,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { quantile } from '../../src/lib/quantile.ts';
 import { makeAttribute } from '../data/attributes.ts';
 import { type FilterSpec, type Windows, windowsOf } from '../data/filters.ts';
 import type { BenchSet } from '../data/sets.ts';
 import { findTruth, type Recall, recallOf, type Truth } from '../data/truth.ts';
 import type { SearchRecord } from '../report/record.ts';
-import { quantile, spreadOf } from '../report/statistics.ts';
+import { spreadOf } from '../report/statistics.ts';
 import { type BuiltIndex, buildIndexes, type Contender, type IndexOptions, indexTask } from './build.ts';
 import { EngineProcess } from './engine-process.ts';
 import type { RunContext } from './run-context.ts';

@@ -10,6 +10,7 @@ import { aliasCommand } from './commands/alias.ts';
 import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
 import { demoCommand } from './commands/demo.ts';
+import { evalCommand } from './commands/eval.ts';
 import {
   checkpointCommand,
   generationsCommand,
@@ -44,6 +45,7 @@ for (const command of [
   rollbackCommand(terminal),
   aliasCommand(terminal),
   demoCommand(terminal),
+  evalCommand(terminal),
   benchCommand(terminal),
 ]) {
   program.addCommand(command);

@@ -49,7 +49,7 @@ export function createTerminal({ stdout, stderr, now }: TerminalOptions): Termin
             hideCursor: true,
             format:
               total === undefined
-                ? '{label} {value} pins, {rate}/s'
+                ? '{label} {value}, {rate}/s'
                 : '{label} {bar} {value}/{total}, {rate}/s, {eta_formatted} left',
           },
           cliProgress.Presets.shades_classic,

@@ -46,6 +46,7 @@ export const ERRORS = {
   body_too_large: { status: 413, title: 'The body is over its limit' },
   unsupported_media_type: { status: 415, title: 'The media type of the body is not supported' },
   bad_pin: { status: 422, title: 'The pin is not valid' },
+  bad_case: { status: 422, title: 'The case of an evaluation is not valid' },
   bad_file: { status: 422, title: 'An input file is damaged or of a kind that is not read' },
   duplicate_pin: { status: 422, title: 'The pin id occurs more than once in the input' },
   too_many_writes: { status: 429, title: 'More writes are waiting than are taken' },

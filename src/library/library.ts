@@ -100,6 +100,11 @@ export class EmbeddedIndex {
     return this.#assembled.use((index) => readPin(index, id, options.vector ?? false));
   }
 
+  /** Ids of so many pins, up to LIMITS.recallSamplesMax, drawn by a seed. */
+  sample(count: number, seed: number): Promise<string[]> {
+    return this.#assembled.use((index) => index.engine.sample(count, seed));
+  }
+
   /** Writes pins, all or none; resolves when they are on the disk and can be found. */
   upsert(request: UpsertRequest): Promise<UpsertAnswer> {
     return runUpsert(this.#assembled, request);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { median, quantile, spreadOf } from '../../bench/report/statistics.ts';
+import { spreadOf } from '../../bench/report/statistics.ts';
+import { median, quantile } from '../../src/lib/quantile.ts';
 
 test('a quantile lies between its neighbours in order', () => {
   assert.equal(quantile([5], 0.99), 5);

@@ -1,0 +1,63 @@
+/**
+ * The surfaces that can be evaluated: how each is asked, and what of a request the baselines need to know. A new
+ * surface is an entry of this table.
+ */
+import { errorAt } from '../lib/errors.ts';
+import type { QueryRequest, RelatedRequest, RetrievalAnswer, SearchRequest } from '../retrieval/contract.ts';
+import type { RequestBody } from './case.ts';
+
+/** What answers: the embedded library, or a client of a server. */
+export interface Answering {
+  query(request: QueryRequest): Promise<RetrievalAnswer>;
+  related(request: RelatedRequest): Promise<RetrievalAnswer>;
+  search(request: SearchRequest): Promise<RetrievalAnswer>;
+}
+
+export interface Surface {
+  /** The ids of the hits, best first; rejects when the request fails. */
+  ask(index: Answering, request: RequestBody): Promise<string[]>;
+  /** The request for k hits. */
+  wanting(request: RequestBody, k: number): RequestBody;
+  /** The pins that a request starts from, as a history is to item-kNN; absent where it starts from none. */
+  readonly history?: (request: RequestBody) => string[];
+  /** Fields that make a request one to a baseline, by its name. */
+  readonly variants: Readonly<Record<string, RequestBody>>;
+}
+
+const idsOf = ({ hits }: RetrievalAnswer): string[] => hits.map(({ id }) => id);
+const withK = (request: RequestBody, k: number): RequestBody => ({ ...request, k });
+
+/** The ids of a list of ids and `{id}`; of anything else none, as that is the surface's to refuse. */
+function idsIn(list: unknown): string[] {
+  if (!Array.isArray(list)) return [];
+  return list.map((entry: unknown) => String(Object(entry).id ?? entry));
+}
+
+export type SurfaceName = 'query' | 'related' | 'search';
+
+export const SURFACES: Readonly<Record<SurfaceName, Surface>> = {
+  query: {
+    ask: async (index, request) => {
+      if (request.vectors !== undefined) throw errorAt('bad_request', 'vectors', 'a case has one vector');
+      return idsOf(await index.query(request));
+    },
+    wanting: withK,
+    variants: { exact: { exact: true } },
+  },
+  related: {
+    ask: async (index, request) => idsOf(await index.related(request as unknown as RelatedRequest)),
+    wanting: withK,
+    history: ({ pins }) => idsIn(pins),
+    variants: { exact: { exact: true } },
+  },
+  search: {
+    ask: async (index, request) => idsOf(await index.search(request)),
+    wanting: withK,
+    variants: { exact: { exact: true, mode: 'dense' } },
+  },
+};
+
+/** What must not be among the hits: what the request starts from, excludes, or says was seen. */
+export function hiddenBy(surface: Surface, request: RequestBody): Set<string> {
+  return new Set([...(surface.history?.(request) ?? []), ...idsIn(request.exclude), ...idsIn(request.seen)]);
+}
