@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { NearpinError } from '../lib/errors.ts';
 import { aliasCommand } from './commands/alias.ts';
+import { batchCommand } from './commands/batch.ts';
 import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
 import { demoCommand } from './commands/demo.ts';
@@ -46,6 +47,7 @@ for (const command of [
   aliasCommand(terminal),
   demoCommand(terminal),
   evalCommand(terminal),
+  batchCommand(terminal),
   benchCommand(terminal),
 ]) {
   program.addCommand(command);

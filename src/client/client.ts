@@ -12,9 +12,13 @@ import type {
   DeleteAnswer,
   DeleteRequest,
   GenerationDescription,
+  HomefeedAnswer,
+  HomefeedRequest,
   IndexDescription,
   IndexList,
   MultiAnswer,
+  NotificationsAnswer,
+  NotificationsRequest,
   Problem,
   QueryRequest,
   RecallAnswer,
@@ -74,6 +78,12 @@ export interface NearpinClient {
   query(index: string, request: QueryRequest, options?: CallOptions): Promise<RetrievalAnswer>;
   related(index: string, request: RelatedRequest, options?: CallOptions): Promise<RetrievalAnswer>;
   search(index: string, request: SearchRequest, options?: CallOptions): Promise<RetrievalAnswer>;
+  homefeed(index: string, request: HomefeedRequest, options?: CallOptions): Promise<HomefeedAnswer>;
+  notifications(
+    index: string,
+    request: NotificationsRequest,
+    options?: CallOptions,
+  ): Promise<NotificationsAnswer>;
   batch(index: string, request: BatchRequest, options?: CallOptions): Promise<BatchAnswer>;
   recall(index: string, request?: RecallRequest, options?: CallOptions): Promise<RecallAnswer>;
   pin(index: string, id: string, options?: CallOptions & { include?: readonly ['vector'] }): Promise<Pin>;
@@ -193,6 +203,8 @@ export function createClient(options: ClientOptions): NearpinClient {
     query: retrieve('query'),
     related: retrieve('related'),
     search: retrieve('search'),
+    homefeed: retrieve('homefeed'),
+    notifications: retrieve('notifications'),
     batch: (index, { requests }, callOptions) =>
       post(
         index,

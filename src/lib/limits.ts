@@ -14,6 +14,17 @@ export const LIMITS = {
   efMax: 4096,
   seedsMax: 100,
   excludeMax: 1000,
+  /** Pins of a person's history. */
+  historyMax: 1000,
+  /** Of a pin in a history, or a topic. */
+  weightMax: 1e9,
+  topicsMax: 32,
+  topicNameCharsMax: 64,
+  /** Users of one request for notifications. */
+  usersMax: 100,
+  seenMax: 10_000,
+  bloomBytesMax: 65_536,
+  bloomHashesMax: 32,
   queryVectorsMax: 100,
   batchRequestsMax: 100,
   filterDepthMax: 16,
@@ -34,6 +45,7 @@ export const LIMITS = {
   /** Pins of writes that wait for their turn. */
   waitingPinsMax: 4096,
   recallSamplesMax: 1000,
+  surfaceFallbackMax: 9,
   surfaceSourcesMax: 16,
   surfaceQuotaMax: 1000,
   surfaceBoostsMax: 16,

@@ -17,8 +17,12 @@ import type {
   DeleteAnswer,
   DeleteRequest,
   GenerationDescription,
+  HomefeedAnswer,
+  HomefeedRequest,
   IndexDescription,
   MultiAnswer,
+  NotificationsAnswer,
+  NotificationsRequest,
   QueryRequest,
   RecallAnswer,
   RecallRequest,
@@ -30,6 +34,8 @@ import type {
   Vector,
 } from '../retrieval/contract.ts';
 import { describeIndex } from '../retrieval/describe.ts';
+import { runHomefeed } from '../retrieval/homefeed.ts';
+import { runNotifications } from '../retrieval/notifications.ts';
 import { readPin } from '../retrieval/pins.ts';
 import { runQuery } from '../retrieval/query.ts';
 import { measureRecall } from '../retrieval/recall.ts';
@@ -83,6 +89,16 @@ export class EmbeddedIndex {
   /** The pins nearest to a text, embedded with the index's own model. */
   search(request: SearchRequest): Promise<RetrievalAnswer> {
     return this.#assembled.use((index) => runSearch(index, request, clock));
+  }
+
+  /** Pins for a person by what they saved and follow. */
+  homefeed(request: HomefeedRequest): Promise<HomefeedAnswer> {
+    return this.#assembled.use((index) => runHomefeed(index, request, clock));
+  }
+
+  /** For each of many persons the best fresh pins that they have not seen. */
+  notifications(request: NotificationsRequest): Promise<NotificationsAnswer> {
+    return this.#assembled.use((index) => runNotifications(index, request, clock));
   }
 
   /** Several requests at once, each answered or refused on its own. */

@@ -2,6 +2,7 @@
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { BatchAnswer, BatchItem, BatchRequest } from './contract.ts';
+import { runHomefeed } from './homefeed.ts';
 import type { Clock, Embed, OpenIndex } from './open-index.ts';
 import { checkList } from './plan.ts';
 import { errorWithin, toProblem } from './problem.ts';
@@ -52,8 +53,10 @@ function runItem(index: OpenIndex, item: BatchItem, clock: Clock) {
       return runRelated(index, item, clock);
     case 'search':
       return runSearch(index, item, clock);
+    case 'homefeed':
+      return runHomefeed(index, item, clock);
     default:
-      throw errorAt('bad_request', 'op', 'must be one of query, related, search');
+      throw errorAt('bad_request', 'op', 'must be one of query, related, search, homefeed');
   }
 }
 

@@ -64,6 +64,7 @@ export interface SurfaceRequest extends CommonRequest {
   readonly diversity?: SurfaceConfig['diversity'];
   readonly groupBy?: SurfaceConfig['groupBy'];
   readonly nearDuplicates?: SurfaceConfig['nearDuplicates'];
+  readonly maxAge?: SurfaceConfig['maxAge'];
   /** In place of the surface's. */
   readonly boosts?: readonly Boost[];
   /** Quotas and parameters of the surface's sources, other sources, or null for none of that name. */
@@ -74,6 +75,67 @@ export interface RelatedRequest extends SurfaceRequest {
   readonly pins: readonly (PinIdInput | SeedPin)[];
   /** Pins to move away from. */
   readonly negatives?: readonly (PinIdInput | SeedPin)[];
+}
+
+/** A pin that a person saved. */
+export interface SavedPin {
+  readonly id: PinIdInput;
+  /** Over 0; 1 when absent. */
+  readonly weight?: number;
+  /** When: epoch milliseconds or ISO 8601. What is old counts less. */
+  readonly at?: number | string;
+}
+
+/** Something that a person follows; exactly one of `vector`, `text` and `pin`. */
+export interface FollowedTopic {
+  /** Its hits tell it in `source`; its place in the list when absent. */
+  readonly name?: string;
+  readonly vector?: Vector;
+  readonly text?: string;
+  readonly pin?: PinIdInput;
+  readonly filter?: Filter;
+  /** Over 0; 1 when absent. */
+  readonly weight?: number;
+}
+
+export interface PersonRequest {
+  /** Pins that were saved; those that the index does not have are skipped. */
+  readonly history: readonly (PinIdInput | SavedPin)[];
+  /** Pins that must not be hits, as ids or as a Bloom filter of them (`src/retrieval/seen.ts`): bits in base64, or in msgpack and in this process as bytes, a multiple of 4. */
+  readonly seen?:
+    | readonly PinIdInput[]
+    | { readonly bloom: { readonly bits: Uint8Array | string; readonly hashes: number } };
+  readonly topics?: readonly FollowedTopic[];
+}
+
+export interface HomefeedRequest extends SurfaceRequest, PersonRequest {
+  /** Draws the interests that are asked for, where there are more; 1 when absent. */
+  readonly seed?: number;
+}
+
+export interface HomefeedAnswer extends RetrievalAnswer {
+  /** Pins of the history and of topics that the index does not have. */
+  readonly skipped: number;
+}
+
+export interface NotificationsRequest extends SurfaceRequest {
+  readonly users: readonly (PersonRequest & {
+    readonly user: string;
+    /** Hits at most; `k` when absent. */
+    readonly max?: number;
+  })[];
+  /** As of Homefeed. */
+  readonly seed?: number;
+}
+
+/** One user's hits, or what their part of the request says wrong. */
+export type NotifiedUser =
+  | ({ readonly user: string } & HomefeedAnswer)
+  | { readonly user: string | null; readonly problem: Problem };
+
+/** One entry per user, in order. */
+export interface NotificationsAnswer {
+  readonly users: readonly NotifiedUser[];
 }
 
 /** Exactly one of `text` and `vector`. */
@@ -107,7 +169,8 @@ export interface RecallRequest {
 export type BatchItem =
   | ({ readonly op: 'query' } & QueryRequest)
   | ({ readonly op: 'related' } & RelatedRequest)
-  | ({ readonly op: 'search' } & SearchRequest);
+  | ({ readonly op: 'search' } & SearchRequest)
+  | ({ readonly op: 'homefeed' } & HomefeedRequest);
 
 export interface BatchRequest {
   readonly requests: readonly BatchItem[];

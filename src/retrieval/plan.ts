@@ -30,8 +30,16 @@ export interface Plan {
 }
 
 /** What a surface says of all its requests. */
-export type Defaults = Pick<Surface, 'k' | 'ef' | 'minScore' | 'filter'>;
-const NO_DEFAULTS: Defaults = { k: undefined, ef: undefined, minScore: undefined, filter: undefined };
+export type Defaults = Pick<Surface, 'k' | 'ef' | 'minScore' | 'maxAge' | 'filter'>;
+const NO_DEFAULTS: Defaults = {
+  k: undefined,
+  ef: undefined,
+  minScore: undefined,
+  maxAge: undefined,
+  filter: undefined,
+};
+/** Ages are told to the minute, so that a filter by age can be met again, for which the engine keeps what it found. */
+const AGE_STEP_MS = 60_000;
 
 /** A whole number in [min, max], or `fallback` when absent; bad_request or, over max, limit_exceeded. */
 export function checkWhole(value: unknown, path: string, min: number, max: number, fallback: number): number {
@@ -65,7 +73,7 @@ export function planRequest(
   const { config } = index.engine;
   const { exact, explain, deadlineMs } = request;
   const minScore = request.minScore ?? surface.minScore;
-  const filter = bothFilters(surface.filter, request.filter, config);
+  const filter = allFilters(surface, request.filter, config, startedAtMs);
   const k = checkWhole(request.k, 'k', 1, LIMITS.kMax, surface.k ?? DEFAULT_K);
   const ef = request.ef === undefined ? surface.ef : checkWhole(request.ef, 'ef', 1, LIMITS.efMax, 0);
   if (minScore !== undefined && !Number.isFinite(minScore))
@@ -100,15 +108,19 @@ export function queryFor({ query }: Plan, vector: Float32Array): EngineQuery {
   return { vector, k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors };
 }
 
-function bothFilters(
-  ofSurface: Filter | undefined,
+function allFilters(
+  { filter, maxAge }: Defaults,
   ofRequest: Filter | undefined,
   { attributes }: IndexConfig,
+  nowMs: number,
 ): Filter | undefined {
-  if (ofSurface === undefined || ofRequest === undefined) return ofSurface ?? ofRequest;
+  if (filter === undefined && maxAge === undefined) return ofRequest;
   // So that a fault is told by its path in the request
-  parseFilter(ofRequest, attributes);
-  return { $and: [ofSurface, ofRequest] };
+  if (ofRequest !== undefined) parseFilter(ofRequest, attributes);
+  const since = maxAge && Math.floor((nowMs - maxAge.ms) / AGE_STEP_MS) * AGE_STEP_MS;
+  const ofAge = maxAge && { [maxAge.field]: { $gte: since } };
+  const all = [filter, ofAge, ofRequest].filter((each) => each !== undefined);
+  return all.length > 1 ? { $and: all } : all[0];
 }
 
 function checkInclude(value: unknown): Include[] {

@@ -28,18 +28,22 @@ export async function runSearch(
   const vector =
     text === undefined
       ? checkVector(given, dim, metric, 'vector')
-      : checkVector(await embedText(index, text), dim, metric, 'text');
+      : checkVector(await embedText(index, text, 'text'), dim, metric, 'text');
   const found = [await index.engine.search(queryFor(plan, vector))];
   const pins = plan.parts && (await index.engine.pins(idsOf(found), plan.parts));
   return completeAnswers(index, plan, found, pins, clock)[0]!;
 }
 
-async function embedText(index: OpenIndex, text: unknown): Promise<Float32Array> {
-  if (typeof text !== 'string' || text.trim() === '') throw errorAt('bad_request', 'text', 'must hold words');
+/**
+ * The vector of a text by the index's own model. @param path of the text in the request
+ * @throws NearpinError no_model, model_unavailable; bad_request, limit_exceeded or zero_vector at the path
+ */
+export async function embedText(index: OpenIndex, text: unknown, path: string): Promise<Float32Array> {
+  if (typeof text !== 'string' || text.trim() === '') throw errorAt('bad_request', path, 'must hold words');
   if (text.length > LIMITS.textCharsMax)
     throw errorAt(
       'limit_exceeded',
-      'text',
+      path,
       `${text.length} characters are over the limit of ${LIMITS.textCharsMax}`,
     );
   if (index.model === null)
@@ -48,7 +52,6 @@ async function embedText(index: OpenIndex, text: unknown): Promise<Float32Array>
     throw new NearpinError('model_unavailable', `The model ${index.model} is not loaded: search by vector`);
   const [vector] = await index.embed([text], 'query');
   // Under dot and L2 a zero vector is a legal query, but a text that becomes one was not understood.
-  if (vector!.every((x) => x === 0))
-    throw errorAt('zero_vector', 'text', 'holds no word that the model knows');
+  if (vector!.every((x) => x === 0)) throw errorAt('zero_vector', path, 'holds no word that the model knows');
   return vector!;
 }

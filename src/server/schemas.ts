@@ -150,6 +150,19 @@ const surface = {
       ),
     ),
   ),
+  maxAge: optional(
+    orNull(
+      strict(
+        {
+          days: Type.Number({ exclusiveMinimum: 0 }),
+          field: optional(
+            Type.String({ description: 'Of type time; the first that the index declares when absent.' }),
+          ),
+        },
+        'Only pins whose time is not longer ago.',
+      ),
+    ),
+  ),
   boosts: optional(Type.Array(Type.Ref('Boost'), { description: "In place of the surface's." })),
   sources: optional(Type.Ref('Sources')),
 };
@@ -160,6 +173,88 @@ const related = {
   ...surface,
   ...common,
 };
+
+const person = {
+  history: Type.Array(
+    Type.Union([
+      Type.Ref('PinId'),
+      strict({
+        id: Type.Ref('PinId'),
+        weight: optional(Type.Number({ exclusiveMinimum: 0, default: 1 })),
+        at: optional(
+          Type.Union([Type.Number(), Type.String()], {
+            description: 'When it was saved: epoch milliseconds or ISO 8601. What is old counts less.',
+          }),
+        ),
+      }),
+    ]),
+    {
+      maxItems: LIMITS.historyMax,
+      description: 'Pins that were saved; those that the index does not have are skipped.',
+    },
+  ),
+  seen: optional(
+    Type.Union(
+      [
+        Type.Array(Type.Ref('PinId'), { maxItems: LIMITS.seenMax }),
+        strict({
+          bloom: strict({
+            bits: Type.Unknown({ description: 'Base64; in msgpack also `bin` of a multiple of 4 bytes.' }),
+            hashes: whole(1, LIMITS.bloomHashesMax, 'Bits of an id.'),
+          }),
+        }),
+      ],
+      {
+        description:
+          'Pins that must not be hits, as ids or as a Bloom filter: of m bits, those numbered (a + i b) mod m for i below ' +
+          '`hashes`, with a and b the MurmurHash3 (x86, 32 bits) of the id with seeds 0 and 1; bit n is bit n mod 8, from ' +
+          'the least, of byte n / 8.',
+      },
+    ),
+  ),
+  topics: optional(
+    Type.Array(
+      strict({
+        name: optional(Type.String({ description: 'Its hits tell it in `source`.' })),
+        vector: optional(Type.Ref('Vector')),
+        text: optional(Type.String()),
+        pin: optional(Type.Ref('PinId')),
+        filter: optional(Type.Ref('Filter')),
+        weight: optional(Type.Number({ exclusiveMinimum: 0, default: 1 })),
+      }),
+      {
+        maxItems: LIMITS.topicsMax,
+        description: 'What the person follows; give each exactly one of vector, text and pin.',
+      },
+    ),
+  ),
+};
+const drawSeed = optional(
+  whole(
+    0,
+    Number.MAX_SAFE_INTEGER,
+    'Draws the interests that are asked for, where there are more; 1 when absent.',
+  ),
+);
+const homefeed = { ...person, seed: drawSeed, ...surface, ...common };
+const HomefeedRequest = strict(
+  homefeed,
+  'Pins for a person by what they saved; no pin of those, and none seen.',
+);
+const NotificationsRequest = strict(
+  {
+    users: Type.Array(Type.Ref('UserToNotify'), { maxItems: LIMITS.usersMax }),
+    seed: drawSeed,
+    ...surface,
+    ...common,
+  },
+  'For each user the best pins that are fresh and unseen; none rather than a bad one.',
+);
+const UserToNotify = strict({
+  user: Type.String(),
+  max: optional(whole(1, LIMITS.kMax, 'Hits at most; `k` when absent.')),
+  ...person,
+});
 
 const search = {
   text: optional(
@@ -244,9 +339,11 @@ const CreateRequest = Type.Object(
 const QueryItem = strict({ op: Type.Literal('query'), ...query });
 const RelatedItem = strict({ op: Type.Literal('related'), ...related });
 const SearchItem = strict({ op: Type.Literal('search'), ...search });
-const BatchItem = Type.Union([Type.Ref('QueryItem'), Type.Ref('RelatedItem'), Type.Ref('SearchItem')], {
-  discriminator: { propertyName: 'op' },
-});
+const HomefeedItem = strict({ op: Type.Literal('homefeed'), ...homefeed });
+const BatchItem = Type.Union(
+  [Type.Ref('QueryItem'), Type.Ref('RelatedItem'), Type.Ref('SearchItem'), Type.Ref('HomefeedItem')],
+  { discriminator: { propertyName: 'op' } },
+);
 const BatchRequest = strict(
   { requests: Type.Array(Type.Ref('BatchItem'), { maxItems: LIMITS.batchRequestsMax }) },
   'Several requests, each answered or refused on its own.',
@@ -308,7 +405,7 @@ const Assigned = strict({
   forced: optional(Type.Literal(true, { description: "By the request's variants; not to be counted." })),
 });
 const nullableModel = Type.Union([Type.String(), Type.Null()]);
-const RetrievalAnswer = strict({
+const retrievalAnswer = {
   hits: Type.Array(Type.Ref('Hit')),
   tookMs: Type.Number(),
   ef: Type.Integer({ description: 'Width actually searched with; 0 for an exact scan.' }),
@@ -319,6 +416,20 @@ const RetrievalAnswer = strict({
   explain: optional(Type.Array(Type.Ref('ShardPlan'), { description: 'One for each shard, if asked.' })),
   experiments: optional(
     Type.Array(Type.Ref('Assigned'), { description: 'Experiments whose code path ran for the unit.' }),
+  ),
+};
+const RetrievalAnswer = strict(retrievalAnswer);
+const HomefeedAnswer = strict({
+  ...retrievalAnswer,
+  skipped: Type.Integer({ description: 'Pins of the history and of topics that the index does not have.' }),
+});
+const NotificationsAnswer = strict({
+  users: Type.Array(
+    Type.Union([
+      strict({ user: Type.String(), ...retrievalAnswer, skipped: Type.Integer() }),
+      strict({ user: Type.Union([Type.String(), Type.Null()]), problem: Type.Ref('Problem') }),
+    ]),
+    { description: 'One entry per user, in order.' },
   ),
 });
 const MultiAnswer = strict({ results: Type.Array(Type.Ref('RetrievalAnswer')) });
@@ -336,7 +447,12 @@ const Problem = Type.Object(
 );
 const BatchAnswer = strict({
   answers: Type.Array(
-    Type.Union([Type.Ref('RetrievalAnswer'), Type.Ref('MultiAnswer'), Type.Ref('Problem')]),
+    Type.Union([
+      Type.Ref('RetrievalAnswer'),
+      Type.Ref('HomefeedAnswer'),
+      Type.Ref('MultiAnswer'),
+      Type.Ref('Problem'),
+    ]),
   ),
 });
 const RecallAnswer = strict({
@@ -429,6 +545,9 @@ export const SCHEMAS = {
   QueryRequest,
   RelatedRequest,
   SearchRequest,
+  HomefeedRequest,
+  UserToNotify,
+  NotificationsRequest,
   RecallRequest,
   PinWrite,
   UpsertRequest,
@@ -440,12 +559,15 @@ export const SCHEMAS = {
   QueryItem,
   RelatedItem,
   SearchItem,
+  HomefeedItem,
   BatchItem,
   BatchRequest,
   Hit,
   ShardPlan,
   Assigned,
   RetrievalAnswer,
+  HomefeedAnswer,
+  NotificationsAnswer,
   MultiAnswer,
   QueryAnswer,
   Problem,

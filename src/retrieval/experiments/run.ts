@@ -16,12 +16,12 @@ import { decides, withParameters } from './parameters.ts';
  * experiments ran. Requests that no experiment concerns are run as they are.
  * @throws NearpinError bad_request or limit_exceeded at `unit` or `variants`; what `run` throws
  */
-export async function underExperiments(
+export async function underExperiments<Answer extends RetrievalAnswer>(
   index: OpenIndex,
   surface: SurfaceName,
   request: SurfaceRequest,
-  run: (index: OpenIndex) => Promise<RetrievalAnswer>,
-): Promise<RetrievalAnswer> {
+  run: (index: OpenIndex) => Promise<Answer>,
+): Promise<Answer> {
   const { unit, variants } = request;
   if (unit === undefined && variants === undefined) return run(index);
   const assignment = assign(index.mixer?.experiments, surface, request, (path) => decides(request, path));
@@ -39,11 +39,11 @@ export async function underExperiments(
   return experiments.length === 0 ? answer : { ...answer, experiments };
 }
 
-async function interleave(
+async function interleave<Answer extends RetrievalAnswer>(
   { experiment, teams }: NonNullable<Assignment['interleaving']>,
   unit: string | undefined,
-  run: (parameters: Assignment['parameters']) => Promise<RetrievalAnswer>,
-): Promise<RetrievalAnswer> {
+  run: (parameters: Assignment['parameters']) => Promise<Answer>,
+): Promise<Answer> {
   const [a, b] = await Promise.all([run(teams[0].parameters), run(teams[1].parameters)]);
   const lists = [a.hits, b.hits] as const;
   const k = Math.max(a.hits.length, b.hits.length);

@@ -15,8 +15,8 @@ import { errorAt } from '../../lib/errors.ts';
 import { scaleScore } from '../boosts.ts';
 import { combineSeeds } from '../seeds.ts';
 import { similarity } from '../similarity.ts';
+import { bestOf } from './best-of.ts';
 import {
-  byScore,
   type CandidateList,
   nothing,
   type OpenSource,
@@ -59,26 +59,11 @@ const OPENINGS: Readonly<Record<Strategy, OpeningOfSeeds>> = {
     const greatest = Math.max(...seeds.map(({ weight }) => weight));
     return async (wanted) => {
       const lists = await Promise.all(seeds.map((seed) => searchSeed(context, seed, negatives, wanted)));
-      if (lists.length === 1) return lists;
-      const best = new Map<string, EngineHit>();
-      for (const [i, { candidates }] of lists.entries())
-        for (const { id, score, vector } of candidates) {
-          const weighted = scaleScore(score, seeds[i]!.weight / greatest);
-          const before = best.get(id);
-          if (before === undefined || weighted > before.score)
-            best.set(id, { id, score: weighted, ...(vector && { vector }) });
-        }
-      // What stands before the end of the shortest list is among the best of its own seed. What comes after may not be
-      const cut = Math.min(...lists.map(({ isEnd, candidates }) => (isEnd ? best.size : candidates.length)));
-      const candidates = [...best.values()].sort(byScore).slice(0, cut);
       return [
-        {
-          weight: 1,
-          candidates,
-          isEnd: lists.every(({ isEnd }) => isEnd),
-          isAll: lists.every(({ isAll }) => isAll),
-          searches: lists.flatMap(({ searches }) => searches),
-        },
+        bestOf(
+          lists,
+          seeds.map(({ weight }) => weight / greatest),
+        ),
       ];
     };
   },

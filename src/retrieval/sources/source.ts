@@ -5,6 +5,7 @@
  */
 import type { EngineAnswer, EngineHit, EngineQuery } from '../../engines/engine.ts';
 import type { IndexConfig } from '../../index/config.ts';
+import type { Filter } from '../../index/filter.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import type { OpenIndex } from '../open-index.ts';
@@ -18,10 +19,30 @@ export interface WeightedPin {
   readonly vector: Float32Array;
 }
 
+/** A pin of a history. */
+export interface PastPin extends WeightedPin {
+  /** When it was saved, epoch milliseconds; undefined when nobody knows. */
+  readonly atMs: number | undefined;
+}
+
+/** Something that a person follows. */
+export interface Topic {
+  readonly name: string;
+  /** Over 0. */
+  readonly weight: number;
+  /** f32[dim]. */
+  readonly vector: Float32Array;
+  /** What its pins must be beside near. */
+  readonly filter: Filter | undefined;
+}
+
 /** What a request brings for its sources; a source whose part is absent proposes nothing. */
 export interface SurfaceInput {
   readonly seeds?: readonly WeightedPin[];
   readonly negatives?: readonly WeightedPin[];
+  /** No pin twice. */
+  readonly history?: readonly PastPin[];
+  readonly topics?: readonly Topic[];
 }
 
 export interface SourceContext {

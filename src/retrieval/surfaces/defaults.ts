@@ -10,9 +10,19 @@ export const DEFAULT_SURFACES: Readonly<Record<SurfaceName, SurfaceConfig>> = {
     sources: { seeds: { source: 'seeds' } },
   },
   homefeed: {
-    sources: { seeds: { source: 'seeds' } },
+    sources: {
+      interests: { source: 'interests' },
+      topics: { source: 'topics', quota: 0.5 },
+      fresh: { source: 'top', fallback: 1 },
+      // Where pins have no time, either
+      any: { source: 'sample', fallback: 9 },
+    },
+    nearDuplicates: { similarity: 0.9999 },
   },
   notifications: {
-    sources: { seeds: { source: 'seeds' } },
+    sources: { interests: { source: 'interests', blend: 'score' } },
+    k: 3,
+    maxAge: { days: 30 },
+    nearDuplicates: { similarity: 0.9999 },
   },
 };

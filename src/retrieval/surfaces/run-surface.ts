@@ -26,6 +26,8 @@ import type { CheckedSource, Surface } from './surface.ts';
 
 /** Candidates for each hit wanted, where hits are chosen among them; and how much wider the next attempt is. */
 const OVERFETCH = 4;
+/** What a quota is multiplied by for each number of fallback: its turn comes when those before have nothing left. */
+const FALLBACK_QUOTA = 1e-12;
 const NO_ATTRIBUTES: Attributes = {};
 
 /** A request to a surface, ready to be run. */
@@ -43,6 +45,12 @@ export interface SurfaceRun {
   readonly isHidden?: (id: string) => boolean;
   /** Of all that is drawn; 1 when absent. */
   readonly seed?: number;
+}
+
+/** A source that was readied for the request. */
+interface Opened {
+  readonly source: CheckedSource;
+  readonly ask: OpenSource;
 }
 
 /** A list of candidates with the part of the hits that is its own. */
@@ -72,15 +80,21 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
   const { exclude } = run;
   const query = { ...plan.query, exclude, withVectors: needsVectors || plan.query.withVectors === true };
   const context = { index, input: run.input, query, nowMs: plan.startedAtMs, seed: run.seed ?? 1 };
-  const opened = await Promise.all(surface.sources.map(({ open }) => open(context)));
+  const openAll = (fallback: number) =>
+    Promise.all(
+      surface.sources
+        .filter((source) => source.fallback === fallback)
+        .map(async (source): Promise<Opened> => ({ source, ask: await source.open(context) })),
+    );
+  const [first, ...fallbacks] = [...new Set(surface.sources.map(({ fallback }) => fallback))].sort();
+  const opened = await openAll(first!);
   const known = new Known(index);
 
   const isChosen =
     lambda !== undefined || groupBy !== undefined || boosts.length > 0 || isHidden !== undefined;
-  let wanted = isChosen ? OVERFETCH * k : k;
-  for (; ; wanted *= OVERFETCH) {
-    wanted = Math.min(wanted, widest);
-    const lists = await ask(surface.sources, opened, wanted, index.onSource);
+  let wanted = Math.min(isChosen ? OVERFETCH * k : k, widest);
+  for (;;) {
+    const lists = await askAll(opened, wanted, index.onSource);
     if (isHidden) for (const [i, quoted] of lists.entries()) lists[i] = without(quoted, isHidden);
     if (groupBy !== undefined || boosts.length > 0)
       await known.readAttributes(lists.flatMap(({ list }) => list.candidates.map(({ id }) => id)));
@@ -104,7 +118,15 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
         valuesOf: ({ id }) => [known.attributes(id)[groupBy.field] ?? []].flat(),
       },
     });
-    if (wanted < widest && lists.some(({ list }, i) => ranDry[i] && !list.isEnd)) continue;
+    if (wanted < widest && lists.some(({ list }, i) => ranDry[i] && !list.isEnd)) {
+      wanted = Math.min(OVERFETCH * wanted, widest);
+      continue;
+    }
+    const next = hits.length < k ? fallbacks.shift() : undefined;
+    if (next !== undefined) {
+      opened.push(...(await openAll(next)));
+      continue;
+    }
 
     if (plan.query.withVectors) await known.readVectors(hits);
     const found = { ...summary(index, lists), hits: hits.map((hit) => hitOf(hit, plan, known)) };
@@ -120,22 +142,22 @@ function checkK(k: number, { lambda }: Surface, widest: number): void {
     throw errorAt('limit_exceeded', 'k', `${k} is over the limit of ${limit} with what is asked for besides`);
 }
 
-/** The lists of all sources, asked at the same time, each source for its part. */
-async function ask(
-  sources: readonly CheckedSource[],
-  opened: readonly OpenSource[],
+/** The lists of all sources, asked at the same time, each for its part; in those of the same fallback. */
+async function askAll(
+  opened: readonly Opened[],
   wanted: number,
   onSource: OpenIndex['onSource'],
 ): Promise<Quoted[]> {
-  const total = sources.reduce((sum, { quota }) => sum + quota, 0);
+  const total = (of: number) =>
+    opened.reduce((sum, { source }) => sum + (source.fallback === of ? source.quota : 0), 0);
   const answers = await Promise.all(
-    sources.map(async ({ name, quota }, i) => {
-      const lists = await opened[i]!(shareOf(wanted, quota / total));
+    opened.map(async ({ source: { name, quota, fallback }, ask }) => {
+      const lists = await ask(shareOf(wanted, quota / total(fallback)));
       if (lists.length > 0) onSource?.(name);
       const weights = lists.reduce((sum, { weight }) => sum + weight, 0);
       return lists.map((list) => ({
         name: list.part === undefined ? name : `${name}:${list.part}`,
-        quota: (quota * list.weight) / weights,
+        quota: (quota * FALLBACK_QUOTA ** fallback * list.weight) / weights,
         list,
       }));
     }),

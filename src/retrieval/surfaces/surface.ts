@@ -20,6 +20,8 @@ export type SurfaceName = (typeof SURFACE_NAMES)[number];
 export interface SourceEntry {
   readonly source: string;
   readonly quota?: number;
+  /** 0 when absent. Sources of a higher number are asked only where those of lower ones leave room, and fill that. */
+  readonly fallback?: number;
   readonly [param: string]: unknown;
 }
 
@@ -39,6 +41,8 @@ export interface SurfaceConfig {
   readonly filter?: Filter | null;
   /** Only candidates whose source gave them at least this score. */
   readonly minScore?: number | null;
+  /** Only pins whose time, by a declared attribute (the first one where none is named), is not longer ago. */
+  readonly maxAge?: { readonly days: number; readonly field?: string } | null;
   readonly boosts?: readonly Boost[];
   /** Maximal marginal relevance (Carbonell and Goldstein, 1998); lambda in [0, 1], 1 is pure relevance. */
   readonly diversity?: { readonly lambda?: number } | null;
@@ -60,6 +64,8 @@ export interface Surface {
   readonly ef: number | undefined;
   readonly filter: Filter | undefined;
   readonly minScore: number | undefined;
+  /** Undefined also where no attribute is named and the index declares no time. */
+  readonly maxAge: { readonly field: string; readonly ms: number } | undefined;
   readonly boosts: readonly CheckedBoost[];
   readonly lambda: number | undefined;
   readonly groupBy: { readonly field: string; readonly size: number } | undefined;
@@ -70,6 +76,7 @@ export interface Surface {
 export interface CheckedSource {
   readonly name: string;
   readonly quota: number;
+  readonly fallback: number;
   readonly open: Opening;
 }
 
@@ -86,6 +93,7 @@ const FIELDS: readonly (keyof SurfaceConfig)[] = [
   'ef',
   'filter',
   'minScore',
+  'maxAge',
   'boosts',
   'diversity',
   'groupBy',
@@ -112,7 +120,7 @@ export function checkSurface(value: unknown, config: IndexConfig, path: string, 
   const surface = checkRecord(value, FIELDS, path, code);
   const at = (field: keyof SurfaceConfig) => fieldPath(path, field);
   const check = new ValueCheck(code);
-  const { k, ef, filter, minScore, boosts, diversity, groupBy, nearDuplicates } = surface;
+  const { k, ef, filter, minScore, maxAge, boosts, diversity, groupBy, nearDuplicates } = surface;
   if (isGiven(filter)) parseFilter(filter, config.attributes, at('filter'));
   return {
     sources: checkSources(surface.sources, config, at('sources'), check),
@@ -120,6 +128,7 @@ export function checkSurface(value: unknown, config: IndexConfig, path: string, 
     ef: ef === undefined ? undefined : check.whole(ef, at('ef'), 1, LIMITS.efMax),
     filter: isGiven(filter) ? (filter as Filter) : undefined,
     minScore: isGiven(minScore) ? check.number(minScore, at('minScore')) : undefined,
+    maxAge: isGiven(maxAge) ? checkMaxAge(maxAge, config.attributes, at('maxAge'), check) : undefined,
     boosts: checkBoosts(boosts, config.attributes, at('boosts'), check),
     lambda: isGiven(diversity) ? checkLambda(diversity, at('diversity'), check) : undefined,
     groupBy: isGiven(groupBy) ? checkGroups(groupBy, config.attributes, at('groupBy'), check) : undefined,
@@ -184,12 +193,13 @@ function checkSources(value: unknown, config: IndexConfig, path: string, check: 
       throw errorAt(check.code, at, 'is named with more than letters, digits, - and _');
     const entry = value[name];
     if (!isRecord(entry)) throw errorAt(check.code, at, 'must be an object');
-    const { source: kind, quota = 1, ...params } = entry;
+    const { source: kind, quota = 1, fallback = 0, ...params } = entry;
     if (typeof kind !== 'string' || !Object.hasOwn(SOURCES, kind))
       throw errorAt(check.code, `${at}.source`, `must be one of ${Object.keys(SOURCES).join(', ')}`);
     return {
       name,
       quota: check.positive(quota, `${at}.quota`, LIMITS.surfaceQuotaMax),
+      fallback: check.whole(fallback, `${at}.fallback`, 0, LIMITS.surfaceFallbackMax),
       open: SOURCES[kind]!(params, { path: at, config, code: check.code }),
     };
   });
@@ -224,6 +234,16 @@ function checkBoosts(value: unknown, types: AttributeTypes, path: string, check:
       factor: check.number(factor, `${at}.factor`, 1 / max, max),
     };
   });
+}
+
+function checkMaxAge(value: unknown, types: AttributeTypes, path: string, check: ValueCheck) {
+  const { days, field } = check.record(value, ['days', 'field'], path);
+  const ms = DAY_MS * check.positive(days, `${path}.days`, LIMITS.surfaceHalfLifeDaysMax);
+  const named = field ?? Object.keys(types).find((name) => types[name] === 'time');
+  if (named === undefined) return undefined;
+  if (typeof named !== 'string' || !Object.hasOwn(types, named) || types[named] !== 'time')
+    throw errorAt(check.code, `${path}.field`, 'must be an attribute of type time');
+  return { field: named, ms };
 }
 
 function checkLambda(value: unknown, path: string, check: ValueCheck): number {
@@ -275,8 +295,8 @@ export function surfaceInForce(
 }
 
 /** The fields with which a request changes its surface; undefined when it has none. */
-function changesOf({ sources, boosts, diversity, groupBy, nearDuplicates }: SurfaceRequest) {
-  const changes = { sources, boosts, diversity, groupBy, nearDuplicates };
+function changesOf({ sources, boosts, diversity, groupBy, nearDuplicates, maxAge }: SurfaceRequest) {
+  const changes = { sources, boosts, diversity, groupBy, nearDuplicates, maxAge };
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);
   return given.length > 0 ? (Object.fromEntries(given) as SurfaceOverride) : undefined;
 }

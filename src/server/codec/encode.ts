@@ -1,5 +1,12 @@
 /** Answers to bytes: vectors are arrays of numbers in JSON and `bin` of little-endian f32 in msgpack. */
-import type { BatchAnswer, Hit, MultiAnswer, RetrievalAnswer, Vector } from '../../retrieval/contract.ts';
+import type {
+  BatchAnswer,
+  Hit,
+  MultiAnswer,
+  NotificationsAnswer,
+  RetrievalAnswer,
+  Vector,
+} from '../../retrieval/contract.ts';
 import { JSON_TYPE, type MediaType } from './format.ts';
 import { encodeMsgpack } from './msgpack.ts';
 
@@ -27,6 +34,8 @@ function withVectors(value: object, convert: Convert): object {
   }
   if ('answers' in value)
     return { answers: (value as BatchAnswer).answers.map((answer) => withVectors(answer, convert)) };
+  if ('users' in value)
+    return { users: (value as NotificationsAnswer).users.map((user) => withVectors(user, convert)) };
   if ('results' in value)
     return { results: (value as MultiAnswer).results.map((answer) => withVectors(answer, convert)) };
   return withVector(value, convert);

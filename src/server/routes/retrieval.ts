@@ -4,11 +4,15 @@ import Type from 'typebox';
 import { runBatch } from '../../retrieval/batch.ts';
 import type {
   BatchRequest,
+  HomefeedRequest,
+  NotificationsRequest,
   QueryRequest,
   RecallRequest,
   RelatedRequest,
   SearchRequest,
 } from '../../retrieval/contract.ts';
+import { runHomefeed } from '../../retrieval/homefeed.ts';
+import { runNotifications } from '../../retrieval/notifications.ts';
 import type { Clock, OpenIndex } from '../../retrieval/open-index.ts';
 import { runQuery } from '../../retrieval/query.ts';
 import { measureRecall } from '../../retrieval/recall.ts';
@@ -52,6 +56,20 @@ export function retrievalRoutes(app: FastifyInstance, catalog: Catalog, clock: C
       run: (index, body: SearchRequest) => runSearch(index, body, clock),
     },
     {
+      path: 'homefeed',
+      summary: 'Pins for a person, by what they saved',
+      body: 'HomefeedRequest',
+      answer: 'HomefeedAnswer',
+      run: (index, body: HomefeedRequest) => runHomefeed(index, body, clock),
+    },
+    {
+      path: 'notifications',
+      summary: 'The best fresh and unseen pins for each of many persons',
+      body: 'NotificationsRequest',
+      answer: 'NotificationsAnswer',
+      run: (index, body: NotificationsRequest) => runNotifications(index, body, clock),
+    },
+    {
       path: 'batch',
       summary: 'Several requests, answered in order',
       body: 'BatchRequest',
@@ -87,6 +105,7 @@ function batchItemCheck(): Check {
     query: compileCheck({ $ref: 'QueryItem' }),
     related: compileCheck({ $ref: 'RelatedItem' }),
     search: compileCheck({ $ref: 'SearchItem' }),
+    homefeed: compileCheck({ $ref: 'HomefeedItem' }),
   };
   return (item) => {
     const op = (item as { op?: unknown } | null)?.op;

@@ -1,0 +1,159 @@
+/** `nearpin batch`: a surface for everybody in a file, offline; an interrupted job goes on where it was. */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { Command } from 'commander';
+import { createClient } from '../../client/client.ts';
+import { isRecord } from '../../index/shape.ts';
+import { errorAt, NearpinError } from '../../lib/errors.ts';
+import { LIMITS } from '../../lib/limits.ts';
+import { openIndex } from '../../library/library.ts';
+import type {
+  HomefeedRequest,
+  NotificationsAnswer,
+  NotificationsRequest,
+  RelatedRequest,
+  SearchRequest,
+} from '../../retrieval/contract.ts';
+import { fileError } from '../../storage/file-error.ts';
+import { readPinFile } from '../../storage/pin-files.ts';
+import { ResumableLines } from '../../storage/resumable-lines.ts';
+import { runBatchJob } from '../batch-job.ts';
+import { json, jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
+import { type Terminal, withCommas } from '../terminal.ts';
+
+interface BatchOptions extends ServingOptions {
+  readonly surface: SurfaceChoice;
+  readonly index?: string;
+  readonly indexes: string;
+  readonly out?: string;
+  readonly k?: number;
+  readonly request?: unknown;
+  readonly url?: string;
+  readonly json: boolean;
+}
+
+const SURFACES = ['related', 'search', 'homefeed', 'notifications'] as const;
+type SurfaceChoice = (typeof SURFACES)[number];
+/** A server's answers may wait in line. */
+const TIMEOUT_MS = 60_000;
+/** Of the file's beginning, to tell it apart from another one. */
+const HEAD_BYTES = 1024 * 1024;
+
+export function batchCommand(terminal: Terminal): Command {
+  const command = new Command('batch')
+    .description(
+      'answer a surface for every line of a file, offline; run again after an interruption, it goes on',
+    )
+    .argument(
+      '<file>',
+      'JSON lines: requests of the surface; for notifications users, as {"user", "history", …}',
+    )
+    .addOption(
+      option('--surface <name>', 'what is asked of the index').choices(SURFACES).default('notifications'),
+    )
+    .addOption(
+      option('--index <dir>', 'directory of the index; with --url, its name (default: the only one)'),
+    )
+    .addOption(option('--indexes <dir>', 'where the only index is looked for').default('indexes'))
+    .addOption(option('--out <file>', 'answers, a line each in the same order (default: FILE.SURFACE.jsonl)'))
+    .addOption(option('--k <n>', 'hits').argParser(whole(1, LIMITS.kMax)))
+    .addOption(
+      option('--request <json>', 'fields that all requests have, as {"minScore": 0.6}').argParser(json),
+    )
+    .addOption(option('--url <url>', 'ask the server there'));
+  for (const each of [...servingOptions(), jsonOption()]) command.addOption(each);
+  return command.action((file: string, options: BatchOptions) => batch(file, options, terminal));
+}
+
+/** The surfaces of an index, in this process or on a server. */
+interface Answering {
+  related(request: RelatedRequest): Promise<object>;
+  search(request: SearchRequest): Promise<object>;
+  homefeed(request: HomefeedRequest): Promise<object>;
+  notifications(request: NotificationsRequest): Promise<NotificationsAnswer>;
+}
+
+async function batch(file: string, options: BatchOptions, terminal: Terminal): Promise<void> {
+  const { surface, url } = options;
+  const index = options.index ?? onlyIndex(options.indexes);
+  const common = { ...(options.k !== undefined && { k: options.k }), ...(options.request as object) };
+  const out = options.out ?? `${file.replace(/(\.(jsonl|ndjson))?(\.gz)?$/, '')}.${surface}.jsonl`;
+  const rows = readPinFile(file, process.stdin);
+  const answers = await ResumableLines.open(out, madeFrom(file, { index, url, surface, common }));
+  if (answers.lines > 0) terminal.note(`goes on after ${withCommas(answers.lines)} lines`);
+
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  const opened = url === undefined ? await openIndex(index, { ...options, readOnly: true }) : undefined;
+  try {
+    const to = opened ?? remote(url!, basename(index));
+    const report = await runBatchJob({
+      rows,
+      answers,
+      answer: (line) => ask(to, surface, common, line),
+      onProgress: (lines) => terminal.progress('answer', lines),
+      signal: abort.signal,
+    });
+    terminal.clear();
+    if (options.json) terminal.print(JSON.stringify({ ...report, out }));
+    else {
+      const problems = report.problems > 0 ? `, ${withCommas(report.problems)} of them with a problem` : '';
+      terminal.print(`${withCommas(report.lines)} lines answered${problems}: ${out}`);
+    }
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+    await opened?.close();
+  }
+}
+
+function remote(url: string, name: string): Answering {
+  const client = createClient({ url, timeoutMs: TIMEOUT_MS });
+  return {
+    related: (request) => client.related(name, request),
+    search: (request) => client.search(name, request),
+    homefeed: (request) => client.homefeed(name, request),
+    notifications: (request) => client.notifications(name, request),
+  };
+}
+
+async function ask(to: Answering, surface: SurfaceChoice, common: object, line: unknown): Promise<object> {
+  if (!isRecord(line)) throw errorAt('bad_request', '', 'must be a JSON object');
+  if (surface === 'notifications') {
+    const { users } = await to.notifications({
+      ...common,
+      users: [line as never],
+    });
+    return users[0]!;
+  }
+  return to[surface]({ ...common, ...line } as never);
+}
+
+/** What tells a job from another: its input, by size and beginning, and all that its answers follow from. */
+function madeFrom(file: string, job: object): string {
+  if (file === '-') return `${JSON.stringify(job)} of standard input at ${process.hrtime.bigint()}`;
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(file, 'r');
+    const head = Buffer.alloc(HEAD_BYTES);
+    const bytes = readSync(descriptor, head);
+    const digest = createHash('sha256').update(head.subarray(0, bytes)).digest('hex');
+    return JSON.stringify({ ...job, bytes: statSync(file).size, head: digest });
+  } catch (error) {
+    throw fileError(error, file);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/** The directory of the only index. Throws bad_request when there is none, or more. */
+function onlyIndex(dir: string): string {
+  const names = readdirSync(dir, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => name);
+  if (names.length === 1) return join(dir, names[0]!);
+  throw new NearpinError('bad_request', `there are ${names.length} indexes in ${dir}: name one with --index`);
+}
