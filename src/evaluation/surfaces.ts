@@ -2,8 +2,16 @@
  * The surfaces that can be evaluated: how each is asked, and what of a request the baselines need to know. A new
  * surface is an entry of this table.
  */
-import { errorAt } from '../lib/errors.ts';
-import type { QueryRequest, RelatedRequest, RetrievalAnswer, SearchRequest } from '../retrieval/contract.ts';
+import { type ErrorCode, errorAt, NearpinError } from '../lib/errors.ts';
+import type {
+  HomefeedRequest,
+  NotificationsAnswer,
+  NotificationsRequest,
+  QueryRequest,
+  RelatedRequest,
+  RetrievalAnswer,
+  SearchRequest,
+} from '../retrieval/contract.ts';
 import type { RequestBody } from './case.ts';
 
 /** What answers: the embedded library, or a client of a server. */
@@ -11,6 +19,8 @@ export interface Answering {
   query(request: QueryRequest): Promise<RetrievalAnswer>;
   related(request: RelatedRequest): Promise<RetrievalAnswer>;
   search(request: SearchRequest): Promise<RetrievalAnswer>;
+  homefeed(request: HomefeedRequest): Promise<RetrievalAnswer>;
+  notifications(request: NotificationsRequest): Promise<NotificationsAnswer>;
 }
 
 export interface Surface {
@@ -33,7 +43,12 @@ function idsIn(list: unknown): string[] {
   return list.map((entry: unknown) => String(Object(entry).id ?? entry));
 }
 
-export type SurfaceName = 'query' | 'related' | 'search';
+/** The objects of a list; of anything else none, as that is the surface's to refuse. */
+function listIn(list: unknown): Record<string, unknown>[] {
+  return Array.isArray(list) ? list.map((entry: unknown) => Object(entry)) : [];
+}
+
+export type SurfaceName = 'query' | 'related' | 'search' | 'homefeed' | 'notifications';
 
 export const SURFACES: Readonly<Record<SurfaceName, Surface>> = {
   query: {
@@ -54,6 +69,28 @@ export const SURFACES: Readonly<Record<SurfaceName, Surface>> = {
     ask: async (index, request) => idsOf(await index.search(request)),
     wanting: withK,
     variants: { exact: { exact: true, mode: 'dense' } },
+  },
+  homefeed: {
+    ask: async (index, request) => idsOf(await index.homefeed(request as unknown as HomefeedRequest)),
+    wanting: withK,
+    history: ({ history }) => idsIn(history),
+    variants: { exact: { exact: true } },
+  },
+  // A case is one user
+  notifications: {
+    ask: async (index, request) => {
+      const answer = await index.notifications(request as unknown as NotificationsRequest);
+      if (answer.users.length !== 1) throw errorAt('bad_request', 'users', 'a case has one user');
+      const [user] = answer.users;
+      if ('problem' in user!) throw new NearpinError(user.problem.code as ErrorCode, user.problem.detail);
+      return idsOf(user!);
+    },
+    wanting: (request, k) => ({
+      ...request,
+      users: listIn(request.users).map((user) => ({ ...user, max: k })),
+    }),
+    history: ({ users }) => listIn(users).flatMap(({ history }) => idsIn(history)),
+    variants: { exact: { exact: true } },
   },
 };
 
