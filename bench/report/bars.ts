@@ -239,14 +239,16 @@ function serviceBars(records: readonly ServiceRecord[]): Bar[] {
       }
       const constant = constantOf(record, records)?.cpuUs ?? null;
       if (cpuUs === null || constant === null) return [];
-      const measured = (cpuUs - record.searchCpuUs) / constant;
+      const barOf = (what: string, searchCpuUs: number) => ({
+        what: `CPU of a request less ${what} / same app, constant answer`,
+        measured: (cpuUs - searchCpuUs) / constant,
+        bar: 1.8,
+        ...common,
+      });
+      const { searchCpuUs, coreCpuUs } = record;
       return [
-        {
-          what: 'CPU of a request less its search / same app, constant answer',
-          measured,
-          bar: 1.8,
-          ...common,
-        },
+        ...(typeof coreCpuUs === 'number' ? [barOf('its time in the core', coreCpuUs)] : []),
+        barOf('a search alone', searchCpuUs),
       ];
     });
 }

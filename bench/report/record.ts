@@ -108,7 +108,9 @@ export interface ServiceRecord {
   readonly p99Us: number;
   /** CPU time of the server's process per request; null where the system does not tell. */
   readonly cpuUs: number | null;
-  /** The same searches in one process without a server. */
+  /** Of that, what the searches took in the core; null of a constant answer, absent in runs before it was counted. */
+  readonly coreCpuUs?: number | null;
+  /** The same searches in one process without a server, which find their caches warm. */
   readonly searchP50Us: number;
   readonly searchCpuUs: number;
 }

@@ -227,7 +227,10 @@ export function kernelTable(records: readonly KernelRecord[]): Table {
   };
 }
 
-/** CPU of a request less that of its search, against constant answers'; latency less that of the search. */
+/**
+ * CPU of a request less its time in the core, and less that of a search in a process of its own, each against constant
+ * answers'; latency less that of the search.
+ */
 export function serviceTable(records: readonly ServiceRecord[]): Table {
   return {
     title: 'Serving over loopback',
@@ -240,17 +243,25 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
       'p50 us',
       'p99 us',
       'CPU us',
-      'less search',
+      'in core',
+      'less core',
+      '/ constant',
+      '/ bare',
+      'less search alone',
       '/ constant',
       '/ bare',
       'p50 added us',
     ],
     rows: records.map((record) => {
       const isConstant = record.server !== 'nearpin';
-      const own = record.cpuUs === null ? null : record.cpuUs - (isConstant ? 0 : record.searchCpuUs);
-      const against = (server: 'constant' | 'bare') => {
-        const cpuUs = constantOf(record, records, server)?.cpuUs ?? null;
-        return isConstant || own === null || cpuUs === null ? '-' : times(own / cpuUs);
+      const less = (searchCpuUs: number | null | undefined) => {
+        const isKnown = !isConstant && record.cpuUs !== null && typeof searchCpuUs === 'number';
+        const own = isKnown ? record.cpuUs - searchCpuUs : null;
+        const against = (server: 'constant' | 'bare') => {
+          const cpuUs = constantOf(record, records, server)?.cpuUs ?? null;
+          return own === null || cpuUs === null ? '-' : times(own / cpuUs);
+        };
+        return [us(own), against('constant'), against('bare')];
       };
       return [
         record.server,
@@ -261,9 +272,9 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
         us(record.p50Us),
         us(record.p99Us),
         us(record.cpuUs),
-        isConstant ? '-' : us(own),
-        against('constant'),
-        against('bare'),
+        us(record.coreCpuUs ?? null),
+        ...less(record.coreCpuUs),
+        ...less(record.searchCpuUs),
         // With more in flight a request mostly waits for others
         isConstant || record.connections > 1 ? '-' : us(record.p50Us - record.searchP50Us),
       ];

@@ -1,7 +1,8 @@
 /**
  * What serving costs beyond searching: `nearpin serve` over an index of the set, the same searches without a server, and
  * servers that take the same requests and return a constant body, in turns. Servers have a core of their own, the client
- * has the others.
+ * has the others. What is taken off a request is told twice: what a search takes in a process that does nothing else,
+ * and what the searches of these very requests took in the core, which turns of the server leave with cold caches.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,7 +27,7 @@ import type { ServiceRecord } from '../report/record.ts';
 import { spreadOf } from '../report/statistics.ts';
 import type { ConstantAnswer } from '../service/constant-app.ts';
 import { generateLoad, httpRequest } from '../service/load-generator.ts';
-import { cpuSecondsOf } from '../service/process-cpu.ts';
+import { cpuSecondsOf, searchCpuSecondsOf } from '../service/process-cpu.ts';
 import { EngineProcess, pinned } from './engine-process.ts';
 import type { RunContext } from './run-context.ts';
 import { setTruth } from './set-truth.ts';
@@ -75,6 +76,7 @@ interface Pass {
   readonly p50Us: number;
   readonly p99Us: number;
   readonly cpuUs: number | null;
+  readonly coreCpuUs: number | null;
 }
 
 /** What one search costs without a server. */
@@ -141,6 +143,8 @@ export async function runService(options: ServiceRunOptions, context: RunContext
     }
     return points.map(({ server, connections, passes }): ServiceRecord => {
       const middle = (value: (pass: Pass) => number) => spreadOf(passes.map(value)).median;
+      const middleOrNull = (value: (pass: Pass) => number | null) =>
+        passes.some((pass) => value(pass) === null) ? null : middle((pass) => value(pass)!);
       const rps = spreadOf(passes.map((pass) => pass.rps));
       return {
         kind: 'service',
@@ -159,7 +163,8 @@ export async function runService(options: ServiceRunOptions, context: RunContext
         rpsSpread: rps,
         p50Us: middle(({ p50Us }) => p50Us),
         p99Us: middle(({ p99Us }) => p99Us),
-        cpuUs: passes.some(({ cpuUs }) => cpuUs === null) ? null : middle(({ cpuUs }) => cpuUs!),
+        cpuUs: middleOrNull(({ cpuUs }) => cpuUs),
+        coreCpuUs: middleOrNull(({ coreCpuUs }) => coreCpuUs),
         searchP50Us: spreadOf(searches.map(({ p50Us }) => p50Us)).median,
         searchCpuUs: spreadOf(searches.map(({ cpuUs }) => cpuUs)).median,
       };
@@ -272,15 +277,20 @@ async function recallOfAnswers(
 }
 
 async function measure(server: Server, connections: number, count: number): Promise<Pass> {
-  const { port, requests, child } = server;
+  const { name, port, requests, child } = server;
   await generateLoad({ port, requests, count: Math.min(WARM_UP, count), connections });
+  const searchedBefore = name === 'nearpin' ? await searchCpuSecondsOf(port) : null;
   const before = cpuSecondsOf(child.pid!);
   const { wallS, latenciesUs } = await generateLoad({ port, requests, count, connections });
   const after = cpuSecondsOf(child.pid!);
+  const searchedAfter = name === 'nearpin' ? await searchCpuSecondsOf(port) : null;
+  const perRequestUs = (from: number | null, to: number | null) =>
+    from === null || to === null ? null : ((to - from) * 1e6) / count;
   return {
     rps: count / wallS,
     p50Us: quantile(latenciesUs, 0.5),
     p99Us: quantile(latenciesUs, 0.99),
-    cpuUs: before === null || after === null ? null : ((after - before) * 1e6) / count,
+    cpuUs: perRequestUs(before, after),
+    coreCpuUs: perRequestUs(searchedBefore, searchedAfter),
   };
 }

@@ -1,4 +1,4 @@
-/** CPU time of another process, all of its threads together. */
+/** CPU time of another process: of all its threads together, and of a server in searches. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Seconds that the process has run; null where the system does not tell to the nanosecond. */
@@ -14,4 +14,12 @@ export function cpuSecondsOf(pid: number): number | null {
     }
   }
   return nanoseconds / 1e9;
+}
+
+/** Seconds that the searches of a nearpin server on this machine have run, as it counts them itself. */
+export async function searchCpuSecondsOf(port: number): Promise<number> {
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const [, seconds] = /^nearpin_search_cpu_seconds_total (\S+)$/m.exec(metrics) ?? [];
+  if (seconds === undefined) throw new Error(`a server without the CPU time of its searches: ${metrics}`);
+  return Number(seconds);
 }

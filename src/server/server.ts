@@ -25,6 +25,8 @@ import { compileCheck } from './validate.ts';
 export interface ServerOptions {
   readonly catalog: Catalog;
   readonly clock: Clock;
+  /** CPU time that searches have taken, in seconds; /metrics does without where nobody counts it. */
+  readonly searchCpuS?: () => number;
   /** Faults are logged to it; without one nothing is. */
   readonly logger?: FastifyBaseLogger;
   readonly bodyLimitBytes?: number;
@@ -110,7 +112,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   });
   app.register(async (site) => {
     openapiRoute(site);
-    metricsRoute(site, catalog);
+    metricsRoute(site, catalog, options.searchCpuS);
     pageRoute(site);
   });
   app.register(async (rest) => answerOtherMethods(rest, taken));

@@ -107,6 +107,7 @@ export class SearchPool {
   readonly #slots: Int32Array;
   /** By scratch slot. */
   readonly #stations: readonly Station[];
+  readonly #searchNs = new BigInt64Array(new SharedArrayBuffer(8));
   readonly #sets = new Map<string, ShardSetEntry>();
   readonly #running = new Set<Task>();
   readonly #waiting: Job[] = [];
@@ -143,7 +144,13 @@ export class SearchPool {
       loadBalancer: (task, threads) => this.#chooseThread(task, threads),
       recordTiming: false,
       resourceLimits: THREAD_HEAP,
-      workerData: { module, slots: this.#slots, clockOffsetMs, desks } satisfies WorkerStart,
+      workerData: {
+        module,
+        slots: this.#slots,
+        clockOffsetMs,
+        desks,
+        searchNs: this.#searchNs,
+      } satisfies WorkerStart,
     });
     this.#piscina.on('workerDestroy', ({ id }: { id: number }) => this.#onThreadGone(id));
     // The tasks of a thread that dies are rejected one by one, which is where its failure is answered
@@ -153,6 +160,11 @@ export class SearchPool {
   /** The scratch slots that a memory needs to be searched here: one per thread and one for the thread that asks. */
   get readers(): number {
     return this.workers + 1;
+  }
+
+  /** CPU time that the searches of all threads have taken since the pool was made, in seconds. */
+  get searchCpuS(): number {
+    return Number(Atomics.load(this.#searchNs, 0)) / 1e9;
   }
 
   /** Gives back the slots of threads that are gone, and ends their searches in every memory. */

@@ -19,6 +19,8 @@ export interface WorkerStart {
   readonly clockOffsetMs: number;
   /** The desk of each scratch slot. */
   readonly desks: readonly SharedArrayBuffer[];
+  /** One number, in shared memory: nanoseconds of CPU that the searches of all threads have taken. */
+  readonly searchNs: BigInt64Array;
 }
 
 /** A query as the shards see it. */

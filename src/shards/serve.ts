@@ -29,6 +29,7 @@ import {
   type Unpacked,
   type WorkerStart,
 } from './protocol.ts';
+import { SearchClock } from './search-clock.ts';
 
 /** Hits by ordinal; the ids are read before `shard.leave` lets their slots go. */
 export interface Found {
@@ -120,6 +121,7 @@ export function serveSearches(
 ): (task: SearchTask | Attend | Housekeeping) => SearchResult | Promise<null> {
   const slot = takeSlot(start.slots);
   const desk = new ServingSide(start.desks[slot - 1]!);
+  const clock = new SearchClock(start.searchNs);
   const sets = new Map<string, { memories: readonly WasmMemory[]; attached: (Attached | undefined)[] }>();
 
   const tidy = async ({ forget }: Housekeeping): Promise<null> => {
@@ -158,7 +160,9 @@ export function serveSearches(
     try {
       const { shard, searcher } = attach(set, number);
       try {
+        clock.startSearch();
         const found = searchPastTies(searcher, query, isLate);
+        clock.endSearch();
         const hits = chooseHits(shard, found, query.k);
         const vectors = query.withVectors && hits.idsAt.map((_, i) => shard.vector(hits.ordinals[i]!));
         const { stats } = found;
@@ -178,11 +182,13 @@ export function serveSearches(
     const answers = new AnswerPacker(usualBytes);
     const rest = new Map<number, ShardFailure | Unpacked>();
     const asked = unpackQueries(queries);
+    clock.begin(asked.length);
     for (let job = 0; job < asked.length; job++) {
       const { query, shard } = asked[job]!;
       const unpacked = run(set, query, shard, answers);
       if (unpacked) rest.set(job, unpacked);
     }
+    clock.end();
     usualBytes = answers.used;
     return { answers: { packed: answers.end(), rest, slot }, bytes: usualBytes };
   };

@@ -133,9 +133,12 @@ test('loading is held against a bare read, serving against a constant body', () 
     service({ server: 'bare', cpuUs: 1 }),
     service({ connections: 1 }),
   ];
-  assert.deepEqual(found(records, 'same app'), [
-    ['clustered-128, 1,000, json, 32 connections', 2, 1.8, false],
-  ]);
+  const on = 'clustered-128, 1,000, json, 32 connections';
+  assert.deepEqual(found(records, 'search alone / same app'), [[on, 2, 1.8, false]]);
+  assert.deepEqual(found(records, 'in the core'), [], 'the run is older than the count');
+  const counted = [service({ coreCpuUs: 128 }), ...records.slice(1)];
+  assert.deepEqual(found(counted, 'search alone / same app'), [[on, 2, 1.8, false]]);
+  assert.deepEqual(found(counted, 'in the core / same app'), [[on, 1.6, 1.8, true]]);
   assert.deepEqual(found(records, 'serving adds'), [
     ['clustered-128, 1,000, json, 1 connections', 0.3, 0.25, false],
   ]);

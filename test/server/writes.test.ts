@@ -26,7 +26,7 @@ before(async () => {
   await mkdir(join(dir, 'indexes'));
   catalog = await createCatalog(join(dir, 'indexes'), host, {}, () => {});
   await catalog.load(() => {});
-  server = await serve({ catalog });
+  server = await serve({ catalog, searchCpuS: () => host.pool.searchCpuS });
   client = createClient({ url: server.url });
 });
 after(async () => {
@@ -285,5 +285,19 @@ describe('/metrics', () => {
     assert.match(text, new RegExp(`^nearpin_seq_written\\{index="${name}"\\} 1$`, 'm'));
     assert.match(text, new RegExp(`^nearpin_seq_searchable\\{index="${name}"\\} 1$`, 'm'));
     assert.match(text, /^# TYPE nearpin_lag_seconds gauge$/m);
+  });
+
+  it('counts the CPU time of searches', async () => {
+    const name = await newIndex();
+    await client.upsert(name, { pins: [{ id: 'a', vector: [1, 0, 0, 0] }] });
+    const seconds = async () => {
+      const { body } = await exchange(`${server.url}/metrics`);
+      assert.match(body, /^# TYPE nearpin_search_cpu_seconds_total counter$/m);
+      return Number(/^nearpin_search_cpu_seconds_total (\d.*)$/m.exec(body)?.[1]);
+    };
+    const before = await seconds();
+    assert.equal(await seconds(), before);
+    await client.query(name, { vectors: Array.from({ length: 100 }, () => [1, 0, 0, 0]) });
+    assert.ok((await seconds()) > before);
   });
 });

@@ -316,6 +316,22 @@ describe('a thread at its desk', () => {
   });
 });
 
+test('the CPU time of searches grows with them, and only with them', async (t) => {
+  const pool = poolOf(t, 2, REAL);
+  assert.equal(pool.searchCpuS, 0);
+  const set = pool.register([shardOfOne(pool), shardOfOne(pool)]);
+  let last = 0;
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(Array.from({ length: 100 }, () => pool.search(set, ask(ASK.answer))));
+    const spent: number = pool.searchCpuS;
+    assert.ok(spent > last, `round ${round}: ${spent} after ${last}`);
+    // Threads leave their desks and tidy up meanwhile
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(pool.searchCpuS, spent);
+    last = spent;
+  }
+});
+
 describe('deadlines', () => {
   test('that passed before a search begins give nothing, and say so', async (t) => {
     const pool = poolOf(t, 1, REAL);

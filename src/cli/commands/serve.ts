@@ -47,6 +47,7 @@ export async function serve(
   const server = createServer({
     catalog,
     clock: () => timeOrigin + performance.now(),
+    searchCpuS: () => host.pool.searchCpuS,
     drainDelayMs: options.drainMs,
     ...(options.bodyLimitBytes !== undefined && { bodyLimitBytes: options.bodyLimitBytes }),
   });

@@ -1,4 +1,4 @@
-/** Numbers of the indexes in the text format of Prometheus (prometheus.io/docs/instrumenting/exposition_formats). */
+/** Numbers of the indexes, and of the process, in the text format of Prometheus (prometheus.io/docs/instrumenting/exposition_formats). */
 import type { FastifyInstance } from 'fastify';
 import type { IndexDescription } from '../../retrieval/contract.ts';
 import { describeIndex } from '../../retrieval/describe.ts';
@@ -34,21 +34,34 @@ const GAUGES: readonly Gauge[] = [
   },
 ];
 
+/** Of all indexes together: they share the threads. */
+const SEARCH_CPU = {
+  name: 'nearpin_search_cpu_seconds_total',
+  help: 'CPU time that search threads spent in the core.',
+  type: 'counter',
+};
+
+const headOf = ({ name, help, type }: typeof SEARCH_CPU) => [
+  `# HELP ${name} ${help}`,
+  `# TYPE ${name} ${type}`,
+];
+
 const label = (text: string): string => text.replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));
 
-export function metricsRoute(app: FastifyInstance, catalog: Catalog): void {
+/** @param searchCpuS CPU time that searches have taken so far, in seconds */
+export function metricsRoute(app: FastifyInstance, catalog: Catalog, searchCpuS?: () => number): void {
   app.get('/metrics', { schema: { hide: true } }, (_request, reply) => {
     const indexes = catalog
       .list()
       .flatMap((entry) => (entry.status === 'ready' ? [describeIndex(entry.index)] : []));
     const lines = GAUGES.flatMap(({ name, help, of }) => [
-      `# HELP ${name} ${help}`,
-      `# TYPE ${name} gauge`,
+      ...headOf({ name, help, type: 'gauge' }),
       ...indexes.flatMap((index) => {
         const value = of(index);
         return value === undefined ? [] : [`${name}{index="${label(index.name)}"} ${value}`];
       }),
     ]);
+    if (searchCpuS) lines.push(...headOf(SEARCH_CPU), `${SEARCH_CPU.name} ${searchCpuS()}`);
     return reply
       .header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
       .send(`${lines.join('\n')}\n`);
