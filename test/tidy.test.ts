@@ -34,7 +34,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   engines: { layers: ['lib', 'core', 'index', 'storage', 'shards'], packages: ['hnswlib-node'], io: true },
   build: { layers: ['lib', 'core', 'index', 'storage', 'shards', 'embed'], packages: [], io: true },
   retrieval: { layers: ['lib', 'index'], types: ['engines', 'core'], packages: [], io: false },
-  evaluation: { layers: ['lib', 'index'], types: ['retrieval'], packages: [], io: false },
+  evaluation: { layers: ['lib', 'index', 'retrieval'], packages: [], io: false },
   server: {
     layers: ['lib', 'retrieval'],
     types: ['engines', 'index'],
