@@ -29,22 +29,30 @@ function parseArtwork(line: string): Artwork {
 }
 
 /** Grades of all others that are related to an artwork. */
-function relatedTo(artwork: Artwork, bySubject: ReadonlyMap<string, readonly Artwork[]>) {
+function relatedTo(
+  artwork: Artwork,
+  bySubject: ReadonlyMap<string, readonly Artwork[]>,
+): Map<string, number> {
   const shared = new Map<Artwork, number>();
   for (const subject of artwork.subjects) {
     for (const other of bySubject.get(subject)!) {
       if (other !== artwork) shared.set(other, (shared.get(other) ?? 0) + 1);
     }
   }
-  return [...shared].flatMap(([{ id, subjects }, count]) => {
+  const grades = new Map<string, number>();
+  for (const [{ id, subjects }, count] of shared) {
     const overlap = count / (artwork.subjects.size + subjects.size - count);
-    return overlap >= OVERLAP_MIN ? [[id, Number(overlap.toFixed(3))] as const] : [];
-  });
+    if (overlap >= OVERLAP_MIN) grades.set(id, Number(overlap.toFixed(3)));
+  }
+  return grades;
 }
 
+/** Artworks that are no case, whose related ones say what is popular. */
+const OTHERS_MAX = 2000;
+
 /**
- * Pins, cases and, as interactions, the artworks of each subject: counted, they say how popular an artwork is with
- * subjects. Item-kNN of these knows the grades and is no baseline.
+ * Pins and cases and, as interactions, the artworks that are related to each of some that are no case: what is wanted
+ * often, whoever asks. Where all are cases there are none.
  */
 export function tateFiles(read: ReadLines, draw: Draw): CaseFiles {
   const artworks = read('tate_artworks.jsonl.gz').map(parseArtwork);
@@ -56,18 +64,31 @@ export function tateFiles(read: ReadLines, draw: Draw): CaseFiles {
       else bySubject.set(subject, [artwork]);
     }
   }
-  function* cases() {
-    for (const artwork of draw(artworks.filter(({ subjects }) => subjects.size > 0))) {
-      const relevant = relatedTo(artwork, bySubject);
-      if (relevant.length === 0) continue;
-      yield JSON.stringify({ request: { pins: [artwork.id] }, relevant: Object.fromEntries(relevant) });
-    }
-  }
+  const cases = draw(artworks.filter(({ subjects }) => subjects.size > 0));
+  const taken = new Set(cases);
+  const others = artworks.filter((artwork) => artwork.subjects.size > 0 && !taken.has(artwork));
+  const step = Math.ceil(others.length / OTHERS_MAX);
   return {
     'pins.jsonl': artworks.map(({ pin }) => JSON.stringify(pin)),
-    'interactions.txt': [...bySubject].map(([subject, own]) =>
-      [subject.split(':')[0], ...own.map(({ id }) => id)].join(' '),
+    'interactions.txt': linesOf(
+      others.filter((_, i) => i % step === 0),
+      bySubject,
+      (id, relevant) => [id, ...relevant.keys()].join(' '),
     ),
-    'related.jsonl': cases(),
+    'related.jsonl': linesOf(cases, bySubject, (id, relevant) =>
+      JSON.stringify({ request: { pins: [id] }, relevant: Object.fromEntries(relevant) }),
+    ),
   };
+}
+
+/** A line for each artwork that anything is related to. */
+function* linesOf(
+  artworks: readonly Artwork[],
+  bySubject: ReadonlyMap<string, readonly Artwork[]>,
+  line: (id: string, relevant: ReadonlyMap<string, number>) => string,
+): Generator<string> {
+  for (const artwork of artworks) {
+    const relevant = relatedTo(artwork, bySubject);
+    if (relevant.size > 0) yield line(artwork.id, relevant);
+  }
 }

@@ -66,5 +66,11 @@ test('artworks are graded by the overlap of their subjects, which are not in the
     attributes: { artist: 'A' },
     payload: { title: 'One', artists: 'A' },
   });
-  assert.deepEqual(linesOf(files, 'interactions.txt'), ['5 1 2', '6 1 2 3', '7 2 3', '8 2 3', '9 3']);
+  assert.deepEqual(linesOf(files, 'interactions.txt'), [], 'all are cases');
+  const some = tateFiles(
+    () => lines,
+    (items) => items.slice(0, 1),
+  );
+  assert.equal(linesOf(some, 'related.jsonl').length, 1);
+  assert.deepEqual(linesOf(some, 'interactions.txt'), ['2 1 3', '3 2']);
 });

@@ -29,10 +29,12 @@ import { readJsonLines } from '../../storage/formats/json-lines.ts';
 import { readInteractions } from '../../storage/interactions.ts';
 import { jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
+import { checkExposures } from './sample-ratio.ts';
 
 interface EvalCommandOptions extends ServingOptions {
-  readonly surface: SurfaceName;
-  readonly cases: string;
+  readonly exposures?: string;
+  readonly surface?: SurfaceName;
+  readonly cases?: string;
   readonly k: readonly number[];
   readonly baselines?: readonly string[];
   readonly variant: readonly Variant[];
@@ -41,6 +43,12 @@ interface EvalCommandOptions extends ServingOptions {
   readonly out?: string;
   readonly seed: number;
   readonly json: boolean;
+}
+
+/** With what an evaluation cannot do without. */
+interface SurfaceOptions extends EvalCommandOptions {
+  readonly surface: SurfaceName;
+  readonly cases: string;
 }
 
 interface Variant {
@@ -57,21 +65,20 @@ const HELP = `
 Each line of the cases is {"request": {…}, "relevant": ["id", …] or {"id": grade, …}, "user": "…"}: the body of a
 request to the surface, and what a good answer has. A line of interactions is a user, then pin ids, between spaces.
 
-Example:
+Examples:
   nearpin eval indexes/pins --surface related --cases cases.jsonl --interactions saves.txt --k 10,20 \\
-    --variant 'diverse={"diversity": {"lambda": 0.7}}' --out evaluation`;
+    --variant 'diverse={"diversity": {"lambda": 0.7}}' --out evaluation
+  nearpin eval indexes/pins --exposures exposures.jsonl`;
 
 export function evalCommand(terminal: Terminal): Command {
   const command = new Command('eval')
     .description(
       'measure recall, hit rate, MRR, nDCG, coverage, diversity and novelty of a surface over a file of cases, ' +
-        'against baselines, with 95 % intervals',
+        'against baselines, with 95 % intervals; or check the arms of experiments by a log of exposures',
     )
     .argument('<index>', 'directory of the index; with --url, its name')
-    .addOption(
-      option('--surface <name>', 'what is asked').choices(Object.keys(SURFACES)).makeOptionMandatory(),
-    )
-    .addOption(option('--cases <file>', 'cases, as JSON lines; may be .gz').makeOptionMandatory())
+    .addOption(option('--surface <name>', 'what is asked').choices(Object.keys(SURFACES)))
+    .addOption(option('--cases <file>', 'cases, as JSON lines; may be .gz'))
     .addOption(option('--k <list>', 'lengths of the lists to measure').argParser(ks).default([10], '10'))
     .addOption(
       option(
@@ -88,11 +95,24 @@ export function evalCommand(terminal: Terminal): Command {
     .addOption(option('--interactions <file>', 'who saved what: for popularity, item-knn and novelty'))
     .addOption(option('--url <url>', 'ask the server there'))
     .addOption(option('--out <dir>', 'folder for results.json and report.html'))
+    .addOption(
+      option(
+        '--exposures <file>',
+        "check that the arms of the index's experiments have the units that their shares say; may be .gz",
+      ).conflicts(['surface', 'cases', 'url']),
+    )
     .addOption(option('--seed <n>', 'of the intervals').argParser(whole(0, 0xffffffff)).default(1));
   for (const each of [...servingOptions(), jsonOption()]) command.addOption(each);
-  return command
-    .addHelpText('after', HELP)
-    .action((index: string, options: EvalCommandOptions) => runEval(index, options, terminal));
+  return command.addHelpText('after', HELP).action(async (index: string, options: EvalCommandOptions) => {
+    const { exposures, surface, cases } = options;
+    if (exposures !== undefined) {
+      await interruptible((signal) => checkExposures(index, exposures, options.json, terminal, signal));
+    } else if (surface !== undefined && cases !== undefined) {
+      await interruptible((signal) => runEval(index, { ...options, surface, cases }, terminal, signal));
+    } else {
+      command.error('error: give --surface and --cases, or --exposures', { exitCode: 2 });
+    }
+  });
 }
 
 function ks(text: string): number[] {
@@ -179,7 +199,7 @@ async function* readCases(file: string): AsyncGenerator<EvaluationCase> {
 function systemsOf(
   surface: Surface,
   target: Target,
-  options: EvalCommandOptions,
+  options: SurfaceOptions,
   interactions: Interactions | undefined,
 ): System[] {
   const makers: Record<string, () => System> = {};
@@ -210,35 +230,42 @@ function systemsOf(
   return systems;
 }
 
-async function runEval(index: string, options: EvalCommandOptions, terminal: Terminal): Promise<void> {
+async function interruptible(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const abort = new AbortController();
   const stop = (signal: NodeJS.Signals) =>
     abort.abort(new NearpinError('interrupted', `${signal}: nothing was written`));
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   try {
-    const report = await onIndex(index, options, (target) =>
-      evaluateOn(target, options, terminal, abort.signal),
-    );
-    terminal.clear();
-    if (options.out !== undefined) {
-      mkdirSync(options.out, { recursive: true });
-      writeFileSync(join(options.out, 'results.json'), `${JSON.stringify(report, null, 2)}\n`);
-      writeFileSync(join(options.out, 'report.html'), evaluationPage(report));
-    }
-    if (options.json) terminal.print(JSON.stringify(report));
-    else terminal.print(evaluationTables(report).map(formatTable).join('\n\n'));
-    if (options.out !== undefined)
-      terminal.note(`${join(options.out, 'results.json')} and report.html are written`);
+    await run(abort.signal);
   } finally {
     process.off('SIGINT', stop);
     process.off('SIGTERM', stop);
   }
 }
 
+async function runEval(
+  index: string,
+  options: SurfaceOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  const { out } = options;
+  const report = await onIndex(index, options, (target) => evaluateOn(target, options, terminal, signal));
+  terminal.clear();
+  if (out !== undefined) {
+    mkdirSync(out, { recursive: true });
+    writeFileSync(join(out, 'results.json'), `${JSON.stringify(report, null, 2)}\n`);
+    writeFileSync(join(out, 'report.html'), evaluationPage(report));
+  }
+  if (options.json) terminal.print(JSON.stringify(report));
+  else terminal.print(evaluationTables(report).map(formatTable).join('\n\n'));
+  if (out !== undefined) terminal.note(`${join(out, 'results.json')} and report.html are written`);
+}
+
 async function evaluateOn(
   target: Target,
-  options: EvalCommandOptions,
+  options: SurfaceOptions,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<EvaluationReport> {
