@@ -94,7 +94,9 @@ export const SURFACES: Readonly<Record<SurfaceName, Surface>> = {
   },
 };
 
-/** What must not be among the hits: what the request starts from, excludes, or says was seen. */
+/** What must not be among the hits: what the request starts from, excludes, or says was seen, where it does by ids. */
 export function hiddenBy(surface: Surface, request: RequestBody): Set<string> {
-  return new Set([...(surface.history?.(request) ?? []), ...idsIn(request.exclude), ...idsIn(request.seen)]);
+  const { exclude, seen, users } = request;
+  const seenBy = listIn(users).flatMap((user) => idsIn(user.seen));
+  return new Set([...(surface.history?.(request) ?? []), ...idsIn(exclude), ...idsIn(seen), ...seenBy]);
 }
