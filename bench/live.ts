@@ -21,7 +21,7 @@ import { Prng } from '../src/lib/prng.ts';
 import { type EmbeddedIndex, openIndex } from '../src/library/library.ts';
 import { loadShard } from '../src/shards/shard-file.ts';
 import { readCoreBinary } from '../src/storage/core-binary.ts';
-import { readManifest } from '../src/storage/generation.ts';
+import { adoptGeneration, readManifest } from '../src/storage/generation.ts';
 import { drawClustered, take } from './clustered.ts';
 import { writeNpy } from './npy.ts';
 
@@ -59,9 +59,9 @@ function residentBytes(): { own: number; mapped: number } {
 }
 const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(0);
 
-async function build(indexDir: string, file: string): Promise<void> {
-  const pins = Number(options.pins);
-  writeNpy(file, take(drawClustered(dim, 1), pins), pins, dim, '<f4');
+async function build(indexDir: string, pins: number, seed: number): Promise<void> {
+  const file = join(dir, 'vectors.npy');
+  writeNpy(file, take(drawClustered(dim, seed), pins), pins, dim, '<f4');
   await buildIndex({
     files: [file],
     stdin: process.stdin,
@@ -286,47 +286,95 @@ async function hole(indexDir: string): Promise<void> {
   await index.close();
 }
 
-async function swaps(indexDir: string): Promise<void> {
+const SWAPS = 100;
+
+/** An answer that was not expected of its generation. */
+interface Suspect {
+  readonly generation: string;
+  readonly vector: Float32Array;
+  readonly hits: readonly { readonly id: string; readonly score: number }[];
+}
+
+/** Whether each hit has the score that its pin has in the generation that is served now. */
+async function isOfGeneration(index: EmbeddedIndex, { vector, hits }: Suspect): Promise<boolean> {
+  const length = (of: Float32Array) => Math.sqrt(of.reduce((sum, x) => sum + x * x, 0));
+  for (const { id, score } of hits) {
+    const pin = await index.pin(id, { vector: true });
+    const stored = Float32Array.from(pin.vector!);
+    const dot = stored.reduce((sum, x, i) => sum + x * vector[i]!, 0);
+    if (Math.abs(dot / length(stored) / length(vector) - score) > 0.01) return false;
+  }
+  return true;
+}
+
+/**
+ * Swaps to a generation that was built elsewhere, of other vectors under the same ids, and back, while clients ask. An
+ * answer is mixed when a hit has another score than its pin has in the generation that the answer names. Nearly all are
+ * told by the hundred nearest of each, asked before; the others, whose hits are further off, afterwards.
+ */
+async function swaps(indexDir: string, elsewhere: string): Promise<void> {
+  const second = await adoptGeneration(indexDir, join(elsewhere, '000001'));
   const index = await openIndex(indexDir, { workers: 1 });
   await index.upsert(batch());
-  const { generation: second } = await index.checkpoint();
   const vectors = take(fresh, 200);
+  const scores = new Map<string, Map<string, number>[]>();
+  for (const generation of [second, '000001']) {
+    await index.publish(generation);
+    const answers = await Promise.all(vectors.map((vector) => index.query({ vector, k: 100, exact: true })));
+    const scoresOf = ({ hits }: { hits: readonly { id: string; score: number }[] }) =>
+      new Map(hits.map(({ id, score }) => [id, score]));
+    scores.set(generation, answers.map(scoresOf));
+  }
   let running = true;
   let asked = 0;
   let failed = 0;
+  const suspects: Suspect[] = [];
   const client = async () => {
-    for (; running; asked++) {
-      const answer = await index
-        .query({ vector: vectors[asked % vectors.length]!, k: 10 })
-        .catch(() => undefined);
+    for (; running; ) {
+      const which = asked++ % vectors.length;
+      const vector = vectors[which]!;
+      const answer = await index.query({ vector, k: 10 }).catch(() => undefined);
       if (answer?.hits.length !== 10) failed++;
+      else {
+        const { generation, hits } = answer;
+        const expected = scores.get(generation)?.[which];
+        if (!hits.every(({ id, score }) => expected?.get(id) === score))
+          suspects.push({ generation, vector, hits });
+      }
       await sleep(1);
     }
   };
   const clients = [client(), client(), client()];
   const sizes: number[] = [];
-  for (let swap = 0; swap < 50; swap++) {
-    await index.publish(swap % 2 === 0 ? '000001' : second);
-    await sleep(100);
+  for (let swap = 1; swap <= SWAPS; swap++) {
+    await index.publish(swap % 2 === 1 ? second : '000001');
+    // Where sizes are compared, until what was swapped out is gone
+    await sleep(swap === 5 || swap === 50 || swap === SWAPS ? 2000 : 100);
     sizes.push(residentBytes().own);
   }
   running = false;
   await Promise.all(clients);
-  await sleep(1500);
-  const last = residentBytes().own;
+  let mixed = suspects.filter(({ generation }) => !scores.has(generation)).length;
+  for (const served of scores.keys()) {
+    await index.publish(served);
+    for (const suspect of suspects) {
+      if (suspect.generation === served && !(await isOfGeneration(index, suspect))) mixed++;
+    }
+  }
+  const [early, late, last] = [sizes[4]!, sizes[49]!, sizes.at(-1)!];
   say(
     'memory after 50 swaps / after 5',
-    last / sizes[4]!,
-    `${mebibytes(last)} / ${mebibytes(sizes[4]!)} MiB; ${failed} of ${asked} answers failed; ` +
-      sizes.map(mebibytes).join(' '),
+    late / early,
+    `${mebibytes(late)} / ${mebibytes(early)} MiB, after ${SWAPS} ${mebibytes(last)}; ${sizes.map(mebibytes).join(' ')}`,
   );
+  say(`answers failed or mixed in ${SWAPS} swaps`, failed + mixed, `${failed} and ${mixed} of ${asked}`);
   await index.close();
 }
 
 const dir = mkdtempSync(join(tmpdir(), 'nearpin-bench-live-'));
 try {
   const built = options.index ?? join(dir, 'built');
-  if (!options.index) await build(built, join(dir, 'vectors.npy'));
+  if (!options.index) await build(built, Number(options.pins), 1);
   const { count } = await readManifest(join(built, '000001'));
   fresh = drawClustered(dim, 1);
   // One by one: an array of them all would leave a heap behind in which growth does not show
@@ -348,7 +396,11 @@ try {
   if (parts.has('restart')) await restart(await copy('restarted'));
   if (parts.has('churn')) await churn(await copy('churned'));
   if (parts.has('hole')) await hole(await copy('holed'));
-  if (parts.has('swaps')) await swaps(await copy('swapped'));
+  if (parts.has('swaps')) {
+    const elsewhere = join(dir, 'elsewhere');
+    await build(elsewhere, count, 2);
+    await swaps(await copy('swapped'), elsewhere);
+  }
 } finally {
   rmSync(dir, { recursive: true, force: true });
 }
