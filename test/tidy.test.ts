@@ -34,6 +34,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   engines: { layers: ['lib', 'core', 'index', 'storage', 'shards'], packages: ['hnswlib-node'], io: true },
   build: { layers: ['lib', 'core', 'index', 'storage', 'shards', 'embed'], packages: [], io: true },
   retrieval: { layers: ['lib', 'index'], types: ['engines', 'core'], packages: [], io: false },
+  train: { layers: ['lib', 'index', 'storage'], packages: ['piscina'], io: true },
   evaluation: { layers: ['lib', 'index', 'retrieval'], packages: [], io: false },
   server: {
     layers: ['lib', 'retrieval'],
@@ -61,6 +62,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'build',
       'retrieval',
       'evaluation',
+      'train',
       'server',
       'client',
       'library',

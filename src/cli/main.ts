@@ -21,6 +21,7 @@ import {
 import { inspectCommand } from './commands/inspect.ts';
 import { queryCommand } from './commands/query.ts';
 import { serveCommand } from './commands/serve.ts';
+import { trainCommand } from './commands/train.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { deleteCommand, upsertCommand } from './commands/write.ts';
 import { createTerminal } from './terminal.ts';
@@ -34,6 +35,7 @@ const program = new Command('nearpin')
   .showHelpAfterError('(--help says more)');
 for (const command of [
   buildCommand(terminal),
+  trainCommand(terminal),
   serveCommand(terminal),
   queryCommand(terminal),
   inspectCommand(terminal),

@@ -2,6 +2,8 @@
 export const LIMITS = {
   dimMin: 2,
   dimMax: 4096,
+  /** Dimensions of vectors that are made from interactions. */
+  trainDimMax: 1024,
   mMin: 4,
   mMax: 64,
   efConstructionMax: 2000,
