@@ -14,13 +14,16 @@ export class Interactions {
   /** Pin ids; the place of one is its number. */
   readonly ids: readonly string[];
   readonly users: number;
+  /** Pins that were left out. */
+  readonly missing: number;
   /** Pins, from the one that most users saved on; ties by id. */
   readonly byPopularity: Uint32Array;
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #pins: Lists;
   readonly #users: Lists;
 
-  private constructor(numbers: ReadonlyMap<string, number>, pins: Lists) {
+  private constructor(numbers: ReadonlyMap<string, number>, pins: Lists, missing: number) {
+    this.missing = missing;
     this.#numbers = numbers;
     this.ids = [...numbers.keys()];
     this.#pins = pins;
@@ -63,10 +66,8 @@ export class Interactions {
       starts.push(length);
     }
     if (length === 0) throw new NearpinError('bad_file', 'The interactions hold no pin of the index');
-    return new Interactions(numbers, {
-      starts: Uint32Array.from(starts),
-      values: values.subarray(0, length),
-    });
+    const read = { starts: Uint32Array.from(starts), values: values.subarray(0, length) };
+    return new Interactions(numbers, read, known.size - numbers.size);
   }
 
   /** The number of a pin; undefined for one that nobody saved. */

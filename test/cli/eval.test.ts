@@ -116,6 +116,10 @@ describe('nearpin eval', () => {
     assert.equal(status, 0, stderr);
     assert.match(stdout, /^related, the first 10, over 12 cases\n\nsystem +failed +recall/);
     assert.match(stdout, /\nitem-knn +recall +0\.\d+ +\[/);
+    assert.match(
+      stderr,
+      /^pins of the interactions that the index does not have: 1\n12 cases for related, exact/,
+    );
     assert.match(stderr, /results\.json and report\.html are written/);
     const results = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as EvaluationReport;
     assert.deepEqual(
@@ -208,7 +212,7 @@ describe('nearpin eval', () => {
       fair.stdout,
       /diverse +a +50 % +510 +500\.0 +0\.40 +0\.5271 +as it should be\n +b +50 % +490/,
     );
-    assert.match(fair.stderr, /1 lines are no records; the first: .*exposures\.jsonl:1001/);
+    assert.match(fair.stderr, /lines that are no records: 1; the first: .*exposures\.jsonl:1001/);
     assert.doesNotMatch(fair.stderr, /WARNING/);
     writeFileSync(log, exposures(600, 400));
     const unfair = check();

@@ -46,6 +46,7 @@ test('pins that the index does not have are left out, each asked for once', asyn
     },
   );
   assert.deepEqual(asked.sort(), ['a', 'b', 'gone']);
+  assert.equal(interactions.missing, 1);
   assert.deepEqual(mostPopular(interactions, NOTHING, 9), ['a', 'b']);
   await assert.rejects(
     read([['a']], async () => false),

@@ -279,6 +279,9 @@ async function evaluateOn(
   if (options.interactions !== undefined) {
     const { interactions: file } = options;
     interactions = await Interactions.read(pinsOf(file, terminal, signal), target.has);
+    const { missing } = interactions;
+    if (missing > 0)
+      terminal.note(`pins of the interactions that the index does not have: ${withCommas(missing)}`);
   }
   const { name, generation, model, count, engine, config } = await target.describe();
   const systems = systemsOf(surface, target, options, interactions);

@@ -47,12 +47,13 @@ export async function checkExposures(
   else if (checked.length === 0) terminal.print('no experiment shows arms apart');
   else terminal.print(formatTable([HEADING, ...checked.flatMap(rowsOf)]));
   // A log that was cut off in the middle of a line is still a log
-  if (unreadable > 0) terminal.note(`${withCommas(unreadable)} lines are no records; the first: ${first}`);
+  if (unreadable > 0)
+    terminal.note(`lines that are no records: ${withCommas(unreadable)}; the first: ${first}`);
   if (unknown.length > 0) terminal.note(`not configured, and not checked: ${unknown.join(', ')}`);
   for (const { experiment, p, isSuspect, moved } of checked) {
     if (moved > 0)
       terminal.note(
-        `${experiment}: ${withCommas(moved)} units were seen in several arms, and count for the first`,
+        `${experiment}: units that were seen in several arms, and count for the first: ${withCommas(moved)}`,
       );
     if (isSuspect) {
       terminal.note(
