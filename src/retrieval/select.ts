@@ -46,9 +46,7 @@ export interface Chosen<C> {
 export function choose<C extends Candidate>(choice: Choice<C>): Chosen<C> {
   const taken = new Taken<C>(choice);
   const lists = choice.lists.map((list) =>
-    choice.lambda === undefined || choice.lambda === 1
-      ? new Ranked(list, taken)
-      : new Diverse(list, taken, choice.lambda),
+    choice.lambda === undefined ? new Ranked(list, taken) : new Diverse(list, taken, choice.lambda, choice.k),
   );
   const given = new Uint32Array(lists.length);
   const ranDry = lists.map(() => false);
@@ -163,79 +161,106 @@ class Ranked<C extends Candidate> {
 
 /**
  * A list by maximal marginal relevance (Carbonell and Goldstein, 1998): next is the candidate with the greatest
- * lambda * score - (1 - lambda) * (its greatest similarity to what is taken); ties go to the better candidate.
- *
- * That value only falls as more is taken, so what it was before is a bound (the lazy greedy algorithm, Minoux, 1978):
- * only candidates whose bound is the greatest are compared with what was taken since, and only until another's is
- * greater. Of candidates * k similarities few are computed.
+ * lambda * score - (1 - lambda) * redundancy; ties go to the better candidate. Redundancy is the sum of its similarities
+ * to what is taken, divided by k, as in max-sum diversification (Borodin et al., 2012): what counts in the end is how
+ * alike all hits are in the mean, and the first hits, of which people see most, stay the relevant ones. The greatest
+ * similarity in place of the sum costs more relevance for less diversity (docs/decisions/0013-surfaces.md).
  */
 class Diverse<C extends Candidate> {
   readonly #list: readonly C[];
   readonly #taken: Taken<C>;
   readonly #lambda: number;
-  /** Of each candidate: its value, or more; minus infinity once it is out. */
-  readonly #bounds: Float64Array;
-  readonly #redundancies: Float64Array;
-  /** Hits that it was compared with. */
-  readonly #compared: Uint32Array;
+  readonly #k: number;
+  /** Vectors one after the other, as doubles: so no component is converted k times. */
+  readonly #vectors: Float64Array;
+  readonly #squares: Float64Array;
+  /** Of each candidate, its similarities to the first `#seen` hits. */
+  readonly #sums: Float64Array;
+  #seen = 0;
+  /** Numbers of the candidates that may still be taken, in order. */
+  readonly #left: Uint32Array;
+  #leftCount: number;
 
-  constructor(list: readonly C[], taken: Taken<C>, lambda: number) {
+  constructor(list: readonly C[], taken: Taken<C>, lambda: number, k: number) {
+    const dim = list[0]?.vector?.length ?? 0;
     this.#list = list;
     this.#taken = taken;
     this.#lambda = lambda;
-    this.#bounds = new Float64Array(list.length).fill(Number.POSITIVE_INFINITY);
-    this.#redundancies = new Float64Array(list.length).fill(Number.NEGATIVE_INFINITY);
-    this.#compared = new Uint32Array(list.length);
+    this.#k = k;
+    this.#vectors = new Float64Array(list.length * dim);
+    this.#squares = new Float64Array(list.length);
+    this.#sums = new Float64Array(list.length);
+    this.#left = new Uint32Array(list.length);
+    this.#leftCount = list.length;
+    for (let i = 0; i < list.length; i++) {
+      const vector = list[i]!.vector!;
+      this.#vectors.set(vector, i * dim);
+      this.#squares[i] = squaresOf(vector);
+      this.#left[i] = i;
+    }
   }
 
   next(): C | undefined {
-    const bounds = this.#bounds;
-    for (;;) {
-      let best = -1;
-      let greatest = Number.NEGATIVE_INFINITY;
-      let second = Number.NEGATIVE_INFINITY;
-      for (let i = 0; i < bounds.length; i++) {
-        const bound = bounds[i]!;
-        if (bound > greatest) {
-          second = greatest;
-          greatest = bound;
-          best = i;
-        } else if (bound > second) second = bound;
-      }
-      if (best < 0) return undefined;
-      const candidate = this.#list[best]!;
-      if (!this.#taken.hasRoom(candidate)) {
-        bounds[best] = Number.NEGATIVE_INFINITY;
-      } else if (this.#compared[best]! < this.#taken.hits.length) {
-        this.#compare(best, candidate, second);
-      } else {
-        bounds[best] = Number.NEGATIVE_INFINITY;
-        if (!this.#taken.isCopyOfAnchor(candidate.vector!)) return candidate;
-      }
+    for (const { hits } = this.#taken; this.#seen < hits.length; this.#seen++) this.#compare(this.#seen);
+    while (this.#leftCount > 0) {
+      const at = this.#best();
+      const candidate = this.#list[this.#left[at]!]!;
+      this.#left.copyWithin(at, at + 1, this.#leftCount--);
+      if (this.#taken.hasRoom(candidate) && !this.#taken.isCopyOfAnchor(candidate.vector!)) return candidate;
     }
+    return undefined;
   }
 
-  /** Compares a candidate with hits that it was not compared with, until its bound is below `second`. */
-  #compare(index: number, candidate: C, second: number): void {
-    const taken = this.#taken;
-    const { hits, metric } = taken;
-    const vector = candidate.vector!;
-    const squares = taken.looksForCopies ? squaresOf(vector) : 0;
-    let compared = this.#compared[index]!;
-    let bound = this.#bounds[index]!;
-    while (compared < hits.length && bound >= second) {
-      const alike = similarity(metric, vector, hits[compared]!.vector!);
-      if (taken.isCopy(squares, compared, alike)) {
-        this.#bounds[index] = Number.NEGATIVE_INFINITY;
-        return;
-      }
-      compared++;
-      if (alike > this.#redundancies[index]!) {
-        this.#redundancies[index] = alike;
-        bound = this.#lambda * candidate.score - (1 - this.#lambda) * alike;
+  /** Where in `#left` the best is. */
+  #best(): number {
+    const redundancyWeight = (1 - this.#lambda) / this.#k;
+    let best = 0;
+    let greatest = Number.NEGATIVE_INFINITY;
+    for (let at = 0; at < this.#leftCount; at++) {
+      const i = this.#left[at]!;
+      const value = this.#lambda * this.#list[i]!.score - redundancyWeight * this.#sums[i]!;
+      if (value > greatest) {
+        best = at;
+        greatest = value;
       }
     }
-    this.#compared[index] = compared;
-    this.#bounds[index] = bound;
+    return best;
   }
+
+  /** Adds the similarities to a hit, and leaves out its near-duplicates. */
+  #compare(number: number): void {
+    const taken = this.#taken;
+    const left = this.#left;
+    const hit = Float64Array.from(taken.hits[number]!.vector!);
+    const squares = squaresOf(taken.hits[number]!.vector!);
+    const isL2 = taken.metric === 'l2';
+    let kept = 0;
+    for (let at = 0; at < this.#leftCount; at++) {
+      const i = left[at]!;
+      const product = dotAt(this.#vectors, i * hit.length, hit);
+      const alike = isL2 ? 2 * product - squares - this.#squares[i]! : product;
+      if (taken.isCopy(this.#squares[i]!, number, alike)) continue;
+      this.#sums[i]! += alike;
+      left[kept++] = i;
+    }
+    this.#leftCount = kept;
+  }
+}
+
+/** Dot product of a vector with the one that begins at `start`, in the order of `similarity`. */
+function dotAt(vectors: Float64Array, start: number, vector: Float64Array): number {
+  const { length } = vector;
+  let sum0 = 0;
+  let sum1 = 0;
+  let sum2 = 0;
+  let sum3 = 0;
+  let i = 0;
+  for (; i + 4 <= length; i += 4) {
+    sum0 += vectors[start + i]! * vector[i]!;
+    sum1 += vectors[start + i + 1]! * vector[i + 1]!;
+    sum2 += vectors[start + i + 2]! * vector[i + 2]!;
+    sum3 += vectors[start + i + 3]! * vector[i + 3]!;
+  }
+  for (; i < length; i++) sum0 += vectors[start + i]! * vector[i]!;
+  return sum0 + sum1 + (sum2 + sum3);
 }

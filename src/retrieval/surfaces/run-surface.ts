@@ -28,6 +28,8 @@ import type { CheckedSource, Surface } from './surface.ts';
 const OVERFETCH = 4;
 /** What a quota is multiplied by for each number of fallback: its turn comes when those before have nothing left. */
 const FALLBACK_QUOTA = 1e-12;
+/** Least candidates for diversity: among few, all that is relevant is alike. */
+const DIVERSE_MIN = 200;
 const NO_ATTRIBUTES: Attributes = {};
 
 /** A request to a surface, ready to be run. */
@@ -92,7 +94,8 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
 
   const isChosen =
     lambda !== undefined || groupBy !== undefined || boosts.length > 0 || isHidden !== undefined;
-  let wanted = Math.min(isChosen ? OVERFETCH * k : k, widest);
+  const pool = isChosen ? OVERFETCH * k : k;
+  let wanted = Math.min(lambda === undefined ? pool : Math.max(pool, DIVERSE_MIN), widest);
   for (;;) {
     const lists = await askAll(opened, wanted, index.onSource);
     if (isHidden) for (const [i, quoted] of lists.entries()) lists[i] = without(quoted, isHidden);
