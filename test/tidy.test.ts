@@ -45,8 +45,20 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   client: { layers: [], types: ['lib', 'index', 'retrieval'], packages: ['msgpackr'], io: false },
   library: { layers: ['lib', 'index', 'embed', 'engines', 'retrieval'], packages: [], io: true },
   bench: {
-    layers: ['lib', 'core', 'index', 'storage', 'shards', 'embed', 'engines', 'build', 'server', 'library'],
-    types: ['retrieval', 'evaluation'],
+    layers: [
+      'lib',
+      'core',
+      'index',
+      'storage',
+      'shards',
+      'embed',
+      'engines',
+      'build',
+      'retrieval',
+      'server',
+      'library',
+    ],
+    types: ['evaluation'],
     packages: ['hnswlib-node', 'fastify', 'msgpackr'],
     io: true,
   },
@@ -161,7 +173,7 @@ test('every file is imported, is a worker, or is an entry', () => {
     }
   }
   const entries = ['src/library/library.ts', 'src/cli/main.ts', 'src/client/client.ts'];
-  entries.push('bench/acceptance.ts', 'bench/cases.ts', 'bench/live.ts', 'bench/rss.ts');
+  entries.push('bench/acceptance.ts', 'bench/cases.ts', 'bench/live.ts', 'bench/rss.ts', 'bench/surfaces.ts');
   for (const file of sources) assert.ok(used.has(file) || entries.includes(file), `${file} is dead`);
 });
 

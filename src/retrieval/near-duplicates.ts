@@ -3,19 +3,70 @@
  * vectors, and 1 under every metric only for the same vector.
  */
 import type { EngineHit } from '../engines/engine.ts';
-import type { Metric } from '../index/config.ts';
 import { similarity, squaresOf } from './similarity.ts';
 import type { CandidateList } from './sources/source.ts';
 
-/** Radians by which rounding and the codes of the engine may move the angle that a score stands for. */
-const SLACK = 0.002;
+/** By how much rounding may move a score. */
+const SCORE_SLACK = 2e-6;
+/** By which part of their lengths rounding may move products of vectors. */
+const ROUNDING = 1e-9;
 
-/** How alike two vectors are, by their similarity under the metric and their squared lengths. */
-export function likeness(metric: Metric, alike: number, squaresA: number, squaresB: number): number {
+/** How alike two vectors are, by their product and their squared lengths. */
+export function likeness(product: number, squaresA: number, squaresB: number): number {
   const squares = squaresA + squaresB;
-  if (squares === 0) return 1;
-  // Minus the squared distance is 2 a·b - |a|² - |b|²
-  return metric === 'l2' ? 1 + alike / squares : (2 * alike) / squares;
+  return squares === 0 ? 1 : (2 * product) / squares;
+}
+
+interface Member {
+  readonly vector: Float32Array;
+  readonly squares: number;
+  /** Its product with the first member. */
+  readonly place: number;
+}
+
+/**
+ * Vectors of which none is a near-duplicate of another. Such as are nearly the same have nearly the same product with any
+ * third one, so that mostly this number alone tells that they are not.
+ */
+export class Distinct {
+  readonly #limit: number;
+  readonly #members: Member[] = [];
+  #first: Float32Array | undefined;
+  #firstSquares = 0;
+
+  /** @param limit likeness from which two are near-duplicates, in [0, 1] */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Adds a vector, whatever it is like. */
+  add(vector: Float32Array): void {
+    this.#members.push(this.#place(vector));
+  }
+
+  /** Adds a vector unless it is a near-duplicate of one; tells whether it did. */
+  admit(vector: Float32Array): boolean {
+    const member = this.#place(vector);
+    for (const other of this.#members) if (this.#isNear(member, other)) return false;
+    this.#members.push(member);
+    return true;
+  }
+
+  #place(vector: Float32Array): Member {
+    if (this.#first === undefined) {
+      this.#first = vector;
+      this.#firstSquares = squaresOf(vector);
+    }
+    return { vector, squares: squaresOf(vector), place: similarity('dot', vector, this.#first) };
+  }
+
+  #isNear(a: Member, b: Member): boolean {
+    // |a - b|² <= (1 - limit) (|a|² + |b|²), and the products with a third vector differ by no more than |a - b| times it
+    const squares = a.squares + b.squares;
+    const apart = (a.place - b.place) ** 2;
+    if (apart > (1 - this.#limit + ROUNDING) * squares * this.#firstSquares) return false;
+    return likeness(similarity('dot', a.vector, b.vector), a.squares, b.squares) >= this.#limit;
+  }
 }
 
 /**
@@ -31,20 +82,19 @@ export function suspects(
   limit: number,
 ): readonly EngineHit[] {
   if (direction === undefined) return candidates;
-  const within = Math.acos(limit) + SLACK;
+  const within = Math.acos(limit);
   const length = Math.sqrt(squaresOf(direction));
-  const anchorAngles = anchors.map((anchor) => angleOf(similarity('dot', anchor, direction) / length));
+  const isNear = (a: number, b: number) =>
+    angleOf(Math.min(a, b) + SCORE_SLACK) - angleOf(Math.max(a, b) - SCORE_SLACK) <= within;
+  const ofAnchors = anchors.map((anchor) => similarity('dot', anchor, direction) / length);
   const found: EngineHit[] = [];
-  let before = Number.NEGATIVE_INFINITY;
-  let angle = candidates.length > 0 ? angleOf(candidates[0]!.score) : 0;
+  let isNearBefore = false;
   for (let i = 0; i < candidates.length; i++) {
-    const after = i + 1 < candidates.length ? angleOf(candidates[i + 1]!.score) : Number.POSITIVE_INFINITY;
-    let isSuspect = angle - before <= within || after - angle <= within;
-    for (let a = 0; a < anchorAngles.length && !isSuspect; a++)
-      isSuspect = Math.abs(anchorAngles[a]! - angle) <= within;
-    if (isSuspect) found.push(candidates[i]!);
-    before = angle;
-    angle = after;
+    const candidate = candidates[i]!;
+    const isNearNext = i + 1 < candidates.length && isNear(candidate.score, candidates[i + 1]!.score);
+    if (isNearBefore || isNearNext || ofAnchors.some((score) => isNear(candidate.score, score)))
+      found.push(candidate);
+    isNearBefore = isNearNext;
   }
   return found;
 }

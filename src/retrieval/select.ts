@@ -5,8 +5,8 @@
  */
 import type { Metric } from '../index/config.ts';
 import { nextTurn } from './blend.ts';
-import { likeness } from './near-duplicates.ts';
-import { similarity, squaresOf } from './similarity.ts';
+import { Distinct } from './near-duplicates.ts';
+import { squaresOf } from './similarity.ts';
 
 export interface Candidate {
   readonly id: string;
@@ -46,7 +46,7 @@ export interface Chosen<C> {
 export function choose<C extends Candidate>(choice: Choice<C>): Chosen<C> {
   const taken = new Taken<C>(choice);
   const lists = choice.lists.map((list) =>
-    choice.lambda === undefined ? new Ranked(list, taken) : new Diverse(list, taken, choice.lambda, choice.k),
+    choice.lambda === undefined ? new Ranked(list) : new Diverse(list, choice, taken.hits),
   );
   const given = new Uint32Array(lists.length);
   const ranDry = lists.map(() => false);
@@ -54,12 +54,8 @@ export function choose<C extends Candidate>(choice: Choice<C>): Chosen<C> {
     const turn = nextTurn(choice.quotas, given, ranDry);
     if (turn < 0) break;
     const next = lists[turn]!.next();
-    if (next === undefined) {
-      ranDry[turn] = true;
-      continue;
-    }
-    taken.add(next);
-    given[turn]!++;
+    if (next === undefined) ranDry[turn] = true;
+    else if (taken.take(next)) given[turn]!++;
   }
   return { hits: taken.hits, ranDry };
 }
@@ -67,95 +63,44 @@ export function choose<C extends Candidate>(choice: Choice<C>): Chosen<C> {
 /** What was taken, and who may still be. */
 class Taken<C extends Candidate> {
   readonly hits: C[] = [];
-  readonly metric: Metric;
   readonly #choice: Choice<C>;
   readonly #ids = new Set<string>();
   readonly #inGroups = new Map<unknown, number>();
-  readonly #squares: number[] = [];
-  readonly #anchors: readonly { readonly vector: Float32Array; readonly squares: number }[];
+  readonly #distinct: Distinct | undefined;
 
   constructor(choice: Choice<C>) {
     this.#choice = choice;
-    this.metric = choice.metric;
-    this.#anchors = (choice.nearDuplicates?.anchors ?? []).map((vector) => ({
-      vector,
-      squares: squaresOf(vector),
-    }));
+    if (choice.nearDuplicates) {
+      this.#distinct = new Distinct(choice.nearDuplicates.similarity);
+      for (const anchor of choice.nearDuplicates.anchors) this.#distinct.add(anchor);
+    }
   }
 
-  add(candidate: C): void {
-    const { lists, groups, nearDuplicates } = this.#choice;
-    this.hits.push(candidate);
-    if (lists.length > 1) this.#ids.add(candidate.id);
-    if (groups)
-      for (const value of groups.valuesOf(candidate))
-        this.#inGroups.set(value, (this.#inGroups.get(value) ?? 0) + 1);
-    if (nearDuplicates) this.#squares.push(candidate.vector ? squaresOf(candidate.vector) : 0);
-  }
-
-  /** Whether it is no hit yet and its groups have room. */
-  hasRoom(candidate: C): boolean {
+  /** Whether a candidate is no hit yet, its groups have room, and it is no near-duplicate; then it is a hit. */
+  take(candidate: C): boolean {
+    const { groups, lists } = this.#choice;
     if (this.#ids.has(candidate.id)) return false;
-    const { groups } = this.#choice;
-    if (!groups) return true;
-    for (const value of groups.valuesOf(candidate))
-      if ((this.#inGroups.get(value) ?? 0) >= groups.size) return false;
+    const values = groups ? groups.valuesOf(candidate) : [];
+    for (const value of values) if ((this.#inGroups.get(value) ?? 0) >= groups!.size) return false;
+    if (candidate.vector && this.#distinct?.admit(candidate.vector) === false) return false;
+    for (const value of values) this.#inGroups.set(value, (this.#inGroups.get(value) ?? 0) + 1);
+    if (lists.length > 1) this.#ids.add(candidate.id);
+    this.hits.push(candidate);
     return true;
-  }
-
-  /** Whether the candidate is too like hit number `other`, to which it has this similarity. */
-  isCopy(squares: number, other: number, alike: number): boolean {
-    const { nearDuplicates } = this.#choice;
-    return (
-      nearDuplicates !== undefined &&
-      likeness(this.metric, alike, squares, this.#squares[other]!) >= nearDuplicates.similarity
-    );
-  }
-
-  isCopyOfAnchor(vector: Float32Array): boolean {
-    const { nearDuplicates, metric } = this.#choice;
-    if (!nearDuplicates || this.#anchors.length === 0) return false;
-    const squares = squaresOf(vector);
-    return this.#anchors.some(
-      (anchor) =>
-        likeness(metric, similarity(metric, vector, anchor.vector), squares, anchor.squares) >=
-        nearDuplicates.similarity,
-    );
-  }
-
-  get looksForCopies(): boolean {
-    return this.#choice.nearDuplicates !== undefined;
   }
 }
 
 /** A list in its own order. */
 class Ranked<C extends Candidate> {
   readonly #list: readonly C[];
-  readonly #taken: Taken<C>;
   #next = 0;
 
-  constructor(list: readonly C[], taken: Taken<C>) {
+  constructor(list: readonly C[]) {
     this.#list = list;
-    this.#taken = taken;
   }
 
   next(): C | undefined {
-    while (this.#next < this.#list.length) {
-      const candidate = this.#list[this.#next++]!;
-      if (this.#taken.hasRoom(candidate) && !this.#isCopy(candidate.vector)) return candidate;
-    }
-    return undefined;
-  }
-
-  #isCopy(vector: Float32Array | undefined): boolean {
-    const taken = this.#taken;
-    if (vector === undefined || !taken.looksForCopies) return false;
-    if (taken.isCopyOfAnchor(vector)) return true;
-    const squares = squaresOf(vector);
-    return taken.hits.some(
-      (hit, i) =>
-        hit.vector !== undefined && taken.isCopy(squares, i, similarity(taken.metric, vector, hit.vector)),
-    );
+    return this.#list[this.#next++];
   }
 }
 
@@ -168,57 +113,75 @@ class Ranked<C extends Candidate> {
  */
 class Diverse<C extends Candidate> {
   readonly #list: readonly C[];
-  readonly #taken: Taken<C>;
+  readonly #hits: readonly C[];
   readonly #lambda: number;
-  readonly #k: number;
-  /** Vectors one after the other, as doubles: so no component is converted k times. */
-  readonly #vectors: Float64Array;
+  /** What a unit of similarity costs. */
+  readonly #cost: number;
+  readonly #isL2: boolean;
+  /** Components that are added in one pass over the candidates are as many columns of this: f64[padded dim][n]. */
+  readonly #columns: Float64Array;
+  readonly #scores: Float64Array;
+  /** Of each candidate, the products with the first `#summed` hits, added up. */
+  readonly #products: Float64Array;
+  #summed = 0;
+  /** Squared length of each candidate under L2, and of those hits together. */
   readonly #squares: Float64Array;
-  /** Of each candidate, its similarities to the first `#seen` hits. */
-  readonly #sums: Float64Array;
-  #seen = 0;
-  /** Numbers of the candidates that may still be taken, in order. */
+  #sumOfSquares = 0;
+  /** Numbers of the candidates that were not given yet, in order. */
   readonly #left: Uint32Array;
   #leftCount: number;
 
-  constructor(list: readonly C[], taken: Taken<C>, lambda: number, k: number) {
-    const dim = list[0]?.vector?.length ?? 0;
+  constructor(list: readonly C[], { k, metric, lambda = 1 }: Choice<C>, hits: readonly C[]) {
+    const n = list.length;
+    const dim = Math.ceil((list[0]?.vector?.length ?? 0) / AT_ONCE) * AT_ONCE;
     this.#list = list;
-    this.#taken = taken;
+    this.#hits = hits;
     this.#lambda = lambda;
-    this.#k = k;
-    this.#vectors = new Float64Array(list.length * dim);
-    this.#squares = new Float64Array(list.length);
-    this.#sums = new Float64Array(list.length);
-    this.#left = new Uint32Array(list.length);
-    this.#leftCount = list.length;
-    for (let i = 0; i < list.length; i++) {
-      const vector = list[i]!.vector!;
-      this.#vectors.set(vector, i * dim);
-      this.#squares[i] = squaresOf(vector);
+    this.#cost = (1 - lambda) / k;
+    this.#isL2 = metric === 'l2';
+    this.#columns = new Float64Array(n * dim);
+    this.#scores = new Float64Array(n);
+    this.#products = new Float64Array(n);
+    this.#squares = new Float64Array(n);
+    this.#left = new Uint32Array(n);
+    this.#leftCount = n;
+    for (let i = 0; i < n; i++) {
+      const { vector, score } = list[i]!;
+      for (let d = 0, at = i; d < vector!.length; d++, at += n) this.#columns[at] = vector![d]!;
+      this.#scores[i] = score;
+      if (this.#isL2) this.#squares[i] = squaresOf(vector!);
       this.#left[i] = i;
     }
   }
 
   next(): C | undefined {
-    for (const { hits } = this.#taken; this.#seen < hits.length; this.#seen++) this.#compare(this.#seen);
-    while (this.#leftCount > 0) {
-      const at = this.#best();
-      const candidate = this.#list[this.#left[at]!]!;
-      this.#left.copyWithin(at, at + 1, this.#leftCount--);
-      if (this.#taken.hasRoom(candidate) && !this.#taken.isCopyOfAnchor(candidate.vector!)) return candidate;
-    }
-    return undefined;
+    if (this.#leftCount === 0) return undefined;
+    for (; this.#summed < this.#hits.length; this.#summed++) this.#addHit(this.#hits[this.#summed]!.vector!);
+    const at = this.#best();
+    const best = this.#list[this.#left[at]!];
+    this.#left.copyWithin(at, at + 1, this.#leftCount--);
+    return best;
+  }
+
+  #addHit(vector: Float32Array): void {
+    if (this.#isL2) this.#sumOfSquares += squaresOf(vector);
+    const n = this.#list.length;
+    const hit = new Float64Array(this.#columns.length / n);
+    hit.set(vector);
+    for (let d = 0; d < hit.length; d += AT_ONCE) addColumns(this.#products, this.#columns, d * n, hit, d);
   }
 
   /** Where in `#left` the best is. */
   #best(): number {
-    const redundancyWeight = (1 - this.#lambda) / this.#k;
     let best = 0;
     let greatest = Number.NEGATIVE_INFINITY;
     for (let at = 0; at < this.#leftCount; at++) {
       const i = this.#left[at]!;
-      const value = this.#lambda * this.#list[i]!.score - redundancyWeight * this.#sums[i]!;
+      const product = this.#products[i]!;
+      const similarities = this.#isL2
+        ? 2 * product - this.#summed * this.#squares[i]! - this.#sumOfSquares
+        : product;
+      const value = this.#lambda * this.#scores[i]! - this.#cost * similarities;
       if (value > greatest) {
         best = at;
         greatest = value;
@@ -226,41 +189,35 @@ class Diverse<C extends Candidate> {
     }
     return best;
   }
-
-  /** Adds the similarities to a hit, and leaves out its near-duplicates. */
-  #compare(number: number): void {
-    const taken = this.#taken;
-    const left = this.#left;
-    const hit = Float64Array.from(taken.hits[number]!.vector!);
-    const squares = squaresOf(taken.hits[number]!.vector!);
-    const isL2 = taken.metric === 'l2';
-    let kept = 0;
-    for (let at = 0; at < this.#leftCount; at++) {
-      const i = left[at]!;
-      const product = dotAt(this.#vectors, i * hit.length, hit);
-      const alike = isL2 ? 2 * product - squares - this.#squares[i]! : product;
-      if (taken.isCopy(this.#squares[i]!, number, alike)) continue;
-      this.#sums[i]! += alike;
-      left[kept++] = i;
-    }
-    this.#leftCount = kept;
-  }
 }
 
-/** Dot product of a vector with the one that begins at `start`, in the order of `similarity`. */
-function dotAt(vectors: Float64Array, start: number, vector: Float64Array): number {
-  const { length } = vector;
-  let sum0 = 0;
-  let sum1 = 0;
-  let sum2 = 0;
-  let sum3 = 0;
-  let i = 0;
-  for (; i + 4 <= length; i += 4) {
-    sum0 += vectors[start + i]! * vector[i]!;
-    sum1 += vectors[start + i + 1]! * vector[i + 1]!;
-    sum2 += vectors[start + i + 2]! * vector[i + 2]!;
-    sum3 += vectors[start + i + 3]! * vector[i + 3]!;
+/** Columns that are added at once: each sum is then read and written so many times less. */
+const AT_ONCE = 8;
+
+/** Adds to each sum the product of its row of AT_ONCE columns, which begin at `start`, with as many components from `d` on. */
+function addColumns(
+  sums: Float64Array,
+  columns: Float64Array,
+  start: number,
+  hit: Float64Array,
+  d: number,
+): void {
+  const n = sums.length;
+  const h0 = hit[d]!;
+  const h1 = hit[d + 1]!;
+  const h2 = hit[d + 2]!;
+  const h3 = hit[d + 3]!;
+  const h4 = hit[d + 4]!;
+  const h5 = hit[d + 5]!;
+  const h6 = hit[d + 6]!;
+  const h7 = hit[d + 7]!;
+  for (let i = 0, at = start; i < n; i++, at++) {
+    sums[i]! +=
+      columns[at]! * h0 +
+      columns[at + n]! * h1 +
+      (columns[at + 2 * n]! * h2 + columns[at + 3 * n]! * h3) +
+      (columns[at + 4 * n]! * h4 +
+        columns[at + 5 * n]! * h5 +
+        (columns[at + 6 * n]! * h6 + columns[at + 7 * n]! * h7));
   }
-  for (; i < length; i++) sum0 += vectors[start + i]! * vector[i]!;
-  return sum0 + sum1 + (sum2 + sum3);
 }

@@ -3,30 +3,56 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Prng } from '../../src/lib/prng.ts';
-import { likeness, suspects } from '../../src/retrieval/near-duplicates.ts';
+import { Distinct, likeness, suspects } from '../../src/retrieval/near-duplicates.ts';
 import { similarity, squaresOf } from '../../src/retrieval/similarity.ts';
 import { score, unit } from '../support/memory-engine.ts';
 
 const DIM = 5;
 
-function alike(metric: 'cosine' | 'dot' | 'l2', a: Float32Array, b: Float32Array): number {
-  return likeness(metric, similarity(metric, a, b), squaresOf(a), squaresOf(b));
+function alike(a: Float32Array, b: Float32Array): number {
+  return likeness(similarity('dot', a, b), squaresOf(a), squaresOf(b));
 }
 
 describe('likeness', () => {
-  it('is the cosine of unit vectors under every metric, and 1 of a vector and itself', () => {
+  it('is the cosine of unit vectors, and 1 of a vector and itself', () => {
     const random = new Prng(1);
     for (let i = 0; i < 100; i++) {
       const [a, b] = [1, 2].map(() => Float32Array.from({ length: DIM }, () => random.normal()));
       const [u, v] = [unit(a!), unit(b!)];
-      for (const metric of ['cosine', 'dot', 'l2'] as const) {
-        assert.ok(Math.abs(alike(metric, u, v) - similarity('dot', u, v)) < 1e-6);
-        assert.equal(alike(metric, a!, a!), 1);
-        const double = a!.map((x) => 2 * x);
-        assert.ok(Math.abs(alike(metric, a!, double) - 0.8) < 1e-6);
-      }
+      assert.ok(Math.abs(alike(u, v) - similarity('dot', u, v)) < 1e-6);
+      assert.equal(alike(a!, a!), 1);
+      const double = a!.map((x) => 2 * x);
+      assert.ok(Math.abs(alike(a!, double) - 0.8) < 1e-6);
     }
-    assert.equal(alike('l2', new Float32Array(DIM), new Float32Array(DIM)), 1);
+    assert.equal(alike(new Float32Array(DIM), new Float32Array(DIM)), 1);
+  });
+});
+
+describe('distinct vectors', () => {
+  it('admit what is no near-duplicate of any of them', () => {
+    let refused = 0;
+    const component = fc.integer({ min: -3, max: 3 });
+    const vectors = fc.array(fc.tuple(component, component, component), { minLength: 1, maxLength: 30 });
+    fc.assert(
+      fc.property(vectors, fc.constantFrom(0, 0.5, 0.9, 1), fc.nat(3), (drawn, limit, added) => {
+        const distinct = new Distinct(limit);
+        const members: Float32Array[] = [];
+        for (const [i, components] of drawn.entries()) {
+          const vector = Float32Array.from(components);
+          if (i < added) {
+            distinct.add(vector);
+            members.push(vector);
+            continue;
+          }
+          const isNew = !members.some((member) => alike(member, vector) >= limit);
+          assert.equal(distinct.admit(vector), isNew);
+          if (isNew) members.push(vector);
+          else refused++;
+        }
+      }),
+      { seed: 42, numRuns: 500 },
+    );
+    assert.ok(refused > 500);
   });
 });
 
@@ -58,7 +84,7 @@ describe('suspects', () => {
         const found = new Set(suspects(list, anchors, limit).map(({ id }) => id));
         for (const { id, vector } of candidates) {
           const others = candidates.filter((other) => other.id !== id).map((other) => other.vector);
-          const hasTwin = [...others, ...anchors].some((other) => alike('cosine', vector, other) >= limit);
+          const hasTwin = [...others, ...anchors].some((other) => alike(vector, other) >= limit);
           if (hasTwin) assert.ok(found.has(id));
         }
         spared += candidates.length - found.size;

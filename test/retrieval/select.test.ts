@@ -119,7 +119,7 @@ describe('choose', () => {
     const { k, lists, quotas, metric, lambda, nearDuplicates, groups } = choice;
     const alike = (a: Float32Array, b: Float32Array) =>
       nearDuplicates !== undefined &&
-      likeness(metric, similarity(metric, a, b), squaresOf(a), squaresOf(b)) >= nearDuplicates.similarity;
+      likeness(similarity('dot', a, b), squaresOf(a), squaresOf(b)) >= nearDuplicates.similarity;
     const taken: { hit: EngineHit; list: number }[] = [];
     const mayBeTaken = (hit: EngineHit) =>
       !taken.some((other) => other.hit.id === hit.id) &&

@@ -88,7 +88,9 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
         .filter((source) => source.fallback === fallback)
         .map(async (source): Promise<Opened> => ({ source, ask: await source.open(context) })),
     );
-  const [first, ...fallbacks] = [...new Set(surface.sources.map(({ fallback }) => fallback))].sort();
+  const [first, ...fallbacks] = [...new Set(surface.sources.map(({ fallback }) => fallback))].sort(
+    (a, b) => a - b,
+  );
   const opened = await openAll(first!);
   const known = new Known(index);
 
