@@ -14,6 +14,7 @@ import { type AssembledIndex, assembleIndex } from '../library/assemble.ts';
 import type { ServedIndex } from '../retrieval/open-index.ts';
 import type { Catalog, CatalogAdmin, CatalogEntry } from '../server/catalog.ts';
 import { readAliases, writeAliases } from '../storage/aliases.ts';
+import { LOOK_MS, MixerFile, type MixerState } from './mixer-file.ts';
 
 /** Names of indexes and aliases: also names of directories, and never hidden. */
 export const INDEX_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -56,6 +57,24 @@ async function configFor(
   }
 }
 
+/** Lets an index answer by what its mixer file says now, and tells what is wrong with that. */
+function followMixer(
+  assembled: AssembledIndex,
+  { mixer, problem }: MixerState,
+  warn: (warning: Warning) => void,
+): void {
+  assembled.setMixer(mixer, problem);
+  if (problem) {
+    const rest = mixer === undefined ? 'the defaults are' : 'the one before is';
+    warn({ code: problem.code, message: `mixer.json is not in force, ${rest}: ${problem.message}` });
+  }
+  const generations = (mixer?.shadows ?? []).flatMap(({ generation }) => generation ?? []);
+  void assembled.keepBeside(generations, (generation, error) => {
+    const { code = 'internal', message } = error as NearpinError;
+    warn({ code, message: `generation ${generation} is not loaded for shadows: ${message}` });
+  });
+}
+
 /** Throws when the directory cannot be read. `onWarning` hears what those who run the indexes should know. */
 export async function createCatalog(
   indexesDir: string,
@@ -65,6 +84,7 @@ export async function createCatalog(
 ): Promise<LoadedCatalog> {
   const entries = new Map<string, CatalogEntry>();
   const open = new Map<string, AssembledIndex>();
+  const mixers = new Map<string, MixerFile>();
   const aliases = await readAliases(indexesDir);
   for (const name of indexNames(indexesDir)) entries.set(name, { name, status: 'loading' });
 
@@ -73,10 +93,23 @@ export async function createCatalog(
     const assembled = await assembleIndex(dir, host, source, {
       onWarning: (warning) => onWarning(name, warning),
     });
+    const mixer = new MixerFile(dir, (state) =>
+      followMixer(assembled, state, (warning) => onWarning(name, warning)),
+    );
+    await mixer.look(assembled.current().engine.config);
     open.set(name, assembled);
+    mixers.set(name, mixer);
     entries.set(name, { name, status: 'ready', index: assembled });
     return assembled;
   };
+  const looking = setInterval(() => {
+    for (const [name, mixer] of mixers) {
+      mixer
+        .look(open.get(name)!.current().engine.config)
+        .catch((error: Error) => onWarning(name, { code: 'internal', message: error.message }));
+    }
+  }, LOOK_MS);
+  looking.unref();
   /** Changes of the directory, one after the other. */
   let last: Promise<unknown> = Promise.resolve();
   const exclusively = <Result>(run: () => Promise<Result>): Promise<Result> => {
@@ -106,6 +139,7 @@ export async function createCatalog(
     const alias = [...aliases].find(([, index]) => index === name)?.[0];
     if (alias !== undefined) throw errorAt('bad_request', 'index', `the alias ${alias} stands for it`);
     entries.delete(name);
+    mixers.delete(name);
     await open.get(name)?.close();
     open.delete(name);
     // Out of sight in one step, so that a start in between does not find half an index
@@ -155,6 +189,7 @@ export async function createCatalog(
       }
     },
     close: async () => {
+      clearInterval(looking);
       await last;
       for (const assembled of open.values()) await assembled.close();
     },

@@ -19,6 +19,7 @@ import {
   rollbackCommand,
 } from './commands/generations.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { mixerCommand } from './commands/mixer.ts';
 import { queryCommand } from './commands/query.ts';
 import { serveCommand } from './commands/serve.ts';
 import { trainCommand } from './commands/train.ts';
@@ -47,6 +48,7 @@ for (const command of [
   publishCommand(terminal),
   rollbackCommand(terminal),
   aliasCommand(terminal),
+  mixerCommand(terminal),
   demoCommand(terminal),
   evalCommand(terminal),
   batchCommand(terminal),

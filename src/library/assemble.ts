@@ -4,10 +4,12 @@ import { type DescribedEmbedder, parseModelDescription } from '../embed/descript
 import { type ModelSource, reopenEmbedder } from '../embed/models.ts';
 import type { EngineHost } from '../engines/engine-host.ts';
 import { LiveIndex, type LiveIndexOptions } from '../engines/live-index.ts';
-import type { Attach } from '../engines/loaded-generation.ts';
+import type { Attach, LoadedGeneration } from '../engines/loaded-generation.ts';
 import type { Manifest } from '../index/manifest.ts';
 import { NearpinError } from '../lib/errors.ts';
+import type { MixerConfig } from '../retrieval/mixer-config.ts';
 import type { OpenIndex, ServedIndex } from '../retrieval/open-index.ts';
+import { Besides } from './besides.ts';
 
 /** What is kept with each generation. */
 interface Assembled {
@@ -20,6 +22,16 @@ export interface AssembledIndex extends ServedIndex {
   readonly manifest: Manifest;
   /** Why texts could not be embedded when the index was opened. */
   readonly modelError?: Error;
+  /** Requests that come from now on are answered by this mixer config; `problem` says why it is not a newer one. */
+  setMixer(mixer: MixerConfig | undefined, problem?: NearpinError): void;
+  /**
+   * Loads these generations beside the one that is served, where that is not done yet, and lets go of others. `onProblem`
+   * hears of each that cannot be loaded.
+   */
+  keepBeside(
+    generations: readonly string[],
+    onProblem: (generation: string, error: unknown) => void,
+  ): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -36,14 +48,54 @@ export async function assembleIndex(
   const name = basename(resolve(indexDir));
   const live = await LiveIndex.open(indexDir, host, { ...options, attach: attachModel(name, source) });
   const { manifest, extra } = live.loaded;
+  const besides = new Besides((generation) => live.beside(generation));
+  let mixer: MixerConfig | undefined;
+  let problem: NearpinError | undefined;
+  /** Generations as requests see them, under the mixer config of now. */
+  let mixed = new WeakMap<OpenIndex, OpenIndex>();
+  const withMixer = ({ extra: { index } }: LoadedGeneration<Assembled>): OpenIndex => {
+    if (mixer === undefined) return index;
+    let made = mixed.get(index);
+    if (made === undefined) {
+      made = { ...index, mixer };
+      mixed.set(index, made);
+    }
+    return made;
+  };
   return {
     name,
     live,
     manifest,
     ...(extra.modelError && { modelError: extra.modelError }),
-    current: () => live.loaded.extra.index,
-    use: (run) => live.use((loaded) => run(loaded.extra.index)),
-    close: () => live.close(),
+    current: () => withMixer(live.loaded),
+    use: (run) => live.use((loaded) => run(withMixer(loaded))),
+    mixerProblem: () => problem,
+    setMixer: (next, why) => {
+      mixer = next;
+      problem = why;
+      mixed = new WeakMap();
+    },
+    keepBeside: (generations, onProblem) => besides.keep(generations, onProblem),
+    beside: (generation) => {
+      const loaded = besides.get(generation);
+      if (loaded === undefined) return undefined;
+      return {
+        name,
+        current: () => withMixer(loaded),
+        use: async (run) => {
+          const release = loaded.hold();
+          try {
+            return await run(withMixer(loaded));
+          } finally {
+            release();
+          }
+        },
+      };
+    },
+    close: async () => {
+      await besides.close();
+      await live.close();
+    },
   };
 }
 

@@ -35,6 +35,7 @@ import type {
 } from '../retrieval/contract.ts';
 import { describeIndex } from '../retrieval/describe.ts';
 import { runHomefeed } from '../retrieval/homefeed.ts';
+import { parseMixerConfig } from '../retrieval/mixer-config.ts';
 import { runNotifications } from '../retrieval/notifications.ts';
 import { readPin } from '../retrieval/pins.ts';
 import { runQuery } from '../retrieval/query.ts';
@@ -48,6 +49,7 @@ export type { Filter } from '../index/filter.ts';
 export type { Pin } from '../index/pin.ts';
 export { ERRORS, type ErrorCode, NearpinError } from '../lib/errors.ts';
 export type * from '../retrieval/contract.ts';
+export { type Credit, creditClicks } from '../retrieval/experiments/interleave.ts';
 
 export interface OpenIndexOptions extends ModelSource {
   /** Search threads; cores - 1, at least 1, when absent. */
@@ -56,6 +58,8 @@ export interface OpenIndexOptions extends ModelSource {
   readonly engine?: EngineName;
   /** Leaves the files as they are and refuses writes, as it does when another process writes to the index. */
   readonly readOnly?: boolean;
+  /** What a server reads from the index's `mixer.json`: surfaces and experiments. Nothing is read from there here. */
+  readonly mixer?: unknown;
 }
 
 const clock = () => performance.timeOrigin + performance.now();
@@ -155,17 +159,19 @@ export class EmbeddedIndex {
 
 /**
  * Opens the current generation of the index in a directory, `indexes/demo`.
- * Rejects with unknown_index, missing_file, corrupt_file, unsupported_version, shard_full.
+ * Rejects with unknown_index, missing_file, corrupt_file, unsupported_version, shard_full, bad_config.
  */
 export async function openIndex(indexDir: string, options: OpenIndexOptions = {}): Promise<EmbeddedIndex> {
   const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
   const host = createEngineHost(options.engine ?? 'wasm', workers);
+  let assembled: AssembledIndex | undefined;
   try {
-    return new EmbeddedIndex(
-      host,
-      await assembleIndex(indexDir, host, options, { readOnly: options.readOnly ?? false }),
-    );
+    assembled = await assembleIndex(indexDir, host, options, { readOnly: options.readOnly ?? false });
+    if (options.mixer !== undefined)
+      assembled.setMixer(parseMixerConfig(options.mixer, assembled.current().engine.config));
+    return new EmbeddedIndex(host, assembled);
   } catch (error) {
+    await assembled?.close();
     await host.close();
     throw error;
   }

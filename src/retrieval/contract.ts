@@ -264,6 +264,16 @@ export interface IndexDescription {
   readonly config: IndexConfig;
   /** How writing stands; absent when the index takes no writes. */
   readonly live?: LiveDescription;
+  /** Absent when the index has no mixer config. */
+  readonly mixer?: MixerDescription;
+}
+
+/** The mixer config that is in force. */
+export interface MixerDescription {
+  readonly experiments: readonly string[];
+  readonly shadows: readonly string[];
+  /** Why a newer one is not. */
+  readonly problem?: { readonly code: string; readonly message: string };
 }
 
 /** An index that is known but does not answer, with the reason. */

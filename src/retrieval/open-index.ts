@@ -1,5 +1,6 @@
 /** The port through which retrieval reaches an index: its engine, and the model that turns text into its vectors. */
 import type { Engine, LiveEngine } from '../engines/engine.ts';
+import type { NearpinError } from '../lib/errors.ts';
 import type { MixerConfig } from './mixer-config.ts';
 
 /** Epoch milliseconds, with a fraction where the platform has one: deadlines and `tookMs` are read from it. */
@@ -31,4 +32,8 @@ export interface ServedIndex {
   current(): OpenIndex;
   /** Absent when the index takes no writes. */
   readonly live?: LiveEngine;
+  /** Why the newest mixer config is not in force, when it is not. */
+  mixerProblem?(): NearpinError | undefined;
+  /** Another generation of the index, when it is loaded for shadows. */
+  beside?(generation: string): ServedIndex | undefined;
 }

@@ -503,6 +503,16 @@ const LiveDescription = strict(
   },
   'How writing stands.',
 );
+const MixerDescription = strict(
+  {
+    experiments: Type.Array(Type.String()),
+    shadows: Type.Array(Type.String()),
+    problem: optional(
+      strict({ code: Type.String(), message: Type.String() }, 'Why a newer one is not in force.'),
+    ),
+  },
+  'What the mixer config that is in force has.',
+);
 const IndexDescription = strict({
   name: Type.String(),
   status: Type.Literal('ready'),
@@ -516,6 +526,7 @@ const IndexDescription = strict({
   defaultEf: Type.Integer(),
   config: Type.Object({ dim: Type.Integer(), metric: Type.Enum(['cosine', 'dot', 'l2']) }),
   live: optional(Type.Ref('LiveDescription')),
+  mixer: optional(Type.Ref('MixerDescription')),
 });
 const UnavailableIndex = strict({
   name: Type.String(),
@@ -582,6 +593,7 @@ export const SCHEMAS = {
   AliasList,
   Removed,
   LiveDescription,
+  MixerDescription,
   IndexDescription,
   UnavailableIndex,
   IndexList,

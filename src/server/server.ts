@@ -7,7 +7,9 @@ import fastify, {
 } from 'fastify';
 import { NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
+import type { ExposureLog } from '../retrieval/experiments/exposure.ts';
 import type { Clock } from '../retrieval/open-index.ts';
+import { Aftermath } from './aftermath.ts';
 import { useFormats } from './api.ts';
 import type { Catalog } from './catalog.ts';
 import { drainOnClose } from './drain.ts';
@@ -27,6 +29,10 @@ export interface ServerOptions {
   readonly clock: Clock;
   /** CPU time that searches have taken, in seconds; /metrics does without where nobody counts it. */
   readonly searchCpuS?: () => number;
+  /** Where exposures to experiments go; nowhere when absent. */
+  readonly exposures?: ExposureLog;
+  /** Threads that search: shadows leave them to requests. */
+  readonly threads?: number;
   /** Faults are logged to it; without one nothing is. */
   readonly logger?: FastifyBaseLogger;
   readonly bodyLimitBytes?: number;
@@ -96,12 +102,15 @@ export function createServer(options: ServerOptions): FastifyInstance {
     done();
   });
   const isDraining = drainOnClose(app, drainDelayMs);
+  const { exposures, threads } = options;
+  const aftermath = new Aftermath({ catalog, clock, exposures, threads });
+  app.addHook('onClose', () => aftermath.shadows.close());
 
   const taken = watchMethods(app);
   documentRoutes(app);
   app.register(async (api) => {
     useFormats(api);
-    retrievalRoutes(api, catalog, clock);
+    retrievalRoutes(api, catalog, clock, aftermath);
     indexRoutes(api, catalog);
     writeRoutes(api, catalog);
     aliasRoutes(api, catalog);
@@ -112,7 +121,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   });
   app.register(async (site) => {
     openapiRoute(site);
-    metricsRoute(site, catalog, options.searchCpuS);
+    metricsRoute(site, catalog, aftermath, options.searchCpuS);
     pageRoute(site);
   });
   app.register(async (rest) => answerOtherMethods(rest, taken));

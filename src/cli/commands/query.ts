@@ -15,6 +15,7 @@ import type {
   SearchRequest,
 } from '../../retrieval/contract.ts';
 import { readPinFile } from '../../storage/pin-files.ts';
+import { readMixerFile } from '../mixer-file.ts';
 import { json, jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import { formatTable, type Terminal } from '../terminal.ts';
 
@@ -89,7 +90,8 @@ async function query(index: string, options: QueryCommandOptions, terminal: Term
     show(await ask(remote), options, terminal);
     return;
   }
-  const opened: EmbeddedIndex = await openIndex(index, { ...options, readOnly: true });
+  const mixer = await readMixerFile(index);
+  const opened: EmbeddedIndex = await openIndex(index, { ...options, readOnly: true, mixer });
   try {
     show(await ask(opened), options, terminal);
   } finally {

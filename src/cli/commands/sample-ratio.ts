@@ -1,14 +1,13 @@
 /** The sample-ratio check of `nearpin eval --exposures`: a log of exposures against the experiments of an index. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ExperimentRatio, ExposedUnits } from '../../evaluation/exposures.ts';
 import { NearpinError } from '../../lib/errors.ts';
 import type { Experiments } from '../../retrieval/experiments/config.ts';
 import { parseMixerConfig } from '../../retrieval/mixer-config.ts';
 import { readChunks } from '../../storage/byte-source.ts';
-import { fileError } from '../../storage/file-error.ts';
 import { readJsonLines } from '../../storage/formats/json-lines.ts';
 import { currentGeneration, readManifest } from '../../storage/generation.ts';
+import { readMixerFile } from '../mixer-file.ts';
 import { formatTable, type Terminal, withCommas } from '../terminal.ts';
 
 /** Lines from one look at the signal to the next. */
@@ -78,15 +77,7 @@ function rowsOf({ experiment, arms, chiSquare, p, isSuspect }: ExperimentRatio):
 
 async function readExperiments(indexDir: string): Promise<Experiments> {
   const { config } = await readManifest(join(indexDir, await currentGeneration(indexDir)));
-  const path = join(indexDir, 'mixer.json');
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw fileError(error, path);
-  });
-  let input: unknown;
-  try {
-    input = JSON.parse(text);
-  } catch (error) {
-    throw new NearpinError('bad_config', `${path} is not JSON: ${(error as Error).message}`);
-  }
+  const input = await readMixerFile(indexDir);
+  if (input === undefined) throw new NearpinError('missing_file', `${indexDir} has no mixer.json`);
   return parseMixerConfig(input, config).experiments!;
 }

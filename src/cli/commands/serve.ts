@@ -1,8 +1,10 @@
 /** `nearpin serve`: every index of a directory behind HTTP, until SIGTERM or SIGINT. */
 import { Command } from 'commander';
 import { createEngineHost } from '../../engines/engine-host.ts';
+import { ExposureLog } from '../../retrieval/experiments/exposure.ts';
 import { createServer } from '../../server/server.ts';
 import { createCatalog } from '../catalog.ts';
+import { ExposureFile } from '../exposure-file.ts';
 import { jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 import { withCommas } from '../terminal.ts';
@@ -13,6 +15,7 @@ export interface ServeOptions extends ServingOptions {
   readonly port: number;
   readonly bodyLimitBytes?: number;
   readonly drainMs: number;
+  readonly exposures?: string;
   readonly json: boolean;
 }
 
@@ -24,6 +27,7 @@ export const serveOnlyOptions = () => [
   option('--drain-ms <n>', 'time between SIGTERM and the end of listening')
     .argParser(whole(0, 600_000))
     .default(0),
+  option('--exposures <file>', 'append what experiments and shadows record to it; SIGHUP opens it anew'),
   ...servingOptions(),
 ];
 
@@ -39,13 +43,24 @@ export async function serve(
   terminal: Terminal,
   onReady?: (url: string) => void,
 ): Promise<void> {
+  const exposureFile =
+    options.exposures === undefined ? undefined : await ExposureFile.open(options.exposures);
   const host = createEngineHost(options.engine, options.workers);
   const catalog = await createCatalog(options.indexes, host, options, (index, { code, message }) =>
     terminal.note(`${index}: ${message} (${code})`),
   );
   const { timeOrigin } = performance;
+  const exposures =
+    exposureFile &&
+    new ExposureLog(
+      (records) => exposureFile.write(records),
+      (error) => terminal.note(`exposures are lost: ${(error as Error).message}`),
+    );
+  if (exposureFile) process.on('SIGHUP', () => exposureFile.reopen());
   const server = createServer({
     catalog,
+    threads: options.workers,
+    ...(exposures && { exposures }),
     clock: () => timeOrigin + performance.now(),
     searchCpuS: () => host.pool.searchCpuS,
     drainDelayMs: options.drainMs,
@@ -78,6 +93,8 @@ export async function serve(
     await ended;
   } finally {
     await server.close();
+    await exposures?.flush();
+    await exposureFile?.close();
     await catalog.close();
     await host.close();
   }

@@ -230,13 +230,15 @@ function parseArms(
   return made;
 }
 
-/** The sources whose parameters are all that is touched; undefined when more is, or a source itself. */
+/** What decides by itself whether a source runs. */
+const DECIDES_RUNNING: readonly (string | undefined)[] = [undefined, 'source', 'fallback'];
+
+/** The sources whose parameters are all that is touched; undefined when more is, or whether a source runs at all. */
 function sourcesOf(touches: readonly string[], isThere: (source: string) => boolean): string[] | undefined {
   const sources = new Set<string>();
   for (const path of touches) {
     const [field, source, parameter] = path.split('.');
-    if (field !== 'sources' || parameter === undefined || parameter === 'source' || !isThere(source!))
-      return undefined;
+    if (field !== 'sources' || DECIDES_RUNNING.includes(parameter) || !isThere(source!)) return undefined;
     sources.add(source!);
   }
   return sources.size > 0 ? [...sources] : undefined;

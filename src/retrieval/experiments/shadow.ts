@@ -120,6 +120,11 @@ export class ShadowRunner {
     this.#report = report;
   }
 
+  /** Whether any request waits to be asked again. */
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Takes a request to ask again by `ask`, or counts it as dropped; never waits and never throws. */
   offer(name: string, answered: Answered, ask: () => Promise<LoggedAnswer>): void {
     if (this.#waiting.length >= SHADOWS_WAITING_MAX) {

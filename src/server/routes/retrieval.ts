@@ -18,6 +18,7 @@ import { runQuery } from '../../retrieval/query.ts';
 import { measureRecall } from '../../retrieval/recall.ts';
 import { runRelated } from '../../retrieval/related.ts';
 import { runSearch } from '../../retrieval/search.ts';
+import type { Aftermath } from '../aftermath.ts';
 import { documented, sendAnswer } from '../api.ts';
 import { type Catalog, openIndex } from '../catalog.ts';
 import type { SchemaName } from '../schemas.ts';
@@ -31,7 +32,12 @@ interface Operation {
   readonly run: (index: OpenIndex, body: never, onFault: (error: unknown) => void) => Promise<object>;
 }
 
-export function retrievalRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock): void {
+export function retrievalRoutes(
+  app: FastifyInstance,
+  catalog: Catalog,
+  clock: Clock,
+  aftermath: Aftermath,
+): void {
   const check = batchItemCheck();
   const operations: readonly Operation[] = [
     {
@@ -91,8 +97,26 @@ export function retrievalRoutes(app: FastifyInstance, catalog: Catalog, clock: C
       async (request, reply) => {
         const onFault = (error: unknown) => request.log.error(error);
         const served = openIndex(catalog, request.params.index);
-        const found = await served.use((index) => run(index, request.body as never, onFault));
-        return sendAnswer(request, reply, found);
+        aftermath.began();
+        try {
+          const found = await served.use(async (index) => {
+            const answer = await run(index, request.body as never, onFault);
+            if (index.mixer)
+              aftermath.follow({
+                requestId: request.id,
+                surface: path,
+                index,
+                request: request.body as object,
+                answer,
+                run: (other, asked) => run(other, asked as never, onFault),
+                afterwards: (then) => reply.raw.once('finish', then),
+              });
+            return answer;
+          });
+          return sendAnswer(request, reply, found);
+        } finally {
+          aftermath.ended();
+        }
       },
     );
 }

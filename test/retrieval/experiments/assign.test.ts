@@ -201,23 +201,14 @@ describe('exposure is for those whose code path runs', () => {
       exposed(held, () => false),
       [],
     );
-    // A source that only one of the arms has would run for that arm alone
-    const other = {
-      ...config,
-      layers: [
-        {
-          ...config.layers[0]!,
-          experiments: [
-            {
-              ...config.layers[0]!.experiments[0]!,
-              arms: [{ name: 'a', parameters: { 'related.sources.new.quota': 2 } }],
-            },
-          ],
-        },
-      ],
-    };
-    const always = drawAll(parse(other), 'related', { unit: 'u' }, nothingDecided)!;
-    assert.equal(exposed(always, () => false).length, 1);
+    // Whether these run depends on the arm
+    for (const parameter of ['related.sources.new.quota', 'related.sources.seeds.fallback']) {
+      const arms = [{ name: 'a', parameters: { [parameter]: 2 } }];
+      const [layer] = config.layers;
+      const other = { layers: [{ ...layer, experiments: [{ ...layer!.experiments[0], arms }] }] };
+      const always = drawAll(parse(other), 'related', { unit: 'u' }, nothingDecided)!;
+      assert.equal(exposed(always, () => false).length, 1, parameter);
+    }
   });
 
   it('exposes to an experiment whose arms change nothing: A against A', () => {

@@ -7,7 +7,14 @@ import {
 } from '../../../src/retrieval/experiments/config.ts';
 
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
-  related: ['ef', 'diversity', 'diversity.lambda', 'sources.seeds.quota', 'sources.new.quota'],
+  related: [
+    'ef',
+    'diversity',
+    'diversity.lambda',
+    'sources.seeds.quota',
+    'sources.new.quota',
+    'sources.seeds.fallback',
+  ],
   homefeed: ['ef', 'sources.fresh.quota'],
 };
 

@@ -1,0 +1,140 @@
+/**
+ * What happens around answers for the sake of experiments: exposures are recorded, and shadows asked once the answer has
+ * gone out, while fewer requests are under way than there are threads to search for them.
+ */
+import { setImmediate } from 'node:timers';
+import type {
+  Assigned,
+  BatchAnswer,
+  BatchRequest,
+  NotificationsAnswer,
+  RetrievalAnswer,
+} from '../retrieval/contract.ts';
+import { type ExposureLog, loggedAnswer } from '../retrieval/experiments/exposure.ts';
+import { type Shadow, ShadowRunner, takes } from '../retrieval/experiments/shadow.ts';
+import type { Clock, OpenIndex, ServedIndex } from '../retrieval/open-index.ts';
+import type { Catalog } from './catalog.ts';
+
+/** Deadline of a shadow whose request has none. */
+const SHADOW_DEADLINE_MS = 1000;
+
+/** A request of retrieval with its answer. */
+export interface Exchange {
+  readonly requestId: string;
+  /** `query`, `batch`, or a surface. */
+  readonly surface: string;
+  readonly index: OpenIndex;
+  readonly request: object;
+  readonly answer: object;
+  /** Asks another index the same. */
+  readonly run: (index: OpenIndex, request: object) => Promise<object>;
+  /** Calls back once the answer has gone out. */
+  readonly afterwards: (then: () => void) => void;
+}
+
+export interface AftermathOptions {
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  /** Where exposures go; nowhere when absent. */
+  readonly exposures?: ExposureLog | undefined;
+  /** Searches that run at once without waiting for each other; 1 when absent. */
+  readonly threads?: number | undefined;
+}
+
+export class Aftermath {
+  readonly #catalog: Catalog;
+  readonly #clock: Clock;
+  readonly exposures: ExposureLog | undefined;
+  readonly shadows: ShadowRunner;
+  /** Requests under way. */
+  #active = 0;
+
+  constructor({ catalog, clock, exposures, threads = 1 }: AftermathOptions) {
+    this.#catalog = catalog;
+    this.#clock = clock;
+    this.exposures = exposures;
+    const report = (record: Parameters<ExposureLog['record']>[0]) => exposures?.record(record);
+    this.shadows = new ShadowRunner(() => this.#active >= threads, report);
+  }
+
+  /** A request comes in. */
+  began(): void {
+    this.#active++;
+  }
+
+  /** It was answered, or refused. */
+  ended(): void {
+    this.#active--;
+    // When its answer has been written
+    if (this.shadows.isWaiting) setImmediate(() => this.shadows.wake());
+  }
+
+  /** Records what the answer says of experiments, and sees to the shadows of its index. */
+  follow(exchange: Exchange): void {
+    const { requestId, surface, index, request, answer } = exchange;
+    if (this.exposures) this.#expose(requestId, surface, index.name, request, answer);
+    const shadows = index.mixer?.shadows;
+    if (shadows === undefined || shadows.length === 0 || !('hits' in answer)) return;
+    const wanted = shadows.filter((shadow) => takes(shadow, surface, requestId));
+    if (wanted.length > 0)
+      exchange.afterwards(() => {
+        for (const shadow of wanted) this.#shadow(shadow, exchange);
+      });
+  }
+
+  #expose(requestId: string, surface: string, index: string, request: object, answer: object): void {
+    if ('answers' in answer) {
+      const { requests } = request as BatchRequest;
+      for (const [i, each] of (answer as BatchAnswer).answers.entries())
+        this.#expose(`${requestId}/${i}`, requests[i]!.op, index, requests[i]!, each);
+      return;
+    }
+    if ('users' in answer) {
+      for (const each of (answer as NotificationsAnswer).users)
+        this.#expose(requestId, surface, index, { unit: each.user }, each);
+      return;
+    }
+    const { experiments } = answer as { experiments?: readonly Assigned[] };
+    if (experiments === undefined) return;
+    const at = Math.floor(this.#clock());
+    const { unit } = request as { unit?: string };
+    const logged = loggedAnswer(index, answer as RetrievalAnswer);
+    for (const assigned of experiments)
+      this.exposures!.record({
+        kind: 'exposure',
+        at,
+        requestId,
+        surface,
+        ...(unit !== undefined && { unit }),
+        ...assigned,
+        ...logged,
+      });
+  }
+
+  #shadow(shadow: Shadow, { requestId, surface, index, request, answer, run }: Exchange): void {
+    const { unit, variants, ...rest } = request as { unit?: string; variants?: object; deadlineMs?: number };
+    const answered = {
+      requestId,
+      surface,
+      at: Math.floor(this.#clock()),
+      answer: loggedAnswer(index.name, answer as RetrievalAnswer),
+      ...(unit !== undefined && { unit }),
+    };
+    this.shadows.offer(shadow.name, answered, async () => {
+      const target = this.#targetOf(index.name, shadow);
+      // Another index has other experiments; another generation has the same
+      const same = shadow.generation === undefined ? rest : request;
+      const asked = { deadlineMs: SHADOW_DEADLINE_MS, ...same };
+      const found = await target.use((other) => run(other, asked));
+      return loggedAnswer(target.name, found as RetrievalAnswer);
+    });
+  }
+
+  #targetOf(index: string, { index: other, generation }: Shadow): ServedIndex {
+    const entry = this.#catalog.get(other ?? index);
+    const served = entry?.status === 'ready' ? entry.index : undefined;
+    const target = generation === undefined ? served : served?.beside?.(generation);
+    if (target === undefined) throw new Error('the shadow has nowhere to go');
+    return target;
+  }
+}
