@@ -9,7 +9,7 @@ import { NearpinError } from '../lib/errors.ts';
 import type { Basis } from './basis.ts';
 import { LAYOUT as L } from './layout.ts';
 import type { Metric } from './metric.ts';
-import { addLevels, type CodeI8, expand, type TwoLevels } from './oracle.ts';
+import type { CodeI8, TwoLevels } from './oracle.ts';
 import { type WasmMemory, type WasmModule, wasm } from './webassembly.ts';
 
 /** Everything that shapes a shard's memory; the segment holds exactly this beside the state and the blocks. */
@@ -271,6 +271,12 @@ export function basisValues(memory: WasmMemory): Float32Array {
 export function basisOf(memory: WasmMemory): Basis | null {
   const lead = header(memory)[L.H_LEAD]!;
   return lead === 0 ? null : { lead, values: basisValues(memory).slice() };
+}
+
+/** One of the values of a residual: its upper eight bits stand in order, the lower two by 16 to a vector (native/layout.h). */
+function i10At(upper: Int8Array, lower: Uint8Array, i: number): number {
+  const byte = lower[(i >> 6) * 16 + (i & 15)]!;
+  return upper[i]! * 4 + ((byte >> (((i & 63) >> 4) * 2)) & 3);
 }
 
 /** The mean and the directions of the basis, f32[dim] each: where there is none, zero and no directions. */
@@ -634,15 +640,38 @@ export class Shard {
     if (this.word(L.H_FINE) === L.NP_FINE_F32) {
       return this.#floats(this.#partOf(ordinal, this.word(L.H_OFF_FINE), this.word(L.H_FINE_STRIDE)), dim);
     }
-    if (this.finest === 'i10') {
-      const { mean, directions } = basisParts(this.memory);
-      const { code, residual } = this.twoLevels(ordinal);
-      return addLevels(expand(code, directions, dim), residual).map((value, i) => value + mean[i]!);
-    }
+    if (this.finest === 'i10') return this.#twoLevelVector(ordinal);
     const code = this.#partOf(ordinal, 0, this.word(L.H_CODE_STRIDE));
     if (this.word(L.H_CODE) === L.NP_CODE_F32) return this.#floats(code, dim);
     const { scale, values } = this.codeI8(ordinal);
     return Float32Array.from(values, (value) => value * scale);
+  }
+
+  /** As `addLevels` of what `expand` gives, and the mean: the same bits, but where they lie. Surfaces read hundreds. */
+  #twoLevelVector(ordinal: number): Float32Array {
+    const { dim } = this;
+    const { buffer } = this.memory;
+    const basis = basisValues(this.memory);
+    const codeAt = this.#partOf(ordinal, 0, this.word(L.H_CODE_STRIDE));
+    const codeDim = this.word(L.H_CODE_DIM);
+    const codeScale = new Float32Array(buffer, codeAt + this.word(L.H_CODE_TAIL), 1)[0]!;
+    const hasBasis = basis.length > 0;
+    // The slot's vector is its own between two searches
+    const sum = this.#vector;
+    if (hasBasis) {
+      const row = Math.ceil(dim / 4) * 4;
+      this.#core.np_expand(basis.byteOffset + row * 4, codeAt, codeScale, codeDim, row, sum.byteOffset);
+    } else {
+      for (const [i, value] of new Int8Array(buffer, codeAt, codeDim).entries()) sum[i] = value * codeScale;
+    }
+    const { upper, lower, tail } = this.#residual(ordinal);
+    const scale = tail[0]!;
+    const vector = new Float32Array(dim);
+    for (let i = 0; i < dim; i++) {
+      const value = Math.fround(sum[i]! + Math.fround(scale * i10At(upper, lower, i)));
+      vector[i] = hasBasis ? value + basis[i]! : value;
+    }
+    return vector;
   }
 
   /** The i8 code of an ordinal; the shard's codes must be i8. `squaredNorm` is 0 under dot. */
@@ -659,17 +688,24 @@ export class Shard {
   /** Code and residual of an ordinal; the shard's finest level must be i10. `squaredNorm` is 0 under dot. */
   twoLevels(ordinal: number): TwoLevels {
     const { dim } = this;
+    const { upper, lower, tail } = this.#residual(ordinal);
+    const [scale, squaredNorm] = tail.slice() as unknown as [number, number];
+    const values = Int16Array.from({ length: dim }, (_, i) => i10At(upper, lower, i));
+    return { code: this.codeI8(ordinal), residual: { values, scale }, squaredNorm };
+  }
+
+  /** A residual where it lies: `tail` is its scale and the squared norm of both levels. */
+  #residual(ordinal: number): { upper: Int8Array; lower: Uint8Array; tail: Float32Array } {
+    const { dim } = this;
+    const { buffer } = this.memory;
     const at = this.#partOf(ordinal, this.word(L.H_OFF_FINE), this.word(L.H_FINE_STRIDE));
-    const upper = new Int8Array(this.memory.buffer, at, dim);
     const lowerAt = at + Math.ceil(dim / 16) * 16;
     const lowerBytes = Math.ceil(dim / 64) * 16;
-    const lower = new Uint8Array(this.memory.buffer, lowerAt, lowerBytes);
-    const [scale, squaredNorm] = this.#floats(lowerAt + lowerBytes, 2) as unknown as [number, number];
-    const values = Int16Array.from({ length: dim }, (_, i) => {
-      const byte = lower[Math.floor(i / 64) * 16 + (i % 16)]!;
-      return upper[i]! * 4 + ((byte >> (Math.floor((i % 64) / 16) * 2)) & 3);
-    });
-    return { code: this.codeI8(ordinal), residual: { values, scale }, squaredNorm };
+    return {
+      upper: new Int8Array(buffer, at, dim),
+      lower: new Uint8Array(buffer, lowerAt, lowerBytes),
+      tail: new Float32Array(buffer, lowerAt + lowerBytes, 2),
+    };
   }
 
   #floats(at: number, n: number): Float32Array {

@@ -3,12 +3,17 @@
  * drawn by importance, and each is asked for by its medoid, a pin that is there, where a mean would lie between pins. What
  * a pin of the history says fades with its age.
  */
+import type { EngineHit } from '../../engines/engine.ts';
+import type { Metric } from '../../index/config.ts';
 import { checkRecord, fieldPath } from '../../index/shape.ts';
 import { type ErrorCode, errorAt } from '../../lib/errors.ts';
 import { Prng } from '../../lib/prng.ts';
-import { findInterests, sampleInterests } from '../interests.ts';
+import { findInterests, type HistoryPin, sampleInterests } from '../interests.ts';
+import { similarity, squaresOf } from '../similarity.ts';
 import { bestOf } from './best-of.ts';
 import {
+  byScore,
+  type CandidateList,
   nothing,
   type OpenSource,
   type PastPin,
@@ -18,8 +23,14 @@ import {
   shareOf,
 } from './source.ts';
 
-/** How the interests' lists come together: each has room by its importance, or the best score wins. */
-const BLENDS = ['importance', 'score'] as const;
+/**
+ * How the interests' candidates come together:
+ *
+ *   history     in one list, by how near they are to the whole history: what fits several interests comes first
+ *   importance  a list an interest, each with room by its importance: every interest is seen
+ *   score       in one list, by the interest that they are nearest to
+ */
+const BLENDS = ['history', 'importance', 'score'] as const;
 
 interface InterestsParams {
   /** Interests that are asked for. */
@@ -34,7 +45,7 @@ interface InterestsParams {
 }
 
 const RANGES = {
-  most: { fallback: 8, min: 1, max: 32, isWhole: true },
+  most: { fallback: 5, min: 1, max: 32, isWhole: true },
   mergeBelow: { fallback: 0.7, min: 0, max: 1e6, isWhole: false },
   halfLifeDays: { fallback: 60, min: 1e-3, max: 36_500, isWhole: false },
   pins: { fallback: 128, min: 1, max: 512, isWhole: true },
@@ -56,7 +67,7 @@ function checkParams(
   path: string,
   code: ErrorCode,
 ): InterestsParams {
-  const { blend = 'importance', ...numbers } = checkRecord(
+  const { blend = 'history', ...numbers } = checkRecord(
     params,
     [...Object.keys(RANGES), 'blend'],
     path,
@@ -90,24 +101,59 @@ function openInterests(
     .map((pin) => ({ ...pin, importance: importanceOf(pin, context.nowMs, halfLifeDays) }))
     .sort((a, b) => b.importance - a.importance)
     .slice(0, pins);
-  const isAngular = context.index.engine.config.metric !== 'l2';
-  const found = findInterests(history, isAngular, mergeBelow);
+  const { metric } = context.index.engine.config;
+  const found = findInterests(history, metric !== 'l2', mergeBelow);
   const drawn = sampleInterests(found, most, new Prng(context.seed));
   const total = drawn.reduce((sum, { importance }) => sum + importance, 0);
+  const isOneList = blend !== 'importance';
   return async (wanted) => {
     const lists = await Promise.all(
       drawn.map(({ medoid, importance }) => {
         const { id, vector } = history[medoid]!;
-        const share = blend === 'score' ? wanted : shareOf(wanted, importance / total);
+        const share = isOneList ? wanted : shareOf(wanted, importance / total);
         return searchNear(context, vector, share, {
           part: id,
           weight: importance,
-          withVectors: drawn.length > 1,
+          withVectors: isOneList || drawn.length > 1,
         });
       }),
     );
-    return blend === 'score' ? [bestOf(lists)] : lists;
+    if (!isOneList) return lists;
+    return [blend === 'score' ? bestOf(lists) : nearHistory(lists, history, metric)];
   };
+}
+
+/** The candidates of all lists by their similarity to the mean of the history, of directions where only those count. */
+function nearHistory(
+  lists: readonly CandidateList[],
+  history: readonly HistoryPin[],
+  metric: Metric,
+): CandidateList {
+  const mean = meanOf(history, metric);
+  const candidates = new Map<string, EngineHit>();
+  for (const list of lists)
+    for (const { id, vector } of list.candidates)
+      if (!candidates.has(id))
+        candidates.set(id, { id, score: similarity(metric, mean, vector!), vector: vector! });
+  return {
+    weight: 1,
+    candidates: [...candidates.values()].sort(byScore),
+    isEnd: lists.every(({ isEnd }) => isEnd),
+    isAll: lists.every(({ isAll }) => isAll),
+    searches: lists.flatMap(({ searches }) => searches),
+  };
+}
+
+/** The mean by importance: of unit vectors, under l2 of the vectors; itself of unit length under cosine. */
+function meanOf(history: readonly HistoryPin[], metric: Metric): Float32Array {
+  const mean = new Float32Array(history[0]!.vector.length);
+  const total = history.reduce((sum, { importance }) => sum + importance, 0);
+  for (const { vector, importance } of history) {
+    const length = metric === 'l2' ? 1 : Math.sqrt(squaresOf(vector)) || 1;
+    for (let d = 0; d < mean.length; d++) mean[d]! += (importance / total / length) * vector[d]!;
+  }
+  const length = metric === 'cosine' ? Math.sqrt(squaresOf(mean)) || 1 : 1;
+  return mean.map((x) => x / length);
 }
 
 function importanceOf({ weight, atMs }: PastPin, nowMs: number, halfLifeDays: number): number {
