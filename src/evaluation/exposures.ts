@@ -14,17 +14,23 @@ export interface ExperimentRatio extends SampleRatio {
 }
 
 export class ExposedUnits {
+  readonly #index: string;
   /** The first arm of each unit, by experiment. */
   readonly #arms = new Map<string, Map<string, string>>();
   readonly #moved = new Map<string, Set<string>>();
 
-  /** Takes a record of the log; false when it is none. Records of other things than exposures are read over. */
+  /** @param index name of the index whose experiments are checked: a server has one log for all of them */
+  constructor(index: string) {
+    this.#index = index;
+  }
+
+  /** Takes a record of the log; false when it is none. What is no exposure, or one on another index, is read over. */
   add(record: unknown): boolean {
     if (!isRecord(record) || typeof record.kind !== 'string') return false;
-    const { kind, experiment, arm, unit, forced } = record;
+    const { kind, index, experiment, arm, unit, forced } = record;
     if (kind !== 'exposure') return true;
     if (typeof experiment !== 'string' || typeof arm !== 'string') return false;
-    if (forced === true || typeof unit !== 'string') return true;
+    if (index !== this.#index || forced === true || typeof unit !== 'string') return true;
     const arms = this.#arms.get(experiment) ?? new Map<string, string>();
     this.#arms.set(experiment, arms);
     const first = arms.get(unit);

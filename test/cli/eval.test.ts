@@ -196,13 +196,18 @@ describe('nearpin eval', () => {
     };
     const layer = { name: 'l', salt: 's', parameters: ['related.diversity'], experiments: [experiment] };
     writeFileSync(log, '');
-    assert.match(check().stderr, /mixer\.json.*\(missing_file\)/);
     writeFileSync(mixer, JSON.stringify({ experiments: { layers: [layer] } }));
     assert.match(check().stderr, /\(bad_file\)/);
 
     const exposures = (a: number, b: number) =>
       Array.from({ length: a + b }, (_, i) => {
-        const record = { kind: 'exposure', experiment: 'diverse', arm: i < a ? 'a' : 'b', unit: `u${i}` };
+        const record = {
+          kind: 'exposure',
+          index: 'groups',
+          experiment: 'diverse',
+          arm: i < a ? 'a' : 'b',
+          unit: `u${i}`,
+        };
         return `${JSON.stringify(record)}\n`;
       }).join('');
     writeFileSync(log, `${exposures(510, 490)}{"kind": "expos\n`);

@@ -40,6 +40,7 @@ const exposure = (unit: string, arm: string, more: object = {}) => ({
   kind: 'exposure',
   at: 1,
   requestId: 'r',
+  index: 'pins',
   surface: 'related',
   experiment: 'diverse',
   unit,
@@ -47,8 +48,8 @@ const exposure = (unit: string, arm: string, more: object = {}) => ({
   ...more,
 });
 
-test('units count once, forced arms and shadows not at all, and a unit that moved for its first arm', () => {
-  const units = new ExposedUnits();
+test('units count once, forced arms, shadows and other indexes not at all, and a unit that moved for its first arm', () => {
+  const units = new ExposedUnits('pins');
   for (const record of [
     exposure('ann', 'a'),
     exposure('ann', 'a'),
@@ -57,6 +58,7 @@ test('units count once, forced arms and shadows not at all, and a unit that move
     exposure('bob', 'b'),
     exposure('cy', 'b', { forced: true }),
     exposure('di', 'b', { unit: undefined }),
+    exposure('ed', 'b', { index: 'boards' }),
     { kind: 'shadow', name: 's' },
   ]) {
     assert.equal(units.add(record), true, JSON.stringify(record));
@@ -76,8 +78,8 @@ test('units count once, forced arms and shadows not at all, and a unit that move
 
 test('what the assignment draws is no suspect, until one arm loses units', () => {
   const experiments = experimentsOf([0.5, 0.3, 0.2], { holdout: { salt: 'held-1', share: 0.1 } });
-  const fair = new ExposedUnits();
-  const lossy = new ExposedUnits();
+  const fair = new ExposedUnits('pins');
+  const lossy = new ExposedUnits('pins');
   for (let i = 0; i < 20_000; i++) {
     const unit = `unit-${i}`;
     const assignment = assign(experiments, 'related', { unit }, () => false)!;
@@ -104,7 +106,7 @@ test('what the assignment draws is no suspect, until one arm loses units', () =>
 });
 
 test('experiments of the log that are configured no more are named, and interleaved ones have no arms to compare', () => {
-  const units = new ExposedUnits();
+  const units = new ExposedUnits('pins');
   units.add(exposure('ann', 'a', { experiment: 'ended' }));
   units.add(exposure('ann', 'a'));
   const experiments = experimentsOf([1]);

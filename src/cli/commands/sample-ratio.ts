@@ -1,5 +1,5 @@
 /** The sample-ratio check of `nearpin eval --exposures`: a log of exposures against the experiments of an index. */
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type ExperimentRatio, ExposedUnits } from '../../evaluation/exposures.ts';
 import { NearpinError } from '../../lib/errors.ts';
 import type { Experiments } from '../../retrieval/experiments/config.ts';
@@ -22,7 +22,7 @@ export async function checkExposures(
   signal: AbortSignal,
 ): Promise<void> {
   const experiments = await readExperiments(indexDir);
-  const units = new ExposedUnits();
+  const units = new ExposedUnits(basename(resolve(indexDir)));
   let records = 0;
   let unreadable = 0;
   let first: string | undefined;
