@@ -313,9 +313,16 @@ describe('a generation beside the one that is served', () => {
     await written.engine.close();
     const { live, engine } = await openEngine(at, host, { readOnly: true });
     const beside = await live.beside('000001');
-    assert.equal(await nearest(beside.engine, [8, 8]), 'now');
+    // Both read the same pin store, in turns
+    for (const each of [beside.engine, engine, beside.engine]) {
+      assert.equal(await nearest(each, [8, 8]), 'now');
+      const [pin] = await each.pins(['p0'], { vector: true });
+      assert.equal(pin?.id, 'p0');
+    }
     await assert.rejects(live.beside('000009'), { code: 'unknown_generation' });
     await beside.close();
+    const [pin] = await engine.pins(['p1'], { vector: true });
+    assert.equal(pin?.id, 'p1');
     await engine.close();
   });
 });

@@ -1,5 +1,6 @@
 /** The mixer config of an index, as a whole: refused with the place that is wrong, in the terms of the file. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { resolveConfig } from '../../src/index/config.ts';
 import { parseMixerConfig } from '../../src/retrieval/mixer-config.ts';
@@ -91,6 +92,18 @@ describe('a mixer config', () => {
     for (const one of layers) assert.ok(parse({ ...more, experiments: { layers: [one] } }));
     const path = 'experiments.layers[1].experiments[0].arms[0].parameters["related.sources.seeds"]';
     refuses(() => parse({ ...more, experiments: { layers } }), 'bad_config', path);
+  });
+
+  it('is taken as docs/mixer.md shows it', () => {
+    const text = readFileSync(new URL('../../../docs/mixer.md', import.meta.url), 'utf8');
+    const [, example] = /```json\n(.*?)```/s.exec(text)!;
+    const { surfaces, experiments, shadows } = parse(JSON.parse(example!));
+    assert.equal(surfaces.related?.groupBy?.size, 3);
+    assert.deepEqual(
+      experiments?.layers[0]?.experiments.map(({ name }) => name),
+      ['mmr-on-related', 'one-a-board'],
+    );
+    assert.equal(shadows?.length, 1);
   });
 
   it('is empty when it says nothing', () => {

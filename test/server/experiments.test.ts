@@ -12,7 +12,7 @@ import {
 import { parseMixerConfig } from '../../src/retrieval/mixer-config.ts';
 import type { ServedIndex } from '../../src/retrieval/open-index.ts';
 import type { CatalogEntry } from '../../src/server/catalog.ts';
-import { catalogOf, exchange, postJson, ready, serve, served } from '../support/http.ts';
+import { catalogOf, exchange, postJson, postMsgpack, ready, serve, served } from '../support/http.ts';
 import { memoryEngine } from '../support/memory-engine.ts';
 import { ATTRIBUTES, somePins } from '../support/pins.ts';
 
@@ -109,6 +109,17 @@ describe('exposures', () => {
       tookMs: body.tookMs,
       hits: body.hits.map(({ id, source }: { id: string; source: string }) => ({ id, source })),
     });
+  });
+
+  it('are the same in msgpack', async (t) => {
+    const { at, log, records } = await start(t, { experiments: GROUPS });
+    const request = { pins: ['p1'], k: 3, unit: 'u7' };
+    const { body } = await postMsgpack(`${at}/related`, request);
+    await log.flush();
+    assert.equal(records.length, 2);
+    const json = await postJson(`${at}/related`, request);
+    assert.deepEqual(body.experiments, json.body.experiments);
+    assert.deepEqual(body.hits, json.body.hits);
   });
 
   it('are not recorded for requests without a unit, that decide themselves, that are refused, or of other surfaces', async (t) => {

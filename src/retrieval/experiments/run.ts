@@ -48,13 +48,16 @@ async function interleave<Answer extends RetrievalAnswer>(
   const lists = [a.hits, b.hits] as const;
   const k = Math.max(a.hits.length, b.hits.length);
   const seed = draftSeed(experiment, unit, lists);
+  const hits = teamDraft(lists, [teams[0].name, teams[1].name], k, seed);
+  const shown = new Set(hits.map(({ id }) => id));
+  const isAll = lists.every((list) => list.every(({ id }) => shown.has(id)));
   return {
     ...a,
-    hits: teamDraft(lists, [teams[0].name, teams[1].name], k, seed),
+    hits,
     tookMs: Math.max(a.tookMs, b.tookMs),
     ef: Math.max(a.ef, b.ef),
     coverage: a.coverage.answered <= b.coverage.answered ? a.coverage : b.coverage,
-    exhausted: a.exhausted && b.exhausted,
+    exhausted: a.exhausted && b.exhausted && isAll,
   };
 }
 

@@ -99,21 +99,22 @@ export function retrievalRoutes(
         const served = openIndex(catalog, request.params.index);
         aftermath.began();
         try {
-          const found = await served.use(async (index) => {
-            const answer = await run(index, request.body as never, onFault);
-            if (index.mixer)
-              aftermath.follow({
-                requestId: request.id,
-                surface: path,
-                index,
-                request: request.body as object,
-                answer,
-                run: (other, asked) => run(other, asked as never, onFault),
-                afterwards: (then) => reply.raw.once('finish', then),
-              });
-            return answer;
+          let index: OpenIndex | undefined;
+          const answer = await served.use((open) => {
+            index = open;
+            return run(open, request.body as never, onFault);
           });
-          return sendAnswer(request, reply, found);
+          if (index?.mixer)
+            aftermath.follow({
+              requestId: request.id,
+              surface: path,
+              index,
+              request: request.body as object,
+              answer,
+              run: (other, asked) => run(other, asked as never, onFault),
+              afterwards: (then) => reply.raw.once('finish', then),
+            });
+          return sendAnswer(request, reply, answer);
         } finally {
           aftermath.ended();
         }

@@ -161,6 +161,30 @@ describe('an interleaved request', () => {
       assert.ok(answer.hits.filter(({ team }) => team === arm).length >= 4, arm);
   });
 
+  it('is exhausted when both arms are and every hit of theirs is shown', async () => {
+    const few = { category: 'lamps' };
+    const filtered = open(
+      layersOf(
+        layer('filter', [
+          experiment(
+            'kinds',
+            [
+              { name: 'lamps', parameters: { 'related.filter': few } },
+              { name: 'chairs', parameters: { 'related.filter': { category: 'chairs' } } },
+            ],
+            { interleave: true },
+          ),
+        ]),
+      ),
+    );
+    // Twenty of each kind, of which as many are shown as of the longer list
+    const { hits, exhausted } = await filtered({ unit: 'u', k: 50 });
+    assert.equal(hits.length, 20);
+    assert.equal(exhausted, false);
+    const same = await ask({ unit: 'u', k: 100, filter: few });
+    assert.equal(same.exhausted, true);
+  });
+
   it('comes out the same for the same unit, and differently for some other', async () => {
     const of = async (unit: string) => (await ask({ unit })).hits.map(({ id, team }) => `${id} ${team}`);
     assert.deepEqual(await of('u'), await of('u'));
