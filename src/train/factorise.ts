@@ -24,7 +24,7 @@ const PIN_POWER = 0.3;
 const STRETCH_POWER = 0.2;
 /** Columns beyond those wanted: the last eigenvectors of a subspace are found badly. */
 const SPARE = 32;
-export const ITERATIONS = 12;
+const ITERATIONS = 12;
 /** Pins of a piece that goes by rows. */
 const ROWS = 2048;
 
@@ -48,7 +48,7 @@ export interface Factors {
 
 /**
  * Makes a vector for each pin. The same lists, dim and seed give the same bits, with however many threads. Takes
- * 8 (dim + 40) bytes a pin, and 64 a pin and thread. Throws the signal's reason.
+ * 12 dim + 320 bytes a pin, and 64 a pin and thread. Throws the signal's reason.
  */
 export async function factorise(lists: PinLists, options: FactoriseOptions): Promise<Factors> {
   const { dim, seed, threads, iterations = ITERATIONS, onProgress, signal } = options;
