@@ -6,6 +6,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { IndexConfig } from '../index/config.ts';
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import { type MixerConfig, parseMixerConfig } from '../retrieval/mixer-config.ts';
@@ -52,7 +53,7 @@ export class MixerFile {
   }
 
   async #look(config: IndexConfig): Promise<void> {
-    const isNew = config !== this.#config;
+    const isNew = !isDeepStrictEqual(config, this.#config);
     if (isNew) this.#mixer = this.#taken = undefined;
     this.#config = config;
     const found = await signature(this.#path);

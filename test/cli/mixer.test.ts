@@ -1,7 +1,7 @@
 /** A mixer file beside a real index: a server takes it while it serves, and `nearpin mixer` says what is in it. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -146,13 +146,39 @@ it('the embedded library answers by a mixer config that it is handed, and refuse
   await rejects(bad, 'bad_config', 'surfaces.related.k');
 });
 
+const run = (...args: string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
+  return { status, stdout, stderr };
+};
+
+it('commands that open an index answer as its mixer file says', async (t) => {
+  const { dir, indexDir } = await build(t);
+  const groupBy = { field: 'board', size: 1 };
+  await writeFile(join(indexDir, 'mixer.json'), JSON.stringify({ surfaces: { related: { groupBy } } }));
+  const asked = run('query', indexDir, '--related', 'p1', '--k', '20', '--json');
+  assert.equal(JSON.parse(asked.stdout).hits.length, 6, asked.stderr);
+  const history = join(dir, 'history.jsonl');
+  await writeFile(history, JSON.stringify({ user: 'ann', history: ['p1'] }));
+  await writeFile(join(indexDir, 'mixer.json'), JSON.stringify({ surfaces: { homefeed: { groupBy } } }));
+  const out = join(dir, 'out.jsonl');
+  const batch = run(
+    'batch',
+    history,
+    '--index',
+    indexDir,
+    '--surface',
+    'homefeed',
+    '--k',
+    '20',
+    '--out',
+    out,
+  );
+  assert.equal(batch.status, 0, batch.stderr);
+  assert.equal(JSON.parse(await readFile(out, 'utf8')).hits.length, 6);
+});
+
 describe('nearpin mixer', () => {
-  const nearpin = (...args: string[]) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'mixer', ...args], {
-      encoding: 'utf8',
-    });
-    return { status, stdout, stderr };
-  };
+  const nearpin = (...args: string[]) => run('mixer', ...args);
 
   it('shows the experiments of an index, what a unit gets, and where a file is wrong', async (t) => {
     const { dir, indexDir } = await build(t);

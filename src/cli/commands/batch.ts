@@ -19,6 +19,7 @@ import { fileError } from '../../storage/file-error.ts';
 import { readPinFile } from '../../storage/pin-files.ts';
 import { ResumableLines } from '../../storage/resumable-lines.ts';
 import { runBatchJob } from '../batch-job.ts';
+import { readMixerFile } from '../mixer-file.ts';
 import { json, jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
 
@@ -87,7 +88,10 @@ async function batch(file: string, options: BatchOptions, terminal: Terminal): P
   const stop = () => abort.abort();
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  const opened = url === undefined ? await openIndex(index, { ...options, readOnly: true }) : undefined;
+  const opened =
+    url === undefined
+      ? await openIndex(index, { ...options, readOnly: true, mixer: await readMixerFile(index) })
+      : undefined;
   try {
     const to = opened ?? remote(url!, basename(index));
     const report = await runBatchJob({

@@ -27,6 +27,7 @@ import type { IndexDescription } from '../../retrieval/contract.ts';
 import { readChunks } from '../../storage/byte-source.ts';
 import { readJsonLines } from '../../storage/formats/json-lines.ts';
 import { readInteractions } from '../../storage/interactions.ts';
+import { readMixerFile } from '../mixer-file.ts';
 import { jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
 import { checkExposures } from './sample-ratio.ts';
@@ -170,7 +171,8 @@ async function onIndex<Result>(
       has: async (id) => (await ifKnown(client.pin(name, id))) !== undefined,
     });
   }
-  const opened = await openIndex(index, { ...options, readOnly: true });
+  const mixer = await readMixerFile(index);
+  const opened = await openIndex(index, { ...options, readOnly: true, mixer });
   try {
     return await run({
       query: (request) => opened.query(request),
