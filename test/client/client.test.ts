@@ -60,6 +60,11 @@ describe('client', () => {
         k: 50,
       });
       assert.equal(related.hits.length, 19);
+      const feed = await client.homefeed('demo', { history: ['p4', 'gone'], seen: ['p5'], k: 4 });
+      assert.deepEqual([feed.hits.length, feed.skipped], [4, 1]);
+      const users = [{ user: 'a', history: ['p4'] }];
+      const [notified] = (await client.notifications('demo', { users, minScore: -1 })).users;
+      assert.ok('hits' in notified! && notified.hits.length === 3);
       const searched = await client.search('demo', { text: 'red', k: 3 });
       assert.equal(searched.hits.length, 3);
       const batch = await client.batch('demo', {

@@ -59,6 +59,10 @@ describe('the embedded library', () => {
     );
     const related = await index.related({ pins: ['pin-000007'], k: 5 });
     assert.ok(related.hits.every((hit) => hit.id !== 'pin-000007'));
+    const feed = await index.homefeed({ history: ['pin-000007'], k: 5 });
+    assert.deepEqual([feed.hits.length, feed.skipped], [5, 0]);
+    const told = await index.notifications({ users: [{ user: 'a', history: ['pin-000007'] }], maxAge: null });
+    assert.ok('hits' in told.users[0]!);
     const searched = await index.search({ text: 'lemon cake', k: 5, filter: { category: 'cakes' } });
     assert.ok(searched.hits.length === 5);
     const batch = await index.batch({

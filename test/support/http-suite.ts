@@ -9,6 +9,7 @@ import { Compile } from 'typebox/compile';
 import type { Engine } from '../../src/engines/engine.ts';
 import type { IndexConfigInput } from '../../src/index/config.ts';
 import type { PinInput } from '../../src/index/pin.ts';
+import { bloomAdd, emptyBloom } from '../../src/retrieval/seen.ts';
 import { SCHEMAS, type SchemaName } from '../../src/server/schemas.ts';
 import { catalogOf, type Exchange, exchange, pack, postJson, postMsgpack, ready, serve } from './http.ts';
 import { ATTRIBUTES, somePins, wordModel } from './pins.ts';
@@ -152,6 +153,34 @@ export function httpSuite(name: string, open: OpenEngine): void {
         assert.equal(ids(byText).length, 8);
       });
 
+      it('homefeed: pins near what was saved, none of those and none that was seen', async () => {
+        const history = ['p5', { id: 'p6', weight: 2, at: '2026-01-02' }, 'gone'];
+        const answer = await postJson(`${demo}/homefeed`, { history, seen: ['p7'], k: 30, explain: true });
+        fits('HomefeedAnswer', answer.body);
+        assert.equal(answer.body.hits.length, 30);
+        assert.equal(answer.body.skipped, 1);
+        for (const hidden of ['p5', 'p6', 'p7']) assert.ok(!ids(answer).includes(hidden));
+        const byBatch = await postJson(`${demo}/batch`, {
+          requests: [{ op: 'homefeed', history, seen: ['p7'], k: 30 }],
+        });
+        fits('BatchAnswer', byBatch.body);
+        assert.deepEqual(ids({ body: byBatch.body.answers[0] } as Exchange), ids(answer));
+      });
+
+      it('notifications: hits for each user, or their problem', async () => {
+        const answer = await postJson(`${demo}/notifications`, {
+          users: [
+            { user: 'a', history: ['p5'], max: 2 },
+            { user: 'b', history: [{ id: '' }] },
+          ],
+          minScore: -1,
+        });
+        fits('NotificationsAnswer', answer.body);
+        const [a, b] = answer.body.users;
+        assert.deepEqual([a.user, a.hits.length], ['a', 2]);
+        assert.deepEqual([b.user, b.problem.code], ['b', 'bad_pin_id']);
+      });
+
       it('batch: each request on its own, in order', async () => {
         const answer = await postJson(`${demo}/batch`, {
           requests: [
@@ -239,6 +268,12 @@ export function httpSuite(name: string, open: OpenEngine): void {
           .map(({ op, body: [pins, rest] }) => ({ op, body: { pins, ...rest } })),
         fc
           .record({
+            op: fc.constant('homefeed'),
+            body: fc.tuple(fc.array(id, { maxLength: 9 }), fc.array(id, { maxLength: 9 }), ranges),
+          })
+          .map(({ op, body: [history, seen, rest] }) => ({ op, body: { history, seen, ...rest } })),
+        fc
+          .record({
             op: fc.constant('search'),
             body: fc.tuple(fc.constantFrom('red', 'old blue', 'new'), ranges),
           })
@@ -286,6 +321,27 @@ export function httpSuite(name: string, open: OpenEngine): void {
           }),
           { seed: 5, numRuns: 60 },
         );
+      });
+
+      it('take a Bloom filter in base64 as well as bin, and show the vectors of notifications alike', async () => {
+        const bloom = emptyBloom(4, 0.001);
+        for (const id of ['p1', 'p2', 'p3']) bloomAdd(bloom, id);
+        const { hashes } = bloom;
+        const bits = Buffer.from(bloom.bits);
+        const request = (sent: unknown) => ({
+          users: [{ user: 'a', history: ['p0'], seen: { bloom: { bits: sent, hashes } } }],
+          minScore: -1,
+          k: 5,
+          include: ['vector'],
+        });
+        const inJson = await postJson(`${demo}/notifications`, request(bits.toString('base64')));
+        const inMsgpack = await postMsgpack(`${demo}/notifications`, request(bits));
+        const [a] = inJson.body.users;
+        const [b] = inMsgpack.body.users;
+        assert.deepEqual(ids({ body: b } as Exchange), ids({ body: a } as Exchange));
+        assert.equal(a.hits.length, 5);
+        const floats = new Float32Array(Uint8Array.from(b.hits[0].vector).buffer);
+        assert.deepEqual([...floats], a.hits[0].vector);
       });
 
       it('take a vector as an array of floats as well as bin, whatever its place in the body', async () => {
