@@ -399,6 +399,50 @@ describe('the command line', () => {
     assert.equal(run(['verify', index]).status, 0);
   });
 
+  it('answers for everybody in a file, goes on after an interruption, and names bad lines', async () => {
+    const users = join(folder, 'users.jsonl');
+    const out = join(folder, 'users.notifications.jsonl');
+    const lines = Array.from({ length: 3000 }, (_, i) => {
+      const id = `pin-${String(i % 300).padStart(6, '0')}`;
+      return i === 17 ? 'not JSON' : JSON.stringify({ user: `u${i}`, history: [id] });
+    });
+    writeFileSync(users, `${lines.join('\n')}\n`);
+    const args = [
+      'batch',
+      users,
+      '--index',
+      index,
+      '--request',
+      '{"maxAge": null, "minScore": -1}',
+      '--k',
+      '2',
+    ];
+    const child = spawn(process.execPath, [MAIN, ...args]);
+    // The first lines are written together
+    while (!existsSync(`${out}.part`) || readFileSync(`${out}.part`).length === 0) {
+      assert.equal(child.exitCode, null);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    assert.equal(await stop(child, 'SIGINT'), 1);
+    assert.equal(existsSync(out), false);
+    const kept = readFileSync(`${out}.part`, 'utf8');
+
+    const { resumed, problems } = JSON.parse(run([...args, '--json']).stdout);
+    assert.ok(resumed > 0 && resumed < 3000, `${resumed} lines were answered before`);
+    assert.equal(resumed, kept.split('\n').length - 1);
+    assert.equal(problems, kept.includes('problem') ? 0 : 1);
+    const answers = readFileSync(out, 'utf8').trimEnd().split('\n');
+    assert.ok(`${answers.join('\n')}\n`.startsWith(kept));
+    for (const [i, text] of answers.entries()) {
+      const { line, user, hits, problem } = JSON.parse(text);
+      assert.equal(line, i + 1);
+      if (i === 17) assert.equal(problem.code, 'bad_pin');
+      else assert.deepEqual([user, hits.length], [`u${i}`, 2]);
+    }
+    assert.equal(answers.length, 3000);
+    assert.equal(run(['batch', users, '--indexes', join(folder, 'nowhere')]).status, 1);
+  });
+
   it('the demo makes its catalogue once, serves it, and says what to try', async () => {
     const indexes = join(folder, 'demo');
     const demo = ['demo', '--indexes', indexes, '--pins', '300', '--port', '0'];
