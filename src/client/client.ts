@@ -26,6 +26,7 @@ import type {
   RelatedRequest,
   RetrievalAnswer,
   SearchRequest,
+  SurfaceList,
   UpsertAnswer,
   UpsertRequest,
   Vector,
@@ -89,6 +90,7 @@ export interface NearpinClient {
   pin(index: string, id: string, options?: CallOptions & { include?: readonly ['vector'] }): Promise<Pin>;
   indexes(options?: CallOptions): Promise<IndexList>;
   index(name: string, options?: CallOptions): Promise<IndexDescription>;
+  surfaces(index: string, options?: CallOptions): Promise<SurfaceList>;
   upsert(index: string, request: UpsertRequest, options?: CallOptions): Promise<UpsertAnswer>;
   delete(index: string, request: DeleteRequest, options?: CallOptions): Promise<DeleteAnswer>;
   checkpoint(index: string, options?: CallOptions): Promise<GenerationDescription>;
@@ -217,6 +219,7 @@ export function createClient(options: ClientOptions): NearpinClient {
       get(`${at(index)}/pins/${encodeURIComponent(id)}${include ? `?include=${include}` : ''}`, callOptions),
     indexes: (callOptions) => get('/v1/indexes', callOptions),
     index: (name, callOptions) => get(at(name), callOptions),
+    surfaces: (index, callOptions) => get(`${at(index)}/surfaces`, callOptions),
     upsert: (index, request, callOptions) =>
       change('PUT', `${at(index)}/pins`, request, callOptions, !request.pins.some(isConditional)),
     delete: (index, request, callOptions) =>

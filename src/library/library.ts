@@ -29,11 +29,12 @@ import type {
   RelatedRequest,
   RetrievalAnswer,
   SearchRequest,
+  SurfaceList,
   UpsertAnswer,
   UpsertRequest,
   Vector,
 } from '../retrieval/contract.ts';
-import { describeIndex } from '../retrieval/describe.ts';
+import { describeIndex, describeSurfaces } from '../retrieval/describe.ts';
 import { runHomefeed } from '../retrieval/homefeed.ts';
 import { parseMixerConfig } from '../retrieval/mixer-config.ts';
 import { runNotifications } from '../retrieval/notifications.ts';
@@ -76,6 +77,11 @@ export class EmbeddedIndex {
 
   describe(): IndexDescription {
     return describeIndex(this.#assembled);
+  }
+
+  /** The surfaces as they are in force. */
+  surfaces(): SurfaceList {
+    return describeSurfaces(this.#assembled.current());
   }
 
   /** The pins nearest to a vector, or to each of several. */

@@ -4,7 +4,7 @@ import type { IndexConfig } from '../index/config.ts';
 import type { Filter } from '../index/filter.ts';
 import type { Attributes, PinWriteInput } from '../index/pin.ts';
 import type { Assigned } from './experiments/assign.ts';
-import type { Boost, SurfaceConfig, SurfaceOverride } from './surfaces/surface.ts';
+import type { Boost, SurfaceConfig, SurfaceName, SurfaceOverride } from './surfaces/surface.ts';
 
 export type {
   DeleteAnswer,
@@ -274,6 +274,11 @@ export interface MixerDescription {
   readonly shadows: readonly string[];
   /** Why a newer one is not. */
   readonly problem?: { readonly code: string; readonly message: string };
+}
+
+/** The surfaces of an index as they are in force. */
+export interface SurfaceList {
+  readonly surfaces: Readonly<Record<SurfaceName, SurfaceConfig>>;
 }
 
 /** An index that is known but does not answer, with the reason. */

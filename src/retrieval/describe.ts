@@ -1,6 +1,8 @@
-/** An index as it is shown. */
-import type { IndexDescription, MixerDescription } from './contract.ts';
-import type { ServedIndex } from './open-index.ts';
+/** An index and its surfaces, as they are shown. */
+import type { IndexDescription, MixerDescription, SurfaceList } from './contract.ts';
+import type { OpenIndex, ServedIndex } from './open-index.ts';
+import { DEFAULT_SURFACES } from './surfaces/defaults.ts';
+import { overrideSurface, SURFACE_NAMES } from './surfaces/surface.ts';
 
 export function describeIndex(served: ServedIndex): IndexDescription {
   const { name, engine, model } = served.current();
@@ -26,4 +28,13 @@ function describeMixer(served: ServedIndex): MixerDescription | undefined {
     shadows: (mixer?.shadows ?? []).map(({ name }) => name),
     ...(problem && { problem: { code: problem.code, message: problem.message } }),
   };
+}
+
+/** Every surface as it is in force for a request that changes nothing and is in no experiment. */
+export function describeSurfaces({ mixer }: OpenIndex): SurfaceList {
+  const surfaces = SURFACE_NAMES.map((name) => [
+    name,
+    overrideSurface(DEFAULT_SURFACES[name], mixer?.surfaces[name] ?? {}),
+  ]);
+  return { surfaces: Object.fromEntries(surfaces) };
 }

@@ -536,6 +536,10 @@ const UnavailableIndex = strict({
 const IndexList = strict({
   indexes: Type.Array(Type.Union([Type.Ref('IndexDescription'), Type.Ref('UnavailableIndex')])),
 });
+const SurfaceList = strict(
+  { surfaces: Type.Record(Type.String(), Type.Object({ sources: Type.Object({}) })) },
+  'Every surface of the index as it is in force, by name.',
+);
 const Liveness = strict({ status: Type.Literal('live') });
 const Readiness = strict(
   {
@@ -597,6 +601,7 @@ export const SCHEMAS = {
   IndexDescription,
   UnavailableIndex,
   IndexList,
+  SurfaceList,
   Liveness,
   Readiness,
 } as const satisfies Record<string, TSchema>;

@@ -191,6 +191,13 @@ describe('the command line', () => {
     assert.equal(related.stdout.trimEnd().split('\n').length, 5);
     assert.doesNotMatch(related.stdout, /pin-000003/);
 
+    const fields = '{"sources": {"seeds": {"strategy": "perSeed"}}}';
+    const two = run(['query', index, '--related', 'pin-000003', 'pin-000004', '--fields', fields, '--json']);
+    assert.deepEqual(
+      [...new Set(JSON.parse(two.stdout).hits.map(({ source }: { source: string }) => source))].sort(),
+      ['seeds:pin-000003', 'seeds:pin-000004'],
+    );
+
     const file = join(folder, 'vector.json');
     writeFileSync(file, JSON.stringify(Array.from({ length: 256 }, (_, i) => Math.sin(i))));
     const found = run(['query', index, '--vector', file, '--k', '3', '--exact', '--json']);

@@ -144,6 +144,32 @@ export function httpSuite(name: string, open: OpenEngine): void {
         assert.ok([...counts.values()].every((count) => count <= 2));
       });
 
+      it('related changes its surface: sources, boosts, near-duplicates, all told of when asked', async () => {
+        const request = {
+          pins: ['p5', { id: 'p6', weight: 3 }],
+          k: 8,
+          sources: { seeds: { strategy: 'perSeed' } },
+          boosts: [{ filter: { category: 'lamps' }, factor: 1.5 }],
+          nearDuplicates: null,
+          diversity: {},
+          explain: true,
+        };
+        const answer = await postJson(`${demo}/related`, request);
+        fits('RetrievalAnswer', answer.body);
+        const sources = answer.body.hits.map(({ source }: Exchange['body']) => source);
+        assert.deepEqual([...new Set(sources)].sort(), ['seeds:p5', 'seeds:p6']);
+        assert.equal(sources.filter((source: string) => source === 'seeds:p6').length, 6);
+        for (const { explain } of answer.body.hits) assert.ok([1, 1.5].includes(explain.boosts[0]));
+        const batch = await postJson(`${demo}/batch`, { requests: [{ op: 'related', ...request }] });
+        assert.deepEqual(batch.body.answers[0].hits, answer.body.hits);
+      });
+
+      it('shows its surfaces as they are in force', async () => {
+        const { body } = await exchange(`${demo}/surfaces`);
+        fits('SurfaceList', body);
+        assert.deepEqual(body.surfaces.related.sources, { seeds: { source: 'seeds' } });
+      });
+
       it('search: by text, as by the vector of the text', async () => {
         const byText = await postJson(`${demo}/search`, { text: 'red new', k: 8 });
         fits('RetrievalAnswer', byText.body);
@@ -565,6 +591,34 @@ export function httpSuite(name: string, open: OpenEngine): void {
           code: 'bad_request',
           path: 'groupBy.max',
           ...related({ groupBy: { field: 'price', size: 1, max: 1 } }),
+        },
+        {
+          title: 'an unknown kind of source',
+          status: 400,
+          code: 'bad_request',
+          path: 'sources.more.source',
+          ...related({ sources: { more: { source: 'sow' } } }),
+        },
+        {
+          title: 'a boost without a factor',
+          status: 400,
+          code: 'bad_request',
+          path: 'boosts[0].factor',
+          ...related({ boosts: [{ filter: { category: 'lamps' } }] }),
+        },
+        {
+          title: 'too many boosts',
+          status: 400,
+          code: 'limit_exceeded',
+          path: 'boosts',
+          ...related({ boosts: Array(17).fill({ filter: {}, factor: 2 }) }),
+        },
+        {
+          title: 'a similarity over 1',
+          status: 400,
+          code: 'bad_request',
+          path: 'nearDuplicates.similarity',
+          ...related({ nearDuplicates: { similarity: 2 } }),
         },
         {
           title: 'an unknown query parameter',

@@ -20,7 +20,7 @@ import { json, jsonOption, option, type ServingOptions, servingOptions, whole } 
 import { formatTable, type Terminal } from '../terminal.ts';
 
 interface QueryCommandOptions extends ServingOptions {
-  readonly related?: string;
+  readonly related?: readonly string[];
   readonly text?: string;
   readonly vector?: string;
   readonly k: number;
@@ -28,6 +28,8 @@ interface QueryCommandOptions extends ServingOptions {
   readonly filter?: Filter;
   readonly exact: boolean;
   readonly explain: boolean;
+  /** Checked where the request is. */
+  readonly fields: object;
   readonly url?: string;
   readonly json: boolean;
 }
@@ -36,7 +38,7 @@ export function queryCommand(terminal: Terminal): Command {
   const command = new Command('query')
     .description('find the nearest pins')
     .argument('<index>', 'directory of the index; with --url, its name')
-    .addOption(option('--related <id>', 'pins related to this pin').conflicts(['text', 'vector']))
+    .addOption(option('--related <id...>', 'pins related to these pins').conflicts(['text', 'vector']))
     .addOption(option('--text <text>', 'pins nearest to this text').conflicts(['related', 'vector']))
     .addOption(
       option(
@@ -49,6 +51,11 @@ export function queryCommand(terminal: Terminal): Command {
     .addOption(option('--filter <json>', 'only pins whose attributes match').argParser(json))
     .addOption(option('--exact', 'compare every matching pin').default(false))
     .addOption(option('--explain', 'tell how each shard was searched').default(false))
+    .addOption(
+      option('--fields <json>', 'more fields of the request, such as {"diversity": {}}')
+        .argParser(json)
+        .default({}, 'none'),
+    )
     .addOption(option('--url <url>', 'ask the server there'));
   for (const each of [...servingOptions(), jsonOption()]) command.addOption(each);
   return command.action((index: string, options: QueryCommandOptions) => query(index, options, terminal));
@@ -73,9 +80,10 @@ async function query(index: string, options: QueryCommandOptions, terminal: Term
     ...(options.explain && { explain: true }),
     ...(options.ef !== undefined && { ef: options.ef }),
     ...(options.filter !== undefined && { filter: options.filter }),
+    ...options.fields,
   };
   const ask = async (to: Answering): Promise<RetrievalAnswer> => {
-    if (related !== undefined) return to.related({ ...common, pins: [related] });
+    if (related !== undefined) return to.related({ ...common, pins: related });
     if (text !== undefined) return to.search({ ...common, text });
     return to.query({ ...common, vector: await readVector(vector!) });
   };

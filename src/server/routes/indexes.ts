@@ -1,7 +1,7 @@
 /** The routes that show what there is: indexes and single pins. */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import { describeIndex } from '../../retrieval/describe.ts';
+import { describeIndex, describeSurfaces } from '../../retrieval/describe.ts';
 import { readPin } from '../../retrieval/pins.ts';
 import { documented, sendAnswer } from '../api.ts';
 import { type Catalog, describeEntry, openIndex } from '../catalog.ts';
@@ -33,6 +33,20 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
     },
     async (request, reply) =>
       sendAnswer(request, reply, describeIndex(openIndex(catalog, request.params.index))),
+  );
+
+  app.get<{ Params: { index: string } }>(
+    '/v1/indexes/:index/surfaces',
+    {
+      schema: documented({
+        tags: ['indexes'],
+        summary: 'The surfaces of an index, as they are in force',
+        answer: 'SurfaceList',
+        params: Type.Object({ index: Type.String() }),
+      }),
+    },
+    async (request, reply) =>
+      sendAnswer(request, reply, describeSurfaces(openIndex(catalog, request.params.index).current())),
   );
 
   app.get<{ Params: { index: string; id: string }; Querystring: { include?: string } }>(
