@@ -28,8 +28,10 @@ import type { CheckedSource, Surface } from './surface.ts';
 const OVERFETCH = 4;
 /** What a quota is multiplied by for each number of fallback: its turn comes when those before have nothing left. */
 const FALLBACK_QUOTA = 1e-12;
-/** Least candidates for diversity: among few, all that is relevant is alike. */
-const DIVERSE_MIN = 200;
+/** Candidates for diversity, where there are not OVERFETCH times k: among few, all that is relevant is alike. */
+const DIVERSE_MAX = 400;
+/** Similarities for which so many candidates are taken: each is compared with k hits, on the event loop. */
+const DIVERSE_WORK = 10_000;
 const NO_ATTRIBUTES: Attributes = {};
 
 /** A request to a surface, ready to be run. */
@@ -97,7 +99,8 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
   const isChosen =
     lambda !== undefined || groupBy !== undefined || boosts.length > 0 || isHidden !== undefined;
   const pool = isChosen ? OVERFETCH * k : k;
-  let wanted = Math.min(lambda === undefined ? pool : Math.max(pool, DIVERSE_MIN), widest);
+  const diverse = lambda === undefined ? 0 : Math.min(DIVERSE_MAX, Math.ceil(DIVERSE_WORK / k));
+  let wanted = Math.min(Math.max(pool, diverse), widest);
   for (;;) {
     const lists = await askAll(opened, wanted, index.onSource);
     if (isHidden) for (const [i, quoted] of lists.entries()) lists[i] = without(quoted, isHidden);
