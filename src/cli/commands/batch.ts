@@ -19,6 +19,7 @@ import { fileError } from '../../storage/file-error.ts';
 import { readPinFile } from '../../storage/pin-files.ts';
 import { ResumableLines } from '../../storage/resumable-lines.ts';
 import { runBatchJob } from '../batch-job.ts';
+import { interruptible } from '../interruptible.ts';
 import { readMixerFile } from '../mixer-file.ts';
 import { json, jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
@@ -84,23 +85,21 @@ async function batch(file: string, options: BatchOptions, terminal: Terminal): P
   const answers = await ResumableLines.open(out, madeFrom(file, { index, url, surface, common }));
   if (answers.lines > 0) terminal.note(`goes on after ${withCommas(answers.lines)} lines`);
 
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
   const opened =
     url === undefined
       ? await openIndex(index, { ...options, readOnly: true, mixer: await readMixerFile(index) })
       : undefined;
   try {
     const to = opened ?? remote(url!, basename(index));
-    const report = await runBatchJob({
-      rows,
-      answers,
-      answer: (line) => ask(to, surface, common, line),
-      onProgress: (lines) => terminal.progress('answer', lines),
-      signal: abort.signal,
-    });
+    const report = await interruptible('the same command goes on there', (signal) =>
+      runBatchJob({
+        rows,
+        answers,
+        answer: (line) => ask(to, surface, common, line),
+        onProgress: (lines) => terminal.progress('answer', lines),
+        signal,
+      }),
+    );
     terminal.clear();
     if (options.json) terminal.print(JSON.stringify({ ...report, out }));
     else {
@@ -108,8 +107,6 @@ async function batch(file: string, options: BatchOptions, terminal: Terminal): P
       terminal.print(`${withCommas(report.lines)} lines answered${problems}: ${out}`);
     }
   } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
     await opened?.close();
   }
 }

@@ -16,6 +16,7 @@ import { runBench } from '../../../bench/run.ts';
 import type { Metric } from '../../core/metric.ts';
 import { NearpinError } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
+import { interruptible } from '../interruptible.ts';
 import { jsonOption, option, whole } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -226,13 +227,8 @@ function withoutFolders(args: readonly string[]): string[] {
 
 async function bench(options: BenchCommandOptions, terminal: Terminal): Promise<void> {
   const definitions = definitionsOf(options);
-  const abort = new AbortController();
-  const stop = (signal: NodeJS.Signals) =>
-    abort.abort(new NearpinError('interrupted', `${signal}: nothing was written`));
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
-  try {
-    const results = await runBench({
+  const results = await interruptible('nothing was written', (signal) =>
+    runBench({
       definitions,
       outDir: options.out,
       cacheDir: options.cache,
@@ -241,15 +237,12 @@ async function bench(options: BenchCommandOptions, terminal: Terminal): Promise<
       reuse: options.reuse,
       command: ['nearpin', ...withoutFolders(process.argv.slice(2))].join(' '),
       now: () => new Date(),
-      signal: abort.signal,
+      signal,
       onNote: (line) => terminal.note(line),
       onProgress: (label, done, total) => terminal.progress(label, done, total),
-    });
-    terminal.clear();
-    terminal.print(options.json ? JSON.stringify(results) : formatResults(results));
-    terminal.note(`${join(options.out, 'results.json')} report.html and bars.md are written`);
-  } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-  }
+    }),
+  );
+  terminal.clear();
+  terminal.print(options.json ? JSON.stringify(results) : formatResults(results));
+  terminal.note(`${join(options.out, 'results.json')} report.html and bars.md are written`);
 }

@@ -17,6 +17,7 @@ import {
 import { NearpinError } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { readCoreBinary } from '../../storage/core-binary.ts';
+import { interruptible } from '../interruptible.ts';
 import { downloadOption, jsonOption, modelDirOption, option, whole } from '../options.ts';
 import { formatBytes, type Terminal, withCommas } from '../terminal.ts';
 
@@ -145,11 +146,6 @@ export async function runBuild(
   options: Omit<BuildCommandOptions, 'json'>,
   terminal: Terminal,
 ): Promise<BuildReport> {
-  const abort = new AbortController();
-  const stop = (signal: NodeJS.Signals) =>
-    abort.abort(new NearpinError('interrupted', `${signal}: nothing was published`));
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
   const opened: Embedder[] = [];
   const openBuildModel = async (name: string): Promise<BuildModel> => {
     const { modelDir, allowDownload, modelKind: kind, pooling, queryPrefix, documentPrefix } = options;
@@ -161,28 +157,28 @@ export async function runBuild(
     return { description: { ...embedder.description }, embed: (texts) => embedder.embed(texts, 'document') };
   };
   try {
-    return await buildIndex({
-      files,
-      stdin: process.stdin,
-      indexDir: options.out,
-      config: configOf(options as BuildCommandOptions),
-      shards: options.shards,
-      ...(options.vectorsFrom !== undefined && { vectorsFrom: options.vectorsFrom }),
-      ...(options.model !== undefined && { model: await openBuildModel(options.model) }),
-      defaultModel: () => openBuildModel(HASHED_NAME),
-      skipBad: options.skipBad,
-      onBad: ({ file, row, error }) => terminal.note(`${file}:${row}: ${error.message}`),
-      onProgress: ({ phase, done, total }) => terminal.progress(phase, done, total),
-      module: new wasm.Module(readCoreBinary()),
-      threads: options.threads,
-      ...(options.seq !== undefined && { seq: options.seq }),
-      isCurrent: options.publish !== false,
-      signal: abort.signal,
-    });
+    return await interruptible('nothing was published', async (signal) =>
+      buildIndex({
+        files,
+        stdin: process.stdin,
+        indexDir: options.out,
+        config: configOf(options as BuildCommandOptions),
+        shards: options.shards,
+        ...(options.vectorsFrom !== undefined && { vectorsFrom: options.vectorsFrom }),
+        ...(options.model !== undefined && { model: await openBuildModel(options.model) }),
+        defaultModel: () => openBuildModel(HASHED_NAME),
+        skipBad: options.skipBad,
+        onBad: ({ file, row, error }) => terminal.note(`${file}:${row}: ${error.message}`),
+        onProgress: ({ phase, done, total }) => terminal.progress(phase, done, total),
+        module: new wasm.Module(readCoreBinary()),
+        threads: options.threads,
+        ...(options.seq !== undefined && { seq: options.seq }),
+        isCurrent: options.publish !== false,
+        signal,
+      }),
+    );
   } finally {
     terminal.clear();
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
     for (const embedder of opened) await embedder.close();
   }
 }

@@ -27,6 +27,7 @@ import type { IndexDescription } from '../../retrieval/contract.ts';
 import { readChunks } from '../../storage/byte-source.ts';
 import { readJsonLines } from '../../storage/formats/json-lines.ts';
 import { readInteractions } from '../../storage/interactions.ts';
+import { interruptible } from '../interruptible.ts';
 import { readMixerFile } from '../mixer-file.ts';
 import { jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
@@ -107,9 +108,13 @@ export function evalCommand(terminal: Terminal): Command {
   return command.addHelpText('after', HELP).action(async (index: string, options: EvalCommandOptions) => {
     const { exposures, surface, cases } = options;
     if (exposures !== undefined) {
-      await interruptible((signal) => checkExposures(index, exposures, options.json, terminal, signal));
+      await interruptible('nothing was written', (signal) =>
+        checkExposures(index, exposures, options.json, terminal, signal),
+      );
     } else if (surface !== undefined && cases !== undefined) {
-      await interruptible((signal) => runEval(index, { ...options, surface, cases }, terminal, signal));
+      await interruptible('nothing was written', (signal) =>
+        runEval(index, { ...options, surface, cases }, terminal, signal),
+      );
     } else {
       command.error('error: give --surface and --cases, or --exposures', { exitCode: 2 });
     }
@@ -230,20 +235,6 @@ function systemsOf(
   const twice = names.find((name, i) => names.indexOf(name) < i);
   if (twice !== undefined) throw new NearpinError('bad_request', `there is more than one ${twice}`);
   return systems;
-}
-
-async function interruptible(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const abort = new AbortController();
-  const stop = (signal: NodeJS.Signals) =>
-    abort.abort(new NearpinError('interrupted', `${signal}: nothing was written`));
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
-  try {
-    await run(abort.signal);
-  } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-  }
 }
 
 async function runEval(

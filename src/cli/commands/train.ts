@@ -1,9 +1,9 @@
 /** `nearpin train`: vectors of pins from what users saved, for a team that has no model yet. */
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
-import { NearpinError } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { trainPins } from '../../train/train-pins.ts';
+import { interruptible } from '../interruptible.ts';
 import { jsonOption, option, whole } from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
 
@@ -57,18 +57,15 @@ async function train(
   { json, ...options }: TrainCommandOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const abort = new AbortController();
-  const stop = (signal: NodeJS.Signals) =>
-    abort.abort(new NearpinError('interrupted', `${signal}: nothing was written`));
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
   try {
-    const report = await trainPins({
-      ...options,
-      files,
-      onProgress: ({ phase, done, total }) => terminal.progress(phase, done, total),
-      signal: abort.signal,
-    });
+    const report = await interruptible('nothing was written', (signal) =>
+      trainPins({
+        ...options,
+        files,
+        onProgress: ({ phase, done, total }) => terminal.progress(phase, done, total),
+        signal,
+      }),
+    );
     terminal.clear();
     if (json) {
       terminal.print(JSON.stringify(report));
@@ -82,7 +79,5 @@ async function train(
     );
   } finally {
     terminal.clear();
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
   }
 }

@@ -1,0 +1,23 @@
+/** Jobs that SIGINT and SIGTERM end in order. */
+import { NearpinError } from '../lib/errors.ts';
+
+/**
+ * Runs a job whose signal is aborted by SIGINT and SIGTERM, with `interrupted` as the reason.
+ * @param consequence what the interruption means, as in `nothing was written`
+ */
+export async function interruptible<Result>(
+  consequence: string,
+  run: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const abort = new AbortController();
+  const stop = (signal: NodeJS.Signals) =>
+    abort.abort(new NearpinError('interrupted', `${signal}: ${consequence}`));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    return await run(abort.signal);
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
