@@ -1,8 +1,7 @@
 /**
  * What happens around answers for the sake of experiments: exposures are recorded, and shadows asked once the answer has
- * gone out, while fewer requests are under way than there are threads to search for them.
+ * gone out, when that leaves a search thread to the next request, or when no request has come for a while.
  */
-import { setImmediate } from 'node:timers';
 import type {
   Assigned,
   BatchAnswer,
@@ -17,6 +16,11 @@ import type { Catalog } from './catalog.ts';
 
 /** Deadline of a shadow whose request has none. */
 const SHADOW_DEADLINE_MS = 1000;
+
+/** Time without requests after which a shadow may have the only thread. */
+const QUIET_MS = 25;
+/** Beside requests, which share the event loop with them, shadows take at most one part of time in so many. */
+const SHADOW_TIME_PARTS = 10;
 
 /** A request of retrieval with its answer. */
 export interface Exchange {
@@ -46,15 +50,46 @@ export class Aftermath {
   readonly #clock: Clock;
   readonly exposures: ExposureLog | undefined;
   readonly shadows: ShadowRunner;
+  readonly #threads: number;
   /** Requests under way. */
   #active = 0;
+  #endedAtMs = 0;
+  /** Until then no shadow runs beside requests. */
+  #restsUntilMs = 0;
+  #quiet: NodeJS.Timeout | undefined;
 
   constructor({ catalog, clock, exposures, threads = 1 }: AftermathOptions) {
     this.#catalog = catalog;
     this.#clock = clock;
     this.exposures = exposures;
+    this.#threads = threads;
     const report = (record: Parameters<ExposureLog['record']>[0]) => exposures?.record(record);
-    this.shadows = new ShadowRunner(() => this.#active >= threads, report);
+    this.shadows = new ShadowRunner(() => !this.#hasRoom() && !this.#isQuiet(), report);
+  }
+
+  /** Whether a shadow would leave a thread free, and the last one is long enough ago. */
+  #hasRoom(): boolean {
+    return this.#active + 1 < this.#threads && this.#clock() >= this.#restsUntilMs;
+  }
+
+  #isQuiet(): boolean {
+    return this.#active === 0 && this.#clock() - this.#endedAtMs >= QUIET_MS;
+  }
+
+  /** Lets shadows that wait start when they may, and not before the answer of now is written. */
+  #wakeLater(): void {
+    if (!this.shadows.isWaiting) return;
+    if (this.#hasRoom()) setImmediate(() => this.shadows.wake());
+    this.#quiet ??= setTimeout(() => {
+      this.#quiet = undefined;
+      this.shadows.wake();
+      this.#wakeLater();
+    }, QUIET_MS).unref();
+  }
+
+  close(): Promise<void> {
+    clearTimeout(this.#quiet);
+    return this.shadows.close();
   }
 
   /** A request comes in. */
@@ -65,8 +100,8 @@ export class Aftermath {
   /** It was answered, or refused. */
   ended(): void {
     this.#active--;
-    // When its answer has been written
-    if (this.shadows.isWaiting) setImmediate(() => this.shadows.wake());
+    this.#endedAtMs = this.#clock();
+    this.#wakeLater();
   }
 
   /** Records what the answer says of experiments, and sees to the shadows of its index. */
@@ -79,6 +114,7 @@ export class Aftermath {
     if (wanted.length > 0)
       exchange.afterwards(() => {
         for (const shadow of wanted) this.#shadow(shadow, exchange);
+        this.#wakeLater();
       });
   }
 
@@ -125,8 +161,14 @@ export class Aftermath {
       // Another index has other experiments; another generation has the same
       const same = shadow.generation === undefined ? rest : request;
       const asked = { deadlineMs: SHADOW_DEADLINE_MS, ...same };
-      const found = await target.use((other) => run(other, asked));
-      return loggedAnswer(target.name, found as RetrievalAnswer);
+      const startedAtMs = this.#clock();
+      try {
+        const found = await target.use((other) => run(other, asked));
+        return loggedAnswer(target.name, found as RetrievalAnswer);
+      } finally {
+        const nowMs = this.#clock();
+        this.#restsUntilMs = nowMs + (SHADOW_TIME_PARTS - 1) * (nowMs - startedAtMs);
+      }
     });
   }
 

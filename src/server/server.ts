@@ -104,7 +104,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const isDraining = drainOnClose(app, drainDelayMs);
   const { exposures, threads } = options;
   const aftermath = new Aftermath({ catalog, clock, exposures, threads });
-  app.addHook('onClose', () => aftermath.shadows.close());
+  app.addHook('onClose', () => aftermath.close());
 
   const taken = watchMethods(app);
   documentRoutes(app);

@@ -9,6 +9,7 @@ import {
   type ExposureRecord,
   type LogRecord,
 } from '../../src/retrieval/experiments/exposure.ts';
+import { takes } from '../../src/retrieval/experiments/shadow.ts';
 import { parseMixerConfig } from '../../src/retrieval/mixer-config.ts';
 import type { ServedIndex } from '../../src/retrieval/open-index.ts';
 import type { CatalogEntry } from '../../src/server/catalog.ts';
@@ -55,7 +56,8 @@ async function start(
     engine = newEngine(),
     beside,
     others = [],
-  }: { engine?: Engine; beside?: ServedIndex; others?: CatalogEntry[] } = {},
+    threads,
+  }: { engine?: Engine; beside?: ServedIndex; others?: CatalogEntry[]; threads?: number } = {},
 ) {
   const index = { name: 'demo', engine, model: 'm@1', mixer: parseMixerConfig(mixer, engine.config) };
   const demo: CatalogEntry = {
@@ -67,7 +69,11 @@ async function start(
   const log = new ExposureLog(async (written) => {
     records.push(...written);
   });
-  const { app, url } = await serve({ catalog: catalogOf([demo, ...others]), exposures: log });
+  const { app, url } = await serve({
+    catalog: catalogOf([demo, ...others]),
+    exposures: log,
+    ...(threads && { threads }),
+  });
   t.after(() => app.close());
   const at = `${url}/v1/indexes/demo`;
   const metrics = async () => (await exchange(`${url}/metrics`)).body as string;
@@ -299,42 +305,63 @@ describe('shadows', () => {
     release();
   });
 
-  it('wait while a request needs the engine', async (t) => {
+  /** A server whose next search of `demo` is held, and whose requests to `related` have a shadow. */
+  async function startHeld(t: TestContext, threads?: number) {
     let release = () => {};
-    let isHeld = false;
+    let isHeld = true;
     const engine = newEngine({
       beforeAnswer: () =>
         isHeld
           ? new Promise<void>((resolve) => {
+              isHeld = false;
               release = resolve;
             })
           : Promise.resolve(),
     });
     const other = newEngine();
-    const { at, records } = await start(
+    const started = await start(
       t,
       { shadows: [{ name: 'next', share: 1, index: 'other', surfaces: ['related'] }] },
-      { engine, others: [ready({ name: 'other', engine: other, model: null })] },
+      { engine, others: [ready({ name: 'other', engine: other, model: null })], ...(threads && { threads }) },
     );
-    isHeld = true;
-    const slow = postJson(`${at}/query`, { vector });
+    const slow = postJson(`${started.at}/query`, { vector });
     await until(() => engine.queries.length === 1);
-    isHeld = false;
-    assert.equal((await postJson(`${at}/related`, { pins: ['p1'] })).status, 200);
-    for (let i = 0; i < 20; i++) await turn();
-    assert.equal(other.queries.length, 0);
+    assert.equal((await postJson(`${started.at}/related`, { pins: ['p1'] })).status, 200);
+    return { ...started, slow, other, release: () => release() };
+  }
+
+  it('wait while a request needs the only thread, or the last one', async (t) => {
+    for (const threads of [1, 2]) {
+      const { other, slow, release, records } = await startHeld(t, threads);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.equal(other.queries.length, 0);
+      release();
+      assert.equal((await slow).status, 200);
+      await until(() => records.length === 1);
+    }
+  });
+
+  it('run beside requests when they leave a thread for the next one', async (t) => {
+    const { records, slow, release } = await startHeld(t, 3);
+    await until(() => records.length === 1);
     release();
     assert.equal((await slow).status, 200);
-    await until(() => records.length === 1);
   });
 
   it('take their share of the requests', async (t) => {
-    const other = newEngine();
-    const { at, records } = await start(t, toOther(0.3), {
-      others: [ready({ name: 'other', engine: other, model: null })],
+    const config = toOther(0.3);
+    const [shadow] = parseMixerConfig(config, newEngine().config).shadows!;
+    const { at, records } = await start(t, config, {
+      others: [ready({ name: 'other', engine: newEngine(), model: null })],
     });
-    for (let i = 0; i < 100; i++) await postJson(`${at}/query`, { vector }, { 'x-request-id': `r${i}` });
-    await turn();
-    assert.ok(records.length >= 10 && records.length <= 55, `${records.length}`);
+    const ids = Array.from({ length: 100 }, (_, i) => `r${i}`);
+    for (const id of ids) await postJson(`${at}/query`, { vector }, { 'x-request-id': id });
+    const taken = ids.filter((id) => takes(shadow!, 'query', id));
+    assert.ok(taken.length > 15 && taken.length < 50);
+    await until(() => records.length === taken.length);
+    assert.deepEqual(
+      records.map(({ requestId }) => requestId),
+      taken,
+    );
   });
 });
