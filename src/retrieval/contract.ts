@@ -109,7 +109,7 @@ export interface PersonRequest {
 }
 
 export interface HomefeedRequest extends SurfaceRequest, PersonRequest {
-  /** Draws the interests that are asked for, where there are more; 1 when absent. */
+  /** Draws the interests that are asked for, where there are more; it follows from the unit when absent. */
   readonly seed?: number;
 }
 

@@ -2,7 +2,7 @@
 import type { HomefeedAnswer, HomefeedRequest } from './contract.ts';
 import { underExperiments } from './experiments/run.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
-import { readPerson } from './person.ts';
+import { drawSeed, readPerson } from './person.ts';
 import { planRequest } from './plan.ts';
 import { runSurface } from './surfaces/run-surface.ts';
 import { surfaceInForce } from './surfaces/surface.ts';
@@ -27,9 +27,10 @@ async function answerHomefeed(
 ): Promise<HomefeedAnswer> {
   const surface = surfaceInForce('homefeed', index, request);
   const plan = planRequest(index, request, clock, surface);
+  const seed = drawSeed(request.seed, request.unit);
   const { input, isHidden, skipped } = await readPerson(index, request, '');
   const answer = await runSurface(
-    { index, surface, plan, input, exclude: plan.query.exclude ?? [], isHidden, seed: request.seed ?? 1 },
+    { index, surface, plan, input, exclude: plan.query.exclude ?? [], isHidden, seed },
     clock,
   );
   return { ...answer, skipped };

@@ -13,7 +13,7 @@ import type {
 } from './contract.ts';
 import { underExperiments } from './experiments/run.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
-import { readPerson } from './person.ts';
+import { drawSeed, readPerson } from './person.ts';
 import { checkList, checkWhole, type Plan, planRequest } from './plan.ts';
 import { toProblem } from './problem.ts';
 import { runSurface } from './surfaces/run-surface.ts';
@@ -32,10 +32,11 @@ export async function runNotifications(
   request: NotificationsRequest,
   clock: Clock,
 ): Promise<NotificationsAnswer> {
-  const { users, seed = 1, ...common } = request;
+  const { users, seed, ...common } = request;
   const list = checkList(users, 'users', LIMITS.usersMax);
   // What is wrong for all is refused whole, also where there are no users
   planNotifications(index, common, clock);
+  drawSeed(seed, undefined);
   const answers = await Promise.all(
     list.map(async (user, i): Promise<NotifiedUser> => {
       try {
@@ -46,7 +47,7 @@ export async function runNotifications(
             armed,
             user as PersonRequest & { max?: unknown },
             `users[${i}]`,
-            { ...planNotifications(armed, ask, clock), seed },
+            { ...planNotifications(armed, ask, clock), seed: drawSeed(seed, unit) },
             clock,
           ),
         );

@@ -8,8 +8,9 @@ import { checkRecord } from '../index/shape.ts';
 import { errorAt } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { PersonRequest } from './contract.ts';
+import { hash64 } from './experiments/hash.ts';
 import type { OpenIndex } from './open-index.ts';
-import { checkList } from './plan.ts';
+import { checkList, checkWhole } from './plan.ts';
 import { embedText } from './search.ts';
 import { checkSeen, type IsSeen } from './seen.ts';
 import type { PastPin, SurfaceInput, Topic } from './sources/source.ts';
@@ -62,6 +63,15 @@ export async function readPerson(index: OpenIndex, person: PersonRequest, path: 
     isHidden: (id) => saved.has(id) || isSeen(id),
     skipped: saved.size - history.length + asked.length - topics.length,
   };
+}
+
+/**
+ * What draws for a request: its `seed`, else one that follows from the unit, so that a person gets the same again and not
+ * what everybody gets. @throws NearpinError bad_request at `seed`
+ */
+export function drawSeed(seed: unknown, unit: string | undefined): number {
+  const fallback = unit === undefined ? 1 : Number(hash64(unit) & 0xffff_ffffn);
+  return checkWhole(seed, 'seed', 0, Number.MAX_SAFE_INTEGER, fallback);
 }
 
 /** The pins of a history by id. One that is there twice has the weights of both and the later time. */

@@ -233,7 +233,7 @@ const drawSeed = optional(
   whole(
     0,
     Number.MAX_SAFE_INTEGER,
-    'Draws the interests that are asked for, where there are more; 1 when absent.',
+    'Draws the interests that are asked for, where there are more; it follows from the unit when absent.',
   ),
 );
 const homefeed = { ...person, seed: drawSeed, ...surface, ...common };

@@ -186,6 +186,11 @@ describe('homefeed', () => {
       assert.equal(await ask(seed), await ask(seed));
     }
     assert.equal(drawn.size, 3);
+    const units = Array.from({ length: 20 }, (_, i) => `user-${i}`);
+    const ofUnits = await Promise.all(
+      units.map(async (unit) => subjects((await open().ask({ history, k: 4, sources, unit })).hits)[0]!),
+    );
+    assert.equal(new Set(ofUnits).size, 3);
   });
 
   it('refuses bad input with its place', async () => {
@@ -208,6 +213,7 @@ describe('homefeed', () => {
     });
     await refused('bad_request', 'topics[0].name', { history, topics: [{ pin: 'a', name: '' }] });
     await refused('limit_exceeded', 'topics', { history, topics: new Array(33).fill({ pin: 'a' }) });
+    await refused('bad_request', 'seed', { history, seed: -1 });
     await refused('limit_exceeded', 'k', { history, k: LIMITS.kMax + 1 });
     await refused('bad_request', 'sources.interests.most', { history, sources: { interests: { most: 0 } } });
     await refused('bad_request', 'sources.interests.blend', {

@@ -82,13 +82,12 @@ async function batch(file: string, options: BatchOptions, terminal: Terminal): P
   const common = { ...(options.k !== undefined && { k: options.k }), ...(options.request as object) };
   const out = options.out ?? `${file.replace(/(\.(jsonl|ndjson))?(\.gz)?$/, '')}.${surface}.jsonl`;
   const rows = readPinFile(file, process.stdin);
-  const answers = await ResumableLines.open(out, madeFrom(file, { index, url, surface, common }));
+  const mixer = url === undefined ? await readMixerFile(index) : undefined;
+  const answers = await ResumableLines.open(out, madeFrom(file, { index, url, surface, common, mixer }));
   if (answers.lines > 0) terminal.note(`goes on after ${withCommas(answers.lines)} lines`);
 
   const opened =
-    url === undefined
-      ? await openIndex(index, { ...options, readOnly: true, mixer: await readMixerFile(index) })
-      : undefined;
+    url === undefined ? await openIndex(index, { ...options, readOnly: true, mixer }) : undefined;
   try {
     const to = opened ?? remote(url!, basename(index));
     const report = await interruptible('the same command goes on there', (signal) =>
