@@ -120,11 +120,17 @@ INLINE f32 dot_f32_i8(const f32 *q, const i8 *c, u32 n) {
 }
 
 INLINE f32 max_abs(const f32 *x, u32 n) {
-  vec m = f32x4_zero();
+  vec m0 = f32x4_zero(), m1 = m0, m2 = m0, m3 = m0;
   u32 i = 0;
-  for (; i + 4 <= n; i += 4) m = f32x4_max(m, f32x4_abs(vec_load(x + i)));
+  for (; i + 16 <= n; i += 16) {
+    m0 = f32x4_max(m0, f32x4_abs(vec_load(x + i)));
+    m1 = f32x4_max(m1, f32x4_abs(vec_load(x + i + 4)));
+    m2 = f32x4_max(m2, f32x4_abs(vec_load(x + i + 8)));
+    m3 = f32x4_max(m3, f32x4_abs(vec_load(x + i + 12)));
+  }
+  for (; i + 4 <= n; i += 4) m0 = f32x4_max(m0, f32x4_abs(vec_load(x + i)));
   f32 lanes[4];
-  vec_store(lanes, m);
+  vec_store(lanes, f32x4_max(f32x4_max(m0, m1), f32x4_max(m2, m3)));
   for (u32 l = 1; l < 4; l++) lanes[0] = lanes[l] > lanes[0] ? lanes[l] : lanes[0];
   for (; i < n; i++) {
     f32 a = __builtin_fabsf(x[i]);
@@ -194,16 +200,22 @@ INLINE i32 query_limit(u32 dim, u32 code_max) {
   return limit > 32767 ? 32767 : (i32)limit;
 }
 
+/* Added to an f32 of less than 2^22 this leaves no bits behind the point, rounded to nearest, ties to even, and the whole
+ * number is the difference of the bits: one addition and one subtraction, where truncating costs eight instructions. */
+#define ROUNDER 12582912.0f
+#define ROUNDER_BITS 0x4b400000
+
 /* query -> i16 values for codes up to `code_max`; returns the unit, and the squared norm of the quantised query */
 static f32 encode_query(const f32 *x, u32 dim, u32 code_max, i16 *values, f32 *squared_norm) {
   i32 limit = query_limit(dim, code_max);
   f32 inverse;
   f32 unit = quantise_unit(x, dim, (f32)limit, &inverse);
   vec most = i32x4_splat(limit), least = i32x4_splat(-limit), times = f32x4_splat(inverse), sum = i64x2_zero();
+  vec rounder = f32x4_splat(ROUNDER), bits = i32x4_splat(ROUNDER_BITS);
   u32 i = 0;
   for (; i + 8 <= dim; i += 8) {
-    vec low = i32x4_from_f32x4(f32x4_nearest(f32x4_mul(vec_load(x + i), times)));
-    vec high = i32x4_from_f32x4(f32x4_nearest(f32x4_mul(vec_load(x + i + 4), times)));
+    vec low = i32x4_sub(f32x4_add(f32x4_mul(vec_load(x + i), times), rounder), bits);
+    vec high = i32x4_sub(f32x4_add(f32x4_mul(vec_load(x + i + 4), times), rounder), bits);
     low = i32x4_max(i32x4_min(low, most), least);
     high = i32x4_max(i32x4_min(high, most), least);
     vec v = i16x8_narrow_i32x4(low, high), squares = i32x4_dot_i16x8(v, v);

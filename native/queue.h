@@ -46,7 +46,9 @@ INLINE u32 queue_insert(u64 *keys, u32 *size, u32 max, u64 key) {
 #define OFFERED_MAX (12 * NP_M_MAX)
 
 /* Sorts the keys of n distances and ordinals into `sorted`: each goes where as many are below it, which takes n * n
- * comparisons, sixteen at a time, but no branch that could be mispredicted. Behind the distances there is room for three. */
+ * comparisons, sixteen at a time, but no branch that could be mispredicted. Copies of each other are equally far and have
+ * the same rank: they are put behind each other, and then into the order of their ordinals. Behind the distances there is
+ * room for three. */
 static void sort_keys(f32 *distances, const u32 *ordinals, u32 n, u64 *sorted) {
   u32 ranks[OFFERED_MAX];
   vec_store(distances + n, f32x4_splat(__builtin_inff()));
@@ -63,17 +65,18 @@ static void sort_keys(f32 *distances, const u32 *ordinals, u32 n, u64 *sorted) {
     }
     vec_store(ranks + i, i32x4_sum_each(s0, s1, s2, s3));
   }
-  for (u32 i = 0; i < n; i++) sorted[i] = 0;
+  u32 taken[OFFERED_MAX], sum = 0;
+  for (u32 i = 0; i < n; i++) taken[i] = 0;
   for (u32 i = 0; i < n; i++) {
-    u64 key = key_of(distances[i], ordinals[i]);
-    u32 at = ranks[i];
-    /* copies of each other are equally far, and have the same rank: the ordinal decides */
-    for (; sorted[at]; at++) {
-      u64 there = sorted[at];
-      if (there < key) continue;
-      sorted[at] = key;
-      key = there;
-    }
+    u32 rank = ranks[i];
+    sorted[rank + taken[rank]++] = key_of(distances[i], ordinals[i]);
+    sum += rank;
+  }
+  if (sum == n * (n - 1) / 2) return;
+  for (u32 i = 1; i < n; i++) {
+    u64 key = sorted[i];
+    u32 at = i;
+    for (; at > 0 && sorted[at - 1] > key; at--) sorted[at] = sorted[at - 1];
     sorted[at] = key;
   }
 }

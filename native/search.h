@@ -129,6 +129,10 @@ static void beam(const Shape *s, const Query *q, u32 reader, u32 level, const Wi
     }
     for (; next < size && expanded < width && queue[next] <= last; next++) {
       if (key_expanded(queue[next])) continue;
+      if (!limbo && is_told(w, queue, size, next)) {
+        queue[next] |= 1;
+        continue;
+      }
       nodes[expanded] = key_ordinal(queue[next]);
       queue[next] |= 1;
       lists[expanded] = level == 0 ? links_at(s, nodes[expanded]) : list_of(nodes[expanded], level);

@@ -25,8 +25,6 @@ typedef v128_t vec;
 #define i32x4_sub(a, b) wasm_i32x4_sub(a, b)
 #define i32x4_min(a, b) wasm_i32x4_min(a, b)
 #define i32x4_max(a, b) wasm_i32x4_max(a, b)
-#define i32x4_from_f32x4(a) wasm_i32x4_trunc_sat_f32x4(a)
-#define f32x4_nearest(a) wasm_f32x4_nearest(a)
 #define i64x2_add(a, b) wasm_i64x2_add(a, b)
 #define i64x2_low_u32x4(a) wasm_u64x2_extend_low_u32x4(a)
 #define i64x2_high_u32x4(a) wasm_u64x2_extend_high_u32x4(a)
@@ -142,8 +140,6 @@ static inline vec i16x8_narrow_i32x4(vec a, vec b) {
   return v;
 }
 static inline vec f32x4_abs(vec a) { for (int k = 0; k < 4; k++) a.f[k] = __builtin_fabsf(a.f[k]); return a; }
-static inline vec f32x4_nearest(vec a) { for (int k = 0; k < 4; k++) a.f[k] = __builtin_rintf(a.f[k]); return a; }
-static inline vec i32x4_from_f32x4(vec a) { vec v; for (int k = 0; k < 4; k++) v.i[k] = (i32)a.f[k]; return v; }
 static inline vec i64x2_low_u32x4(vec a) { vec v; for (int k = 0; k < 2; k++) v.l[k] = (u32)a.i[k]; return v; }
 static inline vec i64x2_high_u32x4(vec a) { vec v; for (int k = 0; k < 2; k++) v.l[k] = (u32)a.i[k + 2]; return v; }
 NP_LANES(i16x8_quadruple_add, h, 8, (i16)(a.h[k] * 4 + b.h[k]))

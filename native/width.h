@@ -42,6 +42,15 @@ INLINE u64 last_in_reach(const Width *w, const u64 *queue, u32 size) {
   return key_of(distance < 0 ? distance : w->reach * distance, NP_NONE >> 1);
 }
 
+/* Whether candidate i is a copy whose list would tell little: `COPIES` as far as it stand before it, whose lists lead to the
+ * same neighbours, and as many candidates as are wanted are at least as near. */
+#define COPIES 2
+INLINE u32 is_told(const Width *w, const u64 *queue, u32 size, u32 i) {
+  if (!w->rank || size < w->rank || i < COPIES) return 0;
+  u64 distance = queue[i] >> 32;
+  return queue[i - COPIES] >> 32 == distance && queue[w->rank - 1] >> 32 <= distance;
+}
+
 /* Leaves in the queue what may be expanded or rescored; returns the last key that it has a use for. */
 INLINE u64 narrow(const Width *w, const u64 *queue, u32 *size, u64 last) {
   if (!w->rank || *size < w->kept) return ~0ull;
