@@ -30,8 +30,17 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   index: { layers: ['lib', 'core'], packages: [], io: false },
   storage: { layers: ['lib', 'index'], packages: ['lmdb', 'msgpackr', 'h5wasm'], io: true },
   shards: { layers: ['lib', 'core', 'index', 'storage'], packages: ['piscina'], io: true },
+  lexical: {
+    layers: ['lib', 'index', 'storage', 'shards'],
+    packages: ['node-sqlite3-wasm'],
+    io: false,
+  },
   embed: { layers: ['lib'], packages: ['@xenova/transformers', '@huggingface/transformers'], io: true },
-  engines: { layers: ['lib', 'core', 'index', 'storage', 'shards'], packages: ['hnswlib-node'], io: true },
+  engines: {
+    layers: ['lib', 'core', 'index', 'storage', 'shards', 'lexical'],
+    packages: ['hnswlib-node'],
+    io: true,
+  },
   build: { layers: ['lib', 'core', 'index', 'storage', 'shards', 'embed'], packages: [], io: true },
   retrieval: { layers: ['lib', 'index'], types: ['engines', 'core'], packages: [], io: false },
   train: { layers: ['lib', 'index', 'storage'], packages: ['piscina'], io: true },

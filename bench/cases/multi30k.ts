@@ -20,7 +20,7 @@ export function multi30kFiles(read: ReadLines, draw: Draw): CaseFiles {
       JSON.stringify({ id, text: captions.join(' '), payload: { title: captions[0] } }),
     ),
     'search.jsonl': draw(photographs).map(({ id, query }) =>
-      JSON.stringify({ request: { text: query }, relevant: [id] }),
+      JSON.stringify({ request: { text: query, mode: 'hybrid' }, relevant: [id] }),
     ),
   };
 }

@@ -134,7 +134,7 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
         config,
         model,
         shards,
-        pins: { dir: 'pins', ...pinSeal },
+        pins: { dir: 'pins', ...pinSeal, ...(ingest.hasWords && { words: true }) },
       });
     const generation = await publishGeneration(staging, manifestOf, options.isCurrent);
     published = true;

@@ -9,6 +9,7 @@ import type { IndexConfig } from '../index/config.ts';
 import { Dictionary } from '../index/dictionary.ts';
 import { type ParsedPin, parsePin } from '../index/pin.ts';
 import { shardOf } from '../index/shard-of.ts';
+import { wordsOf } from '../index/words.ts';
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import { heapRecordBytes } from '../shards/shard-config.ts';
 import type { PinStoreWriter } from '../storage/pin-store.ts';
@@ -49,6 +50,8 @@ export class Ingest {
   readonly dictionary = new Dictionary();
   /** Heap bytes of each shard's ids and keyword lists. */
   readonly recordBytes: number[];
+  /** Whether any pin has words for lexical search. */
+  hasWords = false;
   readonly #config: IndexConfig;
   readonly #ports: IngestPorts;
   readonly #layout: RowLayout;
@@ -113,8 +116,9 @@ export class Ingest {
     const id = Buffer.from(pin.id);
     const shard = shardOf(id, this.#ports.spools.length);
     const spool = this.#ports.spools[shard]!;
-    const { attributes, payload } = pin;
-    this.#ports.pins.put(pin.id, { shard, ordinal: spool.count, seq: 0, attributes, payload });
+    const { attributes, payload, text } = pin;
+    this.hasWords ||= wordsOf(text, payload) !== '';
+    this.#ports.pins.put(pin.id, { shard, ordinal: spool.count, seq: 0, attributes, payload, text });
     const { row, lists } = encodeRow(this.#layout, attributes, (name, value) =>
       this.dictionary.add(name, value),
     );

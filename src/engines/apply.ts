@@ -18,6 +18,7 @@ import { failpoint } from '../lib/failpoints.ts';
 import type { ShardSet } from '../shards/shard-set.ts';
 import type { ShardChange } from '../shards/writers.ts';
 import type { Operation, UpsertOperation } from '../storage/update-record.ts';
+import type { LiveLexical } from './live-lexical.ts';
 import type { Effect, LivePins } from './live-pins.ts';
 
 /** An update with its number. */
@@ -33,6 +34,14 @@ interface ShardInserts {
   ordinals: readonly number[];
 }
 
+/** Pins of which operations change neither text nor payload. */
+function wordless(operations: readonly { readonly operation: Operation }[]): Set<string> {
+  const ids = new Set<string>();
+  for (const { operation } of operations)
+    if (operation.kind === 'change' && operation.payload === undefined) ids.add(operation.id);
+  return ids;
+}
+
 /** Ordinals that groups under way, and heap that their keywords take in place of ordinals, may use up. */
 const ROOM_MARGIN = 4096;
 
@@ -41,6 +50,7 @@ export class Applier {
   readonly #layout: RowLayout;
   readonly #shards: ShardSet;
   readonly #pins: LivePins;
+  readonly #lexical: LiveLexical;
   /** Settles when the last group is visible or dropped. */
   #last: Promise<unknown> = Promise.resolve();
   /** What no pin lies at any more since an update, and searches that began before it may still have to find. */
@@ -49,11 +59,12 @@ export class Applier {
   readonly #removals = new Set<Promise<unknown>>();
   #onRemoved: (() => void)[] = [];
 
-  constructor(config: IndexConfig, shards: ShardSet, pins: LivePins) {
+  constructor(config: IndexConfig, shards: ShardSet, pins: LivePins, lexical: LiveLexical) {
     this.#config = config;
     this.#layout = rowLayout(config.attributes);
     this.#shards = shards;
     this.#pins = pins;
+    this.#lexical = lexical;
     pins.onSearchesEnd(() => this.#removeLeft());
   }
 
@@ -91,6 +102,7 @@ export class Applier {
     try {
       const outcomes = await Promise.allSettled([inserted, durable]);
       await before;
+      await this.#lexical.caughtUp();
       for (const outcome of outcomes) {
         if (outcome.status === 'fulfilled') continue;
         await this.#undo(inserts);
@@ -100,6 +112,7 @@ export class Applier {
       failpoint('write.before-visible');
       const { seq } = group.at(-1)!;
       this.#left.push({ seq, ordinals: pins.show(seq, effects) });
+      this.#lexical.change(seq, effects, wordless(operations));
       this.#removeLeft();
     } finally {
       for (const { operation } of operations) pins.unawait(operation.id);
@@ -217,7 +230,8 @@ export class Applier {
       const isWhole = operation.kind === 'upsert';
       const attributes = isWhole ? operation.attributes : (operation.attributes ?? stored!.attributes);
       const payload = isWhole || operation.payload !== undefined ? operation.payload : stored!.payload;
-      effects.set(id, { shard, ordinal, seq, attributes, payload });
+      const text = isWhole ? (operation.text ?? undefined) : stored!.text;
+      effects.set(id, { shard, ordinal, seq, attributes, payload, text });
       if (ordinalOf.has(id) || attributes === stored!.attributes || this.#layout.stride === 0) continue;
       const changed = { ordinal, before: stored!.attributes, after: attributes };
       const ofShard = rows.get(shard);

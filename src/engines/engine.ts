@@ -73,6 +73,27 @@ export interface ShardPlan {
   readonly hops?: number;
 }
 
+/** One search by words, its values in range. What else it may say is as in EngineQuery. */
+export interface LexicalQuery
+  extends Pick<EngineQuery, 'k' | 'filter' | 'minScore' | 'exclude' | 'deadlineAtMs'> {
+  readonly text: string;
+}
+
+/** How lexical search stands. */
+export interface LexicalDescription {
+  /** Pins with words. */
+  readonly pins: number;
+  /** Whether the words of the generation have been read; searches wait for it. */
+  readonly isReady: boolean;
+}
+
+/** Search by words, in step with the engine: what has been acknowledged is found, what was deleted is not. */
+export interface LexicalEngine {
+  describe(): LexicalDescription;
+  /** Scores are those of BM25. Rejects as Engine.search does; coverage tells of a passed deadline. */
+  search(query: LexicalQuery): Promise<EngineAnswer>;
+}
+
 export interface EngineAnswer {
   readonly hits: readonly EngineHit[];
   /** Width actually searched with (0 for an exact scan). */
@@ -116,6 +137,8 @@ export interface Engine {
   describe(): EngineDescription;
   /** Rejects with a NearpinError; a passed deadline is not an error but coverage. */
   search(query: EngineQuery): Promise<EngineAnswer>;
+  /** Absent where the engine knows vectors only. */
+  readonly lexical?: LexicalEngine;
   /** One entry per id, in order; undefined for an unknown id. */
   pins(ids: readonly string[], parts: PinParts): Promise<(Pin | undefined)[]>;
   /**
@@ -198,6 +221,8 @@ export interface LiveDescription {
   readonly lagMs: number;
   /** Pins in writes that wait. */
   readonly waitingPins: number;
+  /** Words; absent when no pin ever had any. */
+  readonly lexical?: LexicalDescription;
   /** Updates that are kept in the log after this one. */
   readonly logBase: number;
   /** How full the fullest shard is, 0 to 1, by bytes of its limit. */

@@ -244,6 +244,7 @@ export class LiveIndex<Extra> implements LiveEngine {
       seqSearchable: this.#loaded.pins.seq,
       lagMs: oldest === undefined ? 0 : Math.max(0, monotonicMs() - oldest),
       waitingPins: this.#queue?.waitingPins ?? 0,
+      ...(this.#loaded.lexical.hasWords && { lexical: this.#loaded.lexical.describe() }),
       logBase: this.#logBase,
       fill,
       limitBytes,
@@ -506,6 +507,7 @@ export class LiveIndex<Extra> implements LiveEngine {
       const catchUp = async () => {
         bytes += (await next.replay(this.#log, queue.settledSeq, types)).bytes;
       };
+      await next.lexical.ready();
       for (let round = 0; round < CATCH_UP_ROUNDS; round++) {
         await catchUp();
         if (queue.settledSeq - next.pins.seq <= CATCH_UP_UPDATES) break;

@@ -74,6 +74,11 @@ export class LivePins {
     return changed.ordinal === NOWHERE ? undefined : changed;
   }
 
+  /** The pins that have changed since the generation, as they are now; null where they are deleted. */
+  *changedPins(): Generator<[id: string, seq: number, pin: Effect]> {
+    for (const [id, pin] of this.#changed) yield [id, pin.seq, pin.ordinal === NOWHERE ? null : pin];
+  }
+
   /** Says that a search begins; returns the last update that it is to see. */
   beginSearch(): number {
     this.#searches.set(this.#seq, (this.#searches.get(this.#seq) ?? 0) + 1);
@@ -169,6 +174,7 @@ export class LivePins {
         seq: now.seq,
         attributes: now.attributes,
         payload: now.payload,
+        text: now.text,
         past,
       });
     }
@@ -229,5 +235,5 @@ const NO_PAST: readonly Past[] = [];
 const NO_ATTRIBUTES: Attributes = {};
 
 function deleted(shard: number, seq: number): StoredPin {
-  return { shard, ordinal: NOWHERE, seq, attributes: NO_ATTRIBUTES, payload: undefined };
+  return { shard, ordinal: NOWHERE, seq, attributes: NO_ATTRIBUTES, payload: undefined, text: undefined };
 }

@@ -16,6 +16,7 @@ import { decodeUpdate, type Operation, type UpdateRecord } from '../storage/upda
 import { Applier, type NumberedUpdate } from './apply.ts';
 import type { Engine } from './engine.ts';
 import type { EngineHost } from './engine-host.ts';
+import { LiveLexical } from './live-lexical.ts';
 import { LivePins } from './live-pins.ts';
 import { ShardEngine } from './shard-engine.ts';
 
@@ -43,6 +44,7 @@ interface Parts<Extra> {
   readonly manifest: Manifest;
   readonly shards: ShardSet;
   readonly pins: LivePins;
+  readonly lexical: LiveLexical;
   readonly engine: ShardEngine;
   readonly attachment: Attachment<Extra>;
 }
@@ -57,6 +59,7 @@ export interface ReplayReport {
 export class LoadedGeneration<Extra> {
   readonly shards: ShardSet;
   readonly pins: LivePins;
+  readonly lexical: LiveLexical;
   readonly engine: ShardEngine;
   readonly applier: Applier;
   readonly extra: Extra;
@@ -66,13 +69,14 @@ export class LoadedGeneration<Extra> {
   #holders = 0;
   #onIdle: (() => void) | undefined;
 
-  private constructor({ dir, manifest, shards, pins, engine, attachment }: Parts<Extra>) {
+  private constructor({ dir, manifest, shards, pins, lexical, engine, attachment }: Parts<Extra>) {
     this.#dir = dir;
     this.#manifest = manifest;
     this.shards = shards;
     this.pins = pins;
+    this.lexical = lexical;
     this.engine = engine;
-    this.applier = new Applier(manifest.config, shards, pins);
+    this.applier = new Applier(manifest.config, shards, pins, lexical);
     this.extra = attachment.extra;
     this.#attachment = attachment;
   }
@@ -96,15 +100,18 @@ export class LoadedGeneration<Extra> {
     ]);
     const shards = loading.status === 'fulfilled' ? loading.value : undefined;
     const store = opening.status === 'fulfilled' ? opening.value : undefined;
+    let lexical: LiveLexical | undefined;
     try {
       if (!shards) throw (loading as PromiseRejectedResult).reason;
       if (!store) throw (opening as PromiseRejectedResult).reason;
       checkPins(dir, manifest, shards, store);
       const pins = new LivePins(store, manifest.seq, manifest.count);
-      const engine = new ShardEngine({ name: host.name, manifest, shards, pins });
+      lexical = new LiveLexical({ dir, manifest }, pins);
+      const engine = new ShardEngine({ name: host.name, manifest, shards, pins, lexical });
       const attachment = await attach(manifest, engine);
-      return new LoadedGeneration({ dir, manifest, shards, pins, engine, attachment });
+      return new LoadedGeneration({ dir, manifest, shards, pins, lexical, engine, attachment });
     } catch (error) {
+      await lexical?.close();
       if (shards) await shards.close();
       else await letGo(manifest.shards.reduce((sum, { bytes }) => sum + bytes, 0));
       await store?.close();
@@ -186,6 +193,7 @@ export class LoadedGeneration<Extra> {
     const store = await openPinStore(join(dir, manifest.pins.dir), manifest.pins);
     const before = this.pins.rebase(store, manifest.seq);
     this.engine.rename(manifest);
+    this.lexical.rebase({ dir, manifest });
     this.#manifest = manifest;
     this.#dir = dir;
     await before.close();

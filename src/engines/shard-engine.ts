@@ -22,9 +22,11 @@ import type {
   EngineDescription,
   EngineName,
   EngineQuery,
+  LexicalEngine,
   PinParts,
   ShardPlan,
 } from './engine.ts';
+import type { LiveLexical } from './live-lexical.ts';
 import type { LivePins } from './live-pins.ts';
 
 /**
@@ -60,6 +62,7 @@ export interface ShardEngineParts {
   readonly manifest: Manifest;
   readonly shards: ShardSet;
   readonly pins: LivePins;
+  readonly lexical: LiveLexical;
 }
 
 export class ShardEngine implements Engine {
@@ -92,6 +95,10 @@ export class ShardEngine implements Engine {
       bytes: stats.reduce((sum, { bytes }) => sum + bytes, 0),
       defaultEf: DEFAULT_EF,
     };
+  }
+
+  get lexical(): LexicalEngine {
+    return this.#parts.lexical;
   }
 
   /** Goes on under the name of a generation that holds what this one has become. */
@@ -216,6 +223,7 @@ export class ShardEngine implements Engine {
 
   async #end(): Promise<void> {
     this.#last = this.describe();
+    await this.#parts.lexical.close();
     await this.#parts.shards.close();
     await this.#parts.pins.close();
   }

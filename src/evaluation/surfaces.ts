@@ -68,7 +68,10 @@ export const SURFACES: Readonly<Record<SurfaceName, Surface>> = {
   search: {
     ask: async (index, request) => idsOf(await index.search(request)),
     wanting: withK,
-    variants: { exact: { exact: true, mode: 'dense' } },
+    variants: {
+      exact: { exact: true, mode: 'dense' },
+      bm25: { mode: 'lexical' },
+    },
   },
   homefeed: {
     ask: async (index, request) => idsOf(await index.homefeed(request as unknown as HomefeedRequest)),

@@ -9,8 +9,11 @@ import { LIMITS } from '../lib/limits.ts';
 import { type IndexConfig, resolveConfig } from './config.ts';
 import { isRecord } from './shape.ts';
 
-/** Written by this version; a greater number is a newer version's. */
-const MANIFEST_FORMAT = 1;
+/**
+ * The greatest format that this version knows; a greater number is a newer version's. Format 2 is written where pins have
+ * words, which the pin store of format 1 has no place for.
+ */
+const MANIFEST_FORMAT = 2;
 
 /** The model behind the vectors, with whatever settings its kind needs to make the same vectors again. */
 export interface ModelDescription {
@@ -40,6 +43,8 @@ export interface PinsEntry {
   /** Checksum of its data file; 8 hex digits. */
   readonly crc32: string;
   readonly count: number;
+  /** There are pins with words for lexical search. */
+  readonly words?: true;
 }
 
 export interface Manifest {
@@ -64,7 +69,7 @@ export const GENERATION_NAME = /^(?:\d{6}|[1-9]\d{6,})$/;
 
 /** The bytes of manifest.json: the same for the same manifest. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  const content = { format: MANIFEST_FORMAT, ...manifest };
+  const content = { format: manifest.pins.words ? 2 : 1, ...manifest };
   return Buffer.from(`${JSON.stringify({ ...content, crc32: sumOf(content) }, sortKeys, 2)}\n`);
 }
 
@@ -83,7 +88,7 @@ export function parseManifest(bytes: Uint8Array, path: string): Manifest {
       `${path} has format ${format}, this reads ${MANIFEST_FORMAT}`,
     );
   }
-  check.that(format === MANIFEST_FORMAT, 'format', `is not ${MANIFEST_FORMAT}`);
+  check.that(format >= 1, 'format', 'is none');
   check.that(bytes.at(-1) === LINE_FEED, '', 'is cut off before its last line feed');
   check.that(crc32 === sumOf(content), 'crc32', 'is not the checksum of the manifest');
 
@@ -103,6 +108,8 @@ export function parseManifest(bytes: Uint8Array, path: string): Manifest {
     shards: (shards as unknown[]).map((shard, i) => check.shard(shard, `shards[${i}]`)),
     pins: check.pins(pins, 'pins'),
   };
+  const isOfFormat = (format === 2) === (manifest.pins.words === true);
+  check.that(isOfFormat, 'pins.words', 'is not as the format says');
   checkSums(manifest, check);
   return manifest;
 }
@@ -192,8 +199,10 @@ class Checks {
   }
 
   pins(value: unknown, field: string): PinsEntry {
-    const pins = this.exactRecord(value, ['dir', 'bytes', 'crc32', 'count'], field);
-    return { dir: this.text(pins.dir, FILE_NAME, `${field}.dir`), ...this.#sealed(pins, field) };
+    const pins = this.exactRecord(value, ['dir', 'bytes', 'crc32', 'count', 'words'], field);
+    this.that(pins.words === undefined || pins.words === true, `${field}.words`, 'must be true');
+    const entry = { dir: this.text(pins.dir, FILE_NAME, `${field}.dir`), ...this.#sealed(pins, field) };
+    return pins.words === undefined ? entry : { ...entry, words: true };
   }
 
   #sealed(entry: Readonly<Record<string, unknown>>, field: string) {

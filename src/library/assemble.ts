@@ -9,7 +9,11 @@ import type { Manifest } from '../index/manifest.ts';
 import { NearpinError } from '../lib/errors.ts';
 import type { MixerConfig } from '../retrieval/mixer-config.ts';
 import type { OpenIndex, ServedIndex } from '../retrieval/open-index.ts';
+import { rememberQueries } from '../retrieval/query-embeddings.ts';
 import { Besides } from './besides.ts';
+
+/** Embeddings of queries that are kept with each model. */
+const QUERIES_REMEMBERED = 1024;
 
 /** What is kept with each generation. */
 interface Assembled {
@@ -123,7 +127,10 @@ function attachModel(name: string, source: ModelSource): Attach<Assembled> {
       }
     };
     return {
-      extra: { index: { ...base, embed: embed! }, ...(modelError && { modelError }) },
+      extra: {
+        index: { ...base, embed: rememberQueries(embed!, QUERIES_REMEMBERED) },
+        ...(modelError && { modelError }),
+      },
       embed: (texts) => embed!(texts, 'document'),
       close: async () => {
         await embedder?.close();

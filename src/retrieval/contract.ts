@@ -139,10 +139,18 @@ export interface NotificationsAnswer {
 }
 
 /** Exactly one of `text` and `vector`. */
-export interface SearchRequest extends CommonRequest {
+export interface SearchRequest extends SurfaceRequest {
   readonly text?: string;
   readonly vector?: Vector;
-  readonly mode?: 'dense';
+  /** How pins are found for a text: by its vector (dense, when absent), by its words (lexical), or by both (hybrid). */
+  readonly mode?: 'dense' | 'lexical' | 'hybrid';
+  /** How hybrid puts both together; what is absent is as the surface says. */
+  readonly fusion?: {
+    /** By weighted scores, or by weights over ranks. */
+    readonly method?: 'scores' | 'ranks';
+    readonly weights?: { readonly dense?: number; readonly lexical?: number };
+    readonly rankConstant?: number;
+  };
   readonly model?: string;
 }
 

@@ -8,10 +8,10 @@ import { checkRecord } from '../index/shape.ts';
 import { errorAt } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { PersonRequest } from './contract.ts';
+import { embedText } from './embed-text.ts';
 import { hash64 } from './experiments/hash.ts';
 import type { OpenIndex } from './open-index.ts';
 import { checkList, checkWhole } from './plan.ts';
-import { embedText } from './search.ts';
 import { checkSeen, type IsSeen } from './seen.ts';
 import type { PastPin, SurfaceInput, Topic } from './sources/source.ts';
 

@@ -1,57 +1,59 @@
-/** Search by words: the text becomes a vector of the index's own model. */
+/** Search: the surface whose request brings a text. */
 import { checkVector } from '../index/pin.ts';
-import { errorAt, NearpinError } from '../lib/errors.ts';
-import { LIMITS } from '../lib/limits.ts';
-import { completeAnswers, idsOf } from './answer.ts';
+import { errorAt } from '../lib/errors.ts';
 import type { RetrievalAnswer, SearchRequest } from './contract.ts';
+import { checkText } from './embed-text.ts';
+import { underExperiments } from './experiments/run.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
-import { checkModel, planRequest, queryFor } from './plan.ts';
+import { checkModel, planRequest } from './plan.ts';
+import { checkFusion, TEXT_MODES } from './sources/text.ts';
+import { runSurface } from './surfaces/run-surface.ts';
+import { surfaceInForce } from './surfaces/surface.ts';
 
 /**
  * Answers a search by `text`, or by a `vector` that the caller embedded with the same model.
  * @throws NearpinError no_model, model_mismatch, model_unavailable; bad_request, limit_exceeded or zero_vector
- * at `text`; what a query throws
+ * at `text`; bad_request at `mode` or `fusion`, or with the path of what the request may not change of the surface; what a
+ * query throws
  */
 export async function runSearch(
   index: OpenIndex,
   request: SearchRequest,
   clock: Clock,
 ): Promise<RetrievalAnswer> {
-  const plan = planRequest(index, request, clock);
-  checkModel(index, request.model);
-  const { text, vector: given, mode } = request;
-  if (mode !== undefined && mode !== 'dense') throw errorAt('bad_request', 'mode', 'must be dense');
-  if ((text === undefined) === (given === undefined))
-    throw errorAt('bad_request', 'text', 'give exactly one of text and vector');
-
-  const { dim, metric } = plan.config;
-  const vector =
-    text === undefined
-      ? checkVector(given, dim, metric, 'vector')
-      : checkVector(await embedText(index, text, 'text'), dim, metric, 'text');
-  const found = [await index.engine.search(queryFor(plan, vector))];
-  const pins = plan.parts && (await index.engine.pins(idsOf(found), plan.parts));
-  return completeAnswers(index, plan, found, pins, clock)[0]!;
+  const own = withMode(request);
+  return underExperiments(index, 'search', own, (armed) => answerSearch(armed, own, clock));
 }
 
-/**
- * The vector of a text by the index's own model. @param path of the text in the request
- * @throws NearpinError no_model, model_unavailable; bad_request, limit_exceeded or zero_vector at the path
- */
-export async function embedText(index: OpenIndex, text: unknown, path: string): Promise<Float32Array> {
-  if (typeof text !== 'string' || text.trim() === '') throw errorAt('bad_request', path, 'must hold words');
-  if (text.length > LIMITS.textCharsMax)
-    throw errorAt(
-      'limit_exceeded',
-      path,
-      `${text.length} characters are over the limit of ${LIMITS.textCharsMax}`,
-    );
-  if (index.model === null)
-    throw new NearpinError('no_model', `Index ${index.name} was built without a model: search it by vector`);
-  if (index.embed === undefined)
-    throw new NearpinError('model_unavailable', `The model ${index.model} is not loaded: search by vector`);
-  const [vector] = await index.embed([text], 'query');
-  // Under dot and L2 a zero vector is a legal query, but a text that becomes one was not understood.
-  if (vector!.every((x) => x === 0)) throw errorAt('zero_vector', path, 'holds no word that the model knows');
-  return vector!;
+async function answerSearch(
+  index: OpenIndex,
+  request: SearchRequest,
+  clock: Clock,
+): Promise<RetrievalAnswer> {
+  const surface = surfaceInForce('search', index, request);
+  const plan = planRequest(index, request, clock, surface);
+  checkModel(index, request.model);
+  const { text, vector } = request;
+  if ((text === undefined) === (vector === undefined))
+    throw errorAt('bad_request', 'text', 'give exactly one of text and vector');
+  const { dim, metric } = plan.config;
+  const input =
+    text === undefined
+      ? { vector: checkVector(vector, dim, metric, 'vector') }
+      : { words: checkText(text, 'text') };
+  return runSurface(
+    { index, surface, plan, input: { text: input }, exclude: plan.query.exclude ?? [] },
+    clock,
+  );
+}
+
+/** The mode and fusion of a request are parameters of the surface's source of texts. */
+function withMode(request: SearchRequest): SearchRequest {
+  const { mode, fusion } = request;
+  if (mode === undefined && fusion === undefined) return request;
+  if (mode !== undefined && !(TEXT_MODES as readonly unknown[]).includes(mode))
+    throw errorAt('bad_request', 'mode', `must be one of ${TEXT_MODES.join(', ')}`);
+  if (fusion !== undefined) checkFusion(fusion, 'fusion', 'bad_request');
+  const changes = { ...(mode !== undefined && { mode }), ...(fusion !== undefined && { fusion }) };
+  return { ...request, sources: { ...request.sources, text: { ...request.sources?.text, ...changes } } };
 }

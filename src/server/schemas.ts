@@ -261,8 +261,30 @@ const search = {
     Type.String({ description: `1 to ${LIMITS.textCharsMax} characters; give either text or vector.` }),
   ),
   vector: optional(Type.Ref('Vector')),
-  mode: optional(Type.Enum(['dense'])),
+  mode: optional(
+    Type.Enum(['dense', 'lexical', 'hybrid'], {
+      description: "By the text's vector (when absent), by its words, or by both; words need a text.",
+    }),
+  ),
+  fusion: optional(
+    strict(
+      {
+        method: optional(
+          Type.Enum(['scores', 'ranks'], { description: 'By weighted scores, or by weights over ranks.' }),
+        ),
+        weights: optional(
+          strict({
+            dense: optional(Type.Number({ minimum: 0 })),
+            lexical: optional(Type.Number({ minimum: 0 })),
+          }),
+        ),
+        rankConstant: optional(Type.Number({ minimum: 0 })),
+      },
+      'How hybrid puts both together, where that is not to be as the surface says.',
+    ),
+  ),
   model,
+  ...surface,
   ...common,
 };
 
@@ -496,6 +518,17 @@ const LiveDescription = strict(
     seqSearchable: Type.Integer({ description: 'The last update that can be found.' }),
     lagMs: Type.Number({ description: 'How long the oldest update that cannot be found yet has waited.' }),
     waitingPins: Type.Integer(),
+    lexical: optional(
+      strict(
+        {
+          pins: Type.Integer({ description: 'Pins with words.' }),
+          isReady: Type.Boolean({
+            description: 'Whether they have been read; searches by words wait for it.',
+          }),
+        },
+        'Search by words; absent when no pin ever had any.',
+      ),
+    ),
     logBase: Type.Integer({ description: 'Updates after this one are kept in the log.' }),
     fill: Type.Number({ description: 'How full the fullest shard is, from 0 to 1.' }),
     limitBytes: Type.Integer(),

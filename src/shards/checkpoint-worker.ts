@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { copyShard, Shard, shardStats } from '../core/shard.ts';
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
-import type { Attributes } from '../index/pin.ts';
 import { shardOf } from '../index/shard-of.ts';
+import { wordsOf } from '../index/words.ts';
 import { NearpinError } from '../lib/errors.ts';
 import { failpoint } from '../lib/failpoints.ts';
 import { compareUtf8 } from '../lib/utf8-order.ts';
@@ -28,7 +28,7 @@ import { saveShard } from './shard-file.ts';
 import { serveCalls } from './thread.ts';
 
 /** What the updates have made of a pin; null when it is deleted. */
-type Changed = { readonly seq: number; readonly attributes: Attributes; readonly payload: unknown } | null;
+type Changed = Omit<StoredPin, 'shard' | 'ordinal'> | null;
 
 const { module } = workerData as { module: WasmModule };
 let copies: WasmMemory[] = [];
@@ -93,16 +93,16 @@ async function write(call: WriteCall): Promise<CheckpointResult> {
   const store = await openPinStore(join(call.baseDir, call.base.pins.dir), call.base.pins);
   try {
     const dir = 'pins';
-    const seal = await writePins(join(call.staging, dir), call, store, shards, renewed);
+    const pins = await writePins(join(call.staging, dir), call, store, shards, renewed);
     failpoint('pin-store.written');
     const inShards = entries.reduce((sum, { count }) => sum + count, 0);
-    if (seal.count !== inShards) {
+    if (pins.count !== inShards) {
       throw new NearpinError(
         'internal',
-        `the log speaks of ${seal.count} pins where the shards hold ${inShards}`,
+        `the log speaks of ${pins.count} pins where the shards hold ${inShards}`,
       );
     }
-    return { files: { shards: entries, pins: { dir, ...seal } }, isRenewed: renewed.size > 0 };
+    return { files: { shards: entries, pins: { dir, ...pins } }, isRenewed: renewed.size > 0 };
   } finally {
     await store.close();
   }
@@ -136,13 +136,17 @@ async function writePins(
   renewed: ReadonlySet<number>,
 ) {
   const changed = await changesSince(call, before);
+  const hasWords =
+    call.base.pins.words === true ||
+    [...changed.values()].some((pin) => pin && wordsOf(pin.text, pin.payload) !== '');
   await collectGarbage();
   const stays = (id: string) => !changed.has(id) && !renewed.has(shardOf(id, shards.length));
   const places = placesOf(shards, (id) => !stays(id));
   const pins = await createPinStore(dir);
   try {
     pins.putInOrder(merged(before, stays, places, (id) => changed.get(id) ?? before.get(id)));
-    return await pins.finish(keywords(before, call.keywords));
+    const seal = await pins.finish(keywords(before, call.keywords));
+    return hasWords ? { ...seal, words: true as const } : seal;
   } catch (error) {
     await pins.abandon();
     throw error;
@@ -190,13 +194,14 @@ async function changesSince(call: WriteCall, before: PinStore): Promise<Map<stri
         if (operation.kind === 'delete') {
           changed.set(id, null);
         } else if (operation.kind === 'upsert') {
-          changed.set(id, { seq, attributes: operation.attributes, payload: operation.payload });
+          const { attributes, payload, text } = operation;
+          changed.set(id, { seq, attributes, payload, text: text ?? undefined });
         } else {
           const was = changed.has(id) ? changed.get(id) : before.get(id);
           if (!was) continue;
           const attributes = operation.attributes ?? was.attributes;
           const payload = operation.payload === undefined ? was.payload : operation.payload;
-          changed.set(id, { seq, attributes, payload });
+          changed.set(id, { seq, attributes, payload, text: was.text });
         }
       }
     }

@@ -32,7 +32,7 @@ test('four captions are the pin, and the fifth asks for it', () => {
     payload: { title: 'of val.1' },
   });
   assert.deepEqual(jsonOf(files, 'search.jsonl')[1], {
-    request: { text: 'of val.5' },
+    request: { text: 'of val.5', mode: 'hybrid' },
     relevant: ['val-0'],
   });
 });

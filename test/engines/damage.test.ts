@@ -229,7 +229,7 @@ describe('a manifest that lies, under a right checksum,', () => {
     'about a pin store that is a file': ['data.mdb', store({ dir: 'manifest.json' })],
     'about no shards': ['manifest.json', (m) => ({ ...m, shards: [] })],
     'about shards that are no list': ['manifest.json', (m) => ({ ...m, shards: 'two' })],
-    'about everything': ['manifest.json', () => ({})],
+    'about everything': ['manifest.json', () => ({ pins: {} })],
   };
   for (const [name, [file, change]] of Object.entries(LIES)) {
     test(`${name} is refused`, async () => {
@@ -239,7 +239,7 @@ describe('a manifest that lies, under a right checksum,', () => {
 
   test('but one of a newer format is not called damaged', async () => {
     await withManifest(
-      (manifest) => ({ ...manifest, format: 2 }),
+      (manifest) => ({ ...manifest, format: 3 }),
       () => refused('manifest.json', 'unsupported_version'),
     );
   });

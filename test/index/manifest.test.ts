@@ -108,13 +108,14 @@ describe('a damaged manifest', () => {
   }
 
   test('of a newer format is said to be one', () => {
-    const newer = JSON.stringify({ format: 2, anything: 'else' });
+    const newer = JSON.stringify({ format: 3, anything: 'else' });
     refuses(() => parseManifest(Buffer.from(newer), 'manifest.json'), 'unsupported_version');
   });
 
   const shard = manifest.shards[0]!;
   const lies: [string, object, string][] = [
     ['its format is older than any', { format: 0 }, 'format'],
+    ['its format is one of words and there are none', { format: 2 }, 'pins.words'],
     ['its format is no number', { format: '1' }, 'format'],
     ['it has another field', { extra: 1 }, 'extra'],
     ['its generation is no name', { generation: '../1' }, 'generation'],
@@ -142,7 +143,7 @@ describe('a damaged manifest', () => {
     ['a checksum is short', { shards: [shard, { ...shard, crc32: 'abc' }] }, 'shards[1].crc32'],
     ['a checksum is no hex', { pins: { ...manifest.pins, crc32: 'ABCDEFGH' } }, 'pins.crc32'],
     ['the pin store lies outside', { pins: { ...manifest.pins, dir: '..' } }, 'pins.dir'],
-    ['the pin store is missing', { pins: null }, 'pins'],
+    ['the pin store is missing', { pins: [] }, 'pins'],
     ['the model is of another dim', { model: { ...manifest.model, dim: 9 } }, 'model.dim'],
     ['the model is another', { model: { ...manifest.model, revision: 's' } }, 'model'],
     ['the model has no kind', { model: { ...manifest.model, kind: undefined } }, 'model.kind'],

@@ -66,3 +66,14 @@ describe('a manifest of format 1', () => {
     assert.deepEqual(Buffer.from(encodeManifest(manifest)), bytes);
   });
 });
+
+describe('a manifest of format 2', () => {
+  const path = goldenPath('manifest-v2.json');
+
+  test('reads, tells of pins with words, and is what this version writes', () => {
+    const bytes = readFileSync(path);
+    const manifest = parseManifest(bytes, path);
+    assert.deepEqual(manifest.pins, { dir: 'pins', bytes: 8192, crc32: 'deadbeef', count: 3, words: true });
+    assert.deepEqual(Buffer.from(encodeManifest(manifest)), bytes);
+  });
+});

@@ -37,6 +37,7 @@ function pinAt(i: number): StoredPin {
         : { price: random.float(), tags: ['a', `tag ${i % 7}`], at: 1.7e12 + i, sold: i % 2 === 0 },
     // Some payloads go to pages of their own.
     payload: i % 5 === 0 ? undefined : { title: `Pin ${i}`, note: 'x'.repeat(i % 500 === 1 ? 9000 : i % 50) },
+    text: i % 3 === 0 ? undefined : `The pin of number ${i}`,
   };
 }
 
@@ -112,15 +113,30 @@ describe('a pin store', () => {
     }
   });
 
-  test('tells a null payload from none', async (t) => {
+  test('tells a null payload from none, with a text and without', async (t) => {
     const dir = await temporaryDir(t);
     const writer = await createPinStore(dir);
-    const pin = { shard: 0, ordinal: 0, seq: 0, attributes: {} };
-    writer.put('none', { ...pin, payload: undefined });
-    writer.put('null', { ...pin, payload: null });
+    const pins = [undefined, null, ['x']].flatMap((payload, i) =>
+      [undefined, '', 'words'].map((text, j) => {
+        const pin: StoredPin = { shard: 0, ordinal: 3 * i + j, seq: 0, attributes: {}, payload, text };
+        return [`pin-${i}-${j}`, pin] as const;
+      }),
+    );
+    for (const [id, pin] of pins) writer.put(id, pin);
     const store = await opened(t, dir, await writer.finish([]));
-    assert.equal(store.get('none')?.payload, undefined);
-    assert.equal(store.get('null')?.payload, null);
+    for (const [id, pin] of pins) assert.deepEqual(store.get(id), pin);
+  });
+
+  test('holds a pin without a text in the bytes that it always had', () => {
+    const pin = { shard: 1, ordinal: 2, seq: 3, attributes: { a: 'b' } };
+    assert.equal(
+      encodeStoredPin({ ...pin, payload: { c: 4 }, text: undefined }).toString('hex'),
+      '9501020381a161a16281a16304',
+    );
+    assert.equal(
+      encodeStoredPin({ ...pin, payload: undefined, text: 'e' }).toString('hex'),
+      '9601020381a161a16290a165',
+    );
   });
 
   test('takes any id of up to 128 bytes', async (t) => {
@@ -190,7 +206,14 @@ describe('a pin store', () => {
     // More than one transaction holds.
     const count = 100_002;
     for (let i = 0; i < count; i++)
-      writer.put(String(i), { shard: 0, ordinal: i, seq: 0, attributes: {}, payload: undefined });
+      writer.put(String(i), {
+        shard: 0,
+        ordinal: i,
+        seq: 0,
+        attributes: {},
+        payload: undefined,
+        text: undefined,
+      });
     for (const i of [0, 99_999, 100_000, count - 1]) {
       assert.ok(writer.has(String(i)));
       refuses(() => writer.put(String(i), pinAt(1)), 'duplicate_pin');

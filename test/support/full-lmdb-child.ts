@@ -41,7 +41,14 @@ async function startIn(path: string, bytes: number) {
   const write =
     of === 'pin store'
       ? (round: number) => {
-          const stored = { shard: 0, ordinal: 0, seq: 1, attributes: {}, payload: 'x'.repeat(bytes) };
+          const stored = {
+            shard: 0,
+            ordinal: 0,
+            seq: 1,
+            attributes: {},
+            payload: 'x'.repeat(bytes),
+            text: undefined,
+          };
           for (const id of idsOf(round)) pins.put(id, stored);
           pins.renumber([Uint32Array.of(0)]);
         }

@@ -207,6 +207,28 @@ export function httpSuite(name: string, open: OpenEngine): void {
         assert.deepEqual([b.user, b.problem.code], ['b', 'bad_pin_id']);
       });
 
+      it('search by words, misspelt ones too, and by both', async () => {
+        const byWords = await postJson(`${demo}/search`, { text: 'Pin 7', mode: 'lexical', k: 3 });
+        fits('RetrievalAnswer', byWords.body);
+        assert.deepEqual([ids(byWords)[0], byWords.body.hits[0].source], ['p7', 'text:lexical']);
+        const misspelt = await postJson(`${demo}/search`, { text: 'pinn 7 xqzzyv', mode: 'lexical', k: 3 });
+        assert.equal(ids(misspelt)[0], 'p7');
+        const fusion = { method: 'ranks', weights: { lexical: 2 } };
+        for (const more of [{}, { fusion }]) {
+          const both = await postJson(`${demo}/search`, {
+            text: 'red pin 7',
+            mode: 'hybrid',
+            k: 100,
+            ...more,
+          });
+          fits('RetrievalAnswer', both.body);
+          assert.ok(both.body.hits.some(({ source }: { source: string }) => source === 'text:both'));
+        }
+        const filter = { category: 'cakes' };
+        const filtered = await postJson(`${demo}/search`, { text: 'pin 7', mode: 'lexical', k: 5, filter });
+        assert.ok(ids(filtered).every((id) => Number(id.slice(1)) % 4 === 3));
+      });
+
       it('batch: each request on its own, in order', async () => {
         const answer = await postJson(`${demo}/batch`, {
           requests: [
@@ -301,9 +323,13 @@ export function httpSuite(name: string, open: OpenEngine): void {
         fc
           .record({
             op: fc.constant('search'),
-            body: fc.tuple(fc.constantFrom('red', 'old blue', 'new'), ranges),
+            body: fc.tuple(
+              fc.constantFrom('red', 'old blue', 'new 7'),
+              fc.constantFrom('dense', 'lexical', 'hybrid'),
+              ranges,
+            ),
           })
-          .map(({ op, body: [text, rest] }) => ({ op, body: { text, ...rest } })),
+          .map(({ op, body: [text, mode, rest] }) => ({ op, body: { text, mode, ...rest } })),
         fc
           .record({
             op: fc.constant('query'),
@@ -896,7 +922,7 @@ export function httpSuite(name: string, open: OpenEngine): void {
           status: 400,
           code: 'bad_request',
           path: 'mode',
-          ...search({ text: 'red', mode: 'lexical' }),
+          ...search({ text: 'red', mode: 'vague' }),
         },
         {
           title: 'text on an index without a model',

@@ -10,7 +10,9 @@ import type {
 import type { AttributeTypes, IndexConfig, Metric } from '../../src/index/config.ts';
 import { matches, parseFilter } from '../../src/index/filter.ts';
 import { type Pin, type PinInput, parsePin } from '../../src/index/pin.ts';
+import { wordsOf } from '../../src/index/words.ts';
 import { Prng } from '../../src/lib/prng.ts';
+import { naiveBm25 } from '../lexical/naive-bm25.ts';
 
 export interface MemoryEngineOptions {
   readonly dim: number;
@@ -119,6 +121,34 @@ export function memoryEngine(options: MemoryEngineOptions): MemoryEngine {
         coverage: { shards: 1, answered: 1 },
         exhausted: found.length < query.k,
       };
+    },
+
+    lexical: {
+      describe: () => ({ pins: stored.size, isReady: true }),
+      search: async ({ text, k, filter: wanted, exclude = [], minScore = Number.NEGATIVE_INFINITY }) => {
+        const filter = wanted === undefined ? undefined : parseFilter(wanted, attributes);
+        const plain = (words: string) =>
+          words
+            .toLowerCase()
+            .replace(/[^a-z0-9]+/g, ' ')
+            .trim();
+        const words = new Map(
+          [...stored.values()].map(({ id, payload }) => [id, plain(wordsOf(undefined, payload))]),
+        );
+        const found = naiveBm25(words, plain(text)).filter(
+          ({ id, score }) =>
+            score >= minScore &&
+            !exclude.includes(id) &&
+            (filter === undefined || matches(filter, stored.get(id)!.attributes)),
+        );
+        return {
+          hits: found.slice(0, k),
+          ef: 0,
+          generation: 'gen-1',
+          coverage: { shards: 1, answered: 1 },
+          exhausted: found.length < k,
+        };
+      },
     },
 
     async pins(ids: readonly string[], parts: PinParts): Promise<(Pin | undefined)[]> {

@@ -27,6 +27,10 @@ export async function openEngine(
     },
     describe: () => live.loaded.engine.describe(),
     search: (query) => live.use(({ engine }) => engine.search(query)),
+    lexical: {
+      describe: () => live.loaded.lexical.describe(),
+      search: (query) => live.use(({ lexical }) => lexical.search(query)),
+    },
     pins: (ids, parts) => live.use(({ engine }) => engine.pins(ids, parts)),
     sample: (count, seed) => live.use(({ engine }) => engine.sample(count, seed)),
     close: () => live.close(),

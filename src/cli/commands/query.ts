@@ -23,6 +23,7 @@ interface QueryCommandOptions extends ServingOptions {
   readonly related?: readonly string[];
   readonly text?: string;
   readonly vector?: string;
+  readonly mode?: SearchRequest['mode'];
   readonly k: number;
   readonly ef?: number;
   readonly filter?: Filter;
@@ -45,6 +46,13 @@ export function queryCommand(terminal: Terminal): Command {
         '--vector <file>',
         'pins nearest to the vector in a file: a JSON array, or the first row of .npy, .fvecs, .bvecs',
       ).conflicts(['related', 'text']),
+    )
+    .addOption(
+      option('--mode <mode>', 'find a text by its vector, by its words, or by both').choices([
+        'dense',
+        'lexical',
+        'hybrid',
+      ]),
     )
     .addOption(option('--k <n>', 'hits').argParser(whole(1, LIMITS.kMax)).default(10))
     .addOption(option('--ef <n>', 'width of the search').argParser(whole(1, LIMITS.efMax)))
@@ -73,6 +81,9 @@ async function query(index: string, options: QueryCommandOptions, terminal: Term
   if (related === undefined && text === undefined && vector === undefined) {
     throw new NearpinError('bad_request', 'give one of --related, --text and --vector');
   }
+  if (options.mode !== undefined && text === undefined) {
+    throw new NearpinError('bad_request', '--mode is of a search by --text');
+  }
   const common = {
     k: options.k,
     include: ['payload', 'attributes'] as const,
@@ -84,7 +95,8 @@ async function query(index: string, options: QueryCommandOptions, terminal: Term
   };
   const ask = async (to: Answering): Promise<RetrievalAnswer> => {
     if (related !== undefined) return to.related({ ...common, pins: related });
-    if (text !== undefined) return to.search({ ...common, text });
+    if (text !== undefined)
+      return to.search({ ...common, text, ...(options.mode && { mode: options.mode }) });
     return to.query({ ...common, vector: await readVector(vector!) });
   };
   if (url !== undefined) {

@@ -36,6 +36,13 @@ export interface Topic {
   readonly filter: Filter | undefined;
 }
 
+/** What is searched for: words, or a vector that stands for them. */
+export interface TextInput {
+  readonly words?: string;
+  /** f32[dim]. */
+  readonly vector?: Float32Array;
+}
+
 /** What a request brings for its sources; a source whose part is absent proposes nothing. */
 export interface SurfaceInput {
   readonly seeds?: readonly WeightedPin[];
@@ -43,6 +50,7 @@ export interface SurfaceInput {
   /** No pin twice. */
   readonly history?: readonly PastPin[];
   readonly topics?: readonly Topic[];
+  readonly text?: TextInput;
 }
 
 export interface SourceContext {
@@ -56,6 +64,12 @@ export interface SourceContext {
   readonly seed: number;
 }
 
+/** A pin that a source proposes. */
+export interface Proposal extends EngineHit {
+  /** Which of the source's ways led to it; as `part` of a list, for a candidate of its own. */
+  readonly part?: string;
+}
+
 /** Candidates of one kind, the best first. A source gives one list, or several that share its quota. */
 export interface CandidateList {
   /** Tells this list from the source's others; the hits' `source` is then `entry:part`. */
@@ -63,7 +77,7 @@ export interface CandidateList {
   /** Over 0: how the lists of a source share its quota. */
   readonly weight: number;
   /** Score descending, ties by id, no id twice; scores need not be comparable with those of other lists. */
-  readonly candidates: readonly EngineHit[];
+  readonly candidates: readonly Proposal[];
   /** Asking for more would give no more. */
   readonly isEnd: boolean;
   /** These are all there are: nothing was left out for lack of time or of room. */

@@ -3,7 +3,15 @@ import { interests } from './interests.ts';
 import { sample } from './sample.ts';
 import { seeds } from './seeds.ts';
 import type { Source } from './source.ts';
+import { text } from './text.ts';
 import { top } from './top.ts';
 import { topics } from './topics.ts';
 
-export const SOURCES: Readonly<Record<string, Source>> = { interests, sample, seeds, top, topics };
+export const SOURCES: Readonly<Record<string, Source>> = {
+  interests,
+  sample,
+  seeds,
+  text,
+  top,
+  topics,
+};

@@ -7,7 +7,7 @@ export const DEFAULT_SURFACES: Readonly<Record<SurfaceName, SurfaceConfig>> = {
     nearDuplicates: { similarity: 0.999999 },
   },
   search: {
-    sources: { seeds: { source: 'seeds' } },
+    sources: { text: { source: 'text' } },
   },
   homefeed: {
     sources: {

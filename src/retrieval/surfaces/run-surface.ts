@@ -184,7 +184,7 @@ function rank({ name, list }: Quoted, { surface, plan }: SurfaceRun, known: Know
     const candidate = {
       id: hit.id,
       score: hit.score,
-      source: name,
+      source: hit.part === undefined ? name : `${name}:${hit.part}`,
       vector: known.vector(hit.id, hit.vector),
     };
     if (boosts.length === 0 && !plan.query.explain) return candidate;
