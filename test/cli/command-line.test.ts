@@ -191,6 +191,13 @@ describe('the command line', () => {
     assert.equal(related.stdout.trimEnd().split('\n').length, 5);
     assert.doesNotMatch(related.stdout, /pin-000003/);
 
+    const byWords = run(['query', index, '--text', 'teracota plantr', '--mode', 'lexical', '--json']);
+    assert.equal(byWords.status, 0, byWords.stderr);
+    const { hits } = JSON.parse(byWords.stdout) as RetrievalAnswer;
+    assert.equal(hits.length, 10);
+    assert.ok(hits.every(({ source }) => source === 'text:lexical'));
+    assert.equal(run(['query', index, '--related', 'pin-000003', '--mode', 'hybrid']).status, 1);
+
     const fields = '{"sources": {"seeds": {"strategy": "perSeed"}}}';
     const two = run(['query', index, '--related', 'pin-000003', 'pin-000004', '--fields', fields, '--json']);
     assert.deepEqual(
