@@ -28,10 +28,11 @@ import type { CheckedSource, Surface } from './surface.ts';
 const OVERFETCH = 4;
 /** What a quota is multiplied by for each number of fallback: its turn comes when those before have nothing left. */
 const FALLBACK_QUOTA = 1e-12;
-/** Candidates for diversity, where there are not OVERFETCH times k: among few, all that is relevant is alike. */
-const DIVERSE_MAX = 400;
-/** Similarities for which so many candidates are taken: each is compared with k hits, on the event loop. */
-const DIVERSE_WORK = 10_000;
+/**
+ * Candidates for diversity, of which it needs many, as among few all that is relevant is alike; but each is compared with k
+ * hits on the event loop, so with many hits there are fewer for each.
+ */
+const diversePool = (k: number) => Math.max(3 * k, Math.min(400, Math.ceil(7500 / k)));
 const NO_ATTRIBUTES: Attributes = {};
 
 /** A request to a surface, ready to be run. */
@@ -99,8 +100,7 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
   const isChosen =
     lambda !== undefined || groupBy !== undefined || boosts.length > 0 || isHidden !== undefined;
   const pool = isChosen ? OVERFETCH * k : k;
-  const diverse = lambda === undefined ? 0 : Math.min(DIVERSE_MAX, Math.ceil(DIVERSE_WORK / k));
-  let wanted = Math.min(Math.max(pool, diverse), widest);
+  let wanted = Math.min(lambda === undefined ? pool : diversePool(k), widest);
   for (;;) {
     const lists = await askAll(opened, wanted, index.onSource);
     if (isHidden) for (const [i, quoted] of lists.entries()) lists[i] = without(quoted, isHidden);
