@@ -84,7 +84,9 @@ export function suspects(
   if (direction === undefined) return candidates;
   const within = Math.acos(limit);
   const length = Math.sqrt(squaresOf(direction));
+  // Scores differ by no more than angles, which are dearer
   const isNear = (a: number, b: number) =>
+    Math.abs(a - b) <= within + 2 * SCORE_SLACK &&
     angleOf(Math.min(a, b) + SCORE_SLACK) - angleOf(Math.max(a, b) - SCORE_SLACK) <= within;
   const ofAnchors = anchors.map((anchor) => similarity('dot', anchor, direction) / length);
   const found: EngineHit[] = [];

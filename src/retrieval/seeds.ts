@@ -56,7 +56,9 @@ export function combineSeeds(
   }
   for (const negative of negatives) add(negative, -negative.weight / weight);
 
-  if (metric === 'cosine' && Math.hypot(...sum) < NO_DIRECTION)
+  let squares = 0;
+  for (let i = 0; i < dim; i++) squares += sum[i]! ** 2;
+  if (metric === 'cosine' && Math.sqrt(squares) < NO_DIRECTION)
     throw new NearpinError(
       'zero_vector',
       `The ${negatives.length > 0 ? 'negatives cancel the pins' : 'pins cancel each other'}: no direction is left`,

@@ -8,6 +8,8 @@ import { nextTurn } from './blend.ts';
 import { Distinct } from './near-duplicates.ts';
 import { squaresOf } from './similarity.ts';
 
+const NO_VALUES: readonly unknown[] = [];
+
 export interface Candidate {
   readonly id: string;
   /** What ranks it within its list. */
@@ -80,7 +82,7 @@ class Taken<C extends Candidate> {
   take(candidate: C): boolean {
     const { groups, lists } = this.#choice;
     if (this.#ids.has(candidate.id)) return false;
-    const values = groups ? groups.valuesOf(candidate) : [];
+    const values = groups ? groups.valuesOf(candidate) : NO_VALUES;
     for (const value of values) if ((this.#inGroups.get(value) ?? 0) >= groups!.size) return false;
     if (candidate.vector && this.#distinct?.admit(candidate.vector) === false) return false;
     for (const value of values) this.#inGroups.set(value, (this.#inGroups.get(value) ?? 0) + 1);

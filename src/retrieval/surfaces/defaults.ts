@@ -4,7 +4,7 @@ import type { SurfaceConfig, SurfaceName } from './surface.ts';
 export const DEFAULT_SURFACES: Readonly<Record<SurfaceName, SurfaceConfig>> = {
   related: {
     sources: { seeds: { source: 'seeds' } },
-    nearDuplicates: { similarity: 0.999999 },
+    nearDuplicates: { similarity: 1 },
   },
   search: {
     sources: { text: { source: 'text' } },

@@ -223,6 +223,7 @@ function summary(index: OpenIndex, lists: readonly Quoted[]): Omit<EngineAnswer,
 
 function hitOf({ id, score, source, explain, vector }: Ranked, plan: Plan, known: Known): FoundHit {
   const shown = plan.query.withVectors ? known.vector(id, vector) : undefined;
+  if (!explain && !shown) return { id, score, source };
   return { id, score, source, ...(explain && { explain }), ...(shown && { vector: shown }) };
 }
 
