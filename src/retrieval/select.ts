@@ -8,6 +8,9 @@ import { nextTurn } from './blend.ts';
 import { Distinct } from './near-duplicates.ts';
 import { squaresOf } from './similarity.ts';
 
+/** Hits that diversity reckons with, though fewer be asked for: so the first ten of twenty are the ten of ten. */
+export const PAGE = 20;
+
 const NO_VALUES: readonly unknown[] = [];
 
 export interface Candidate {
@@ -109,7 +112,7 @@ class Ranked<C extends Candidate> {
 /**
  * A list by maximal marginal relevance (Carbonell and Goldstein, 1998): next is the candidate with the greatest
  * lambda * score - (1 - lambda) * redundancy; ties go to the better candidate. Redundancy is the sum of its similarities
- * to what is taken, divided by k, as in max-sum diversification (Borodin et al., 2012): what counts in the end is how
+ * to what is taken, divided by k (by PAGE where that is more), as in max-sum diversification (Borodin et al., 2012): what counts in the end is how
  * alike all hits are in the mean, and the first hits, of which people see most, stay the relevant ones. The greatest
  * similarity in place of the sum costs more relevance for less diversity (docs/decisions/0013-surfaces.md).
  */
@@ -139,7 +142,7 @@ class Diverse<C extends Candidate> {
     this.#list = list;
     this.#hits = hits;
     this.#lambda = lambda;
-    this.#cost = (1 - lambda) / k;
+    this.#cost = (1 - lambda) / Math.max(k, PAGE);
     this.#isL2 = metric === 'l2';
     this.#columns = new Float64Array(n * dim);
     this.#scores = new Float64Array(n);

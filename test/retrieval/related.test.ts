@@ -166,7 +166,7 @@ describe('related', () => {
     const same = await ask({ pins: ['p1'], k: 5, diversity: { lambda: 1 } });
     assert.deepEqual(same.hits, plain.hits);
     const diverse = await ask({ pins: ['p1'], k: 5, diversity: { lambda: 0.1 } });
-    assert.equal(engine.queries.at(-1)!.k, 400);
+    assert.equal(engine.queries.at(-1)!.k, 375);
     assert.notDeepEqual(diverse.hits, plain.hits);
     assert.ok(diverse.hits.every((hit) => hit.vector === undefined));
     assert.deepEqual([diverse.hits.length, diverse.exhausted], [5, false]);

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { EngineHit } from '../../src/engines/engine.ts';
 import type { Metric } from '../../src/index/config.ts';
 import { likeness } from '../../src/retrieval/near-duplicates.ts';
-import { type Choice, choose } from '../../src/retrieval/select.ts';
+import { type Choice, choose, PAGE } from '../../src/retrieval/select.ts';
 import { similarity, squaresOf } from '../../src/retrieval/similarity.ts';
 import { score } from '../support/memory-engine.ts';
 
@@ -57,7 +57,7 @@ describe('diversify', () => {
     };
     const candidates = [at('best', 1, 0), at('twin', 0.999, 0.04), at('other', 0.6, 0.8)];
     assert.deepEqual(ids(diversify(candidates, 2, 0.9, 'cosine')), ['best', 'twin']);
-    assert.deepEqual(ids(diversify(candidates, 2, 0.3, 'cosine')), ['best', 'other']);
+    assert.deepEqual(ids(diversify(candidates, 2, 0.01, 'cosine')), ['best', 'other']);
   });
 });
 
@@ -134,7 +134,7 @@ describe('choose', () => {
         (total, other) => total + similarity(metric, hit.vector!, other.hit.vector!),
         0,
       );
-      return lambda * hit.score - ((1 - lambda) / k) * sum;
+      return lambda * hit.score - ((1 - lambda) / Math.max(k, PAGE)) * sum;
     };
     while (taken.length < k) {
       const open = lists.map((list) => list.filter(mayBeTaken));

@@ -14,7 +14,7 @@ import type { HitExplanation, RetrievalAnswer } from '../contract.ts';
 import { suspects } from '../near-duplicates.ts';
 import type { Clock, OpenIndex } from '../open-index.ts';
 import type { Plan } from '../plan.ts';
-import { type Candidate, choose } from '../select.ts';
+import { type Candidate, choose, PAGE } from '../select.ts';
 import {
   byScore,
   type CandidateList,
@@ -32,7 +32,7 @@ const FALLBACK_QUOTA = 1e-12;
  * Candidates for diversity, of which it needs many, as among few all that is relevant is alike; but each is compared with k
  * hits on the event loop, so with many hits there are fewer for each.
  */
-const diversePool = (k: number) => Math.max(3 * k, Math.min(400, Math.ceil(7500 / k)));
+const diversePool = (k: number) => Math.max(3 * k, Math.ceil(7500 / Math.max(k, PAGE)));
 const NO_ATTRIBUTES: Attributes = {};
 
 /** A request to a surface, ready to be run. */

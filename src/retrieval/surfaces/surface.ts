@@ -85,7 +85,7 @@ export type CheckedBoost =
   | { readonly field: string; readonly halfLifeMs: number; readonly weight: number };
 
 /** What `diversity` without a lambda means; docs/decisions/0013-surfaces.md says why. */
-export const DEFAULT_LAMBDA = 0.4;
+export const DEFAULT_LAMBDA = 0.42;
 
 const FIELDS: readonly (keyof SurfaceConfig)[] = [
   'sources',
