@@ -265,24 +265,32 @@ static void use_kept_mask(u32 reader) {
   S(reader, S_MATCHING) = load(mask_head(slot, MASK_MATCHING));
 }
 
-/* Searches among the pins of the filter's mask, which has to be evaluated first where none was kept. */
+/* Evaluates the filter on every row. */
+static void start_rows(u32 reader) {
+  S(reader, S_PHASE) = PHASE_MASK;
+  S(reader, S_MASK) = scratch_of(reader) + H(H_S_MATCHES);
+  S(reader, S_CURSOR) = S(reader, S_MATCHING) = 0;
+}
+
+/* Searches among the pins of the filter's mask, which has to be evaluated first where none was kept, after the sketch of
+ * a column that it asks for, where that is still to be filled. */
 static void start_mask(const Shape *s, const Query *q, u32 reader) {
   if (S(reader, S_FILTERED) == NP_FILTER_MASK) {
     start_masked(s, q, reader);
     return;
   }
+  start_rows(reader);
   S(reader, S_SKETCH) = claim_sketch(reader, S(reader, S_COUNT));
-  S(reader, S_PHASE) = S(reader, S_SKETCH) == NP_NONE ? PHASE_MASK : PHASE_SKETCH;
-  S(reader, S_MASK) = scratch_of(reader) + H(H_S_MATCHES);
-  S(reader, S_CURSOR) = S(reader, S_MATCHING) = 0;
+  if (S(reader, S_SKETCH) != NP_NONE) S(reader, S_PHASE) = PHASE_SKETCH;
 }
 
-static void run_sketch(const Shape *s, const Query *q, u32 reader, i32 *budget) {
+/* One sketch a search: one that could not be offered, because too much has changed, could not be a second time either. */
+static void run_sketch(u32 reader, i32 *budget) {
   u32 slot = S(reader, S_SKETCH);
   sketch_fill(slot, &S(reader, S_CURSOR), S(reader, S_COUNT), budget);
   if (S(reader, S_CURSOR) < S(reader, S_COUNT)) return;
   offer(sketch_head(slot, SKETCH_STATE), reader, S(reader, S_CHANGES), sketch_row, slot);
-  start_mask(s, q, reader);
+  start_rows(reader);
 }
 
 static void run_mask(const Shape *s, const Query *q, u32 reader, i32 *budget) {
@@ -442,7 +450,7 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
   while (budget > 0) {
     u32 ef = S(reader, S_EF), k = S(reader, S_K), phase = S(reader, S_PHASE);
     if (phase == PHASE_SKETCH) {
-      run_sketch(s, q, reader, &budget);
+      run_sketch(reader, &budget);
     } else if (phase == PHASE_MASK) {
       run_mask(s, q, reader, &budget);
     } else if (phase == PHASE_FINE_SCAN) {

@@ -92,4 +92,26 @@ describe('a sketch', () => {
       }
     }
   });
+
+  test('that too much has changed under is not filled again by the same search, which ends', () => {
+    const { writer, reader } = openShard(configOf({ dim: 2, metric: 'l2', ...ROW }));
+    const random = new Prng(7);
+    for (let i = 0; i < PINS; i++)
+      writer.insert(Float32Array.of(random.float(), 0), Buffer.from('x'), rowOf(random), []);
+    const words = rangeOf(random, 0);
+    for (let asked = 0; asked < 4; asked++) {
+      let done = reader.search(new Float32Array(2), 10, 0, true, words, 10);
+      for (let i = 0; i < L.NP_CHANGES_NOTED + 10; i++) writer.setRow(random.below(PINS), rowOf(random), []);
+      let slices = 0;
+      for (; !done; slices++) {
+        assert.ok(slices < PINS, 'the search does not end');
+        done = reader.resume(10);
+      }
+      reader.leave();
+    }
+    for (let i = 0; i < 20; i++) {
+      const other = rangeOf(random, 0);
+      assert.deepEqual(found(reader, other), accepted(writer, other));
+    }
+  });
 });
