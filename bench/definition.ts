@@ -13,7 +13,7 @@ import { ATTRIBUTE_NAMES } from './data/attributes.ts';
 import type { SetSpec } from './data/sets.ts';
 import { BENCH_ENGINES } from './engines/registry.ts';
 
-export const KINDS = ['search', 'load', 'kernels', 'service'] as const;
+export const KINDS = ['search', 'load', 'kernels', 'service', 'overload'] as const;
 
 export interface Definition {
   readonly title: string;
@@ -34,7 +34,12 @@ export interface Definition {
   readonly dims: readonly number[];
   /** Of the service. */
   readonly connections: readonly number[];
+  /** The same, of load by autocannon. */
+  readonly cannons: readonly number[];
   readonly requests: number;
+  /** Of overload: multiples of the capacity, and how long each is asked for. */
+  readonly loads: readonly number[];
+  readonly seconds: number;
 }
 
 /** What a definition is where it says nothing. */
@@ -54,7 +59,10 @@ export const DEFINITION_DEFAULTS: Definition = {
   selectivities: [1, 0.5, 0.1, 0.01, 0.001],
   dims: [64, 128, 256, 784],
   connections: [1, 32],
+  cannons: [],
   requests: 5000,
+  loads: [0.5, 1, 1.5, 2, 3],
+  seconds: 5,
 };
 
 /** Compiled, this file lies in the output's bench; the definitions are beside the sources. */
@@ -140,6 +148,11 @@ const share: Check<number> = (value, path) => {
   throw refuse(path, 'must be a number above 0 and up to 1');
 };
 
+const multiple: Check<number> = (value, path) => {
+  if (typeof value === 'number' && value > 0 && value <= 100) return value;
+  throw refuse(path, 'must be a number above 0 and up to 100');
+};
+
 /** A width of searches, or `default`, the engine's own. */
 const ef: Check<number> = (value, path) =>
   value === 'default' ? DEFAULT_EF : whole(1, LIMITS.efMax)(value, path);
@@ -182,7 +195,10 @@ const CHECKS: { readonly [F in keyof Definition]: Check<Definition[F]> } = {
   selectivities: listOf(share),
   dims: listOf(whole(LIMITS.dimMin, LIMITS.dimMax)),
   connections: listOf(whole(1, 1000)),
+  cannons: listOf(whole(1, 1000), 0),
   requests: whole(1, REQUESTS_MAX),
+  loads: listOf(multiple),
+  seconds: whole(1, 600),
 };
 
 /** Checks a definition and fills in what it leaves out. Throws bad_config with the path of the bad value. */

@@ -12,6 +12,7 @@ import { barTable } from './report/tables.ts';
 import { markdownTable } from './report/text.ts';
 import { runKernels } from './runs/kernel-run.ts';
 import { runLoads } from './runs/load-run.ts';
+import { runOverload } from './runs/overload-run.ts';
 import type { RunContext } from './runs/run-context.ts';
 import { runSearches } from './runs/search-run.ts';
 import { runService } from './runs/service-run.ts';
@@ -98,7 +99,8 @@ async function* runDefinition(
     const run = { ...rest, efs, set, reuse: options.reuse };
     if (kind === 'search') yield await runSearches(run, context);
     else if (kind === 'load') yield await runLoads(run, context);
-    else yield await runService(run, context);
+    else if (kind === 'service') yield await runService(run, context);
+    else yield await runOverload(run, context);
   }
 }
 

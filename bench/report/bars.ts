@@ -3,7 +3,7 @@
  * taken at. A bar appears where a run has measured what it needs.
  */
 import { atRecall } from './pareto.ts';
-import type { BenchRecord, LoadRecord, ServiceRecord } from './record.ts';
+import type { BenchRecord, LoadRecord, OverloadRecord, ServiceRecord } from './record.ts';
 import {
   compare,
   filteringsOf,
@@ -58,6 +58,7 @@ export function barsOf(records: readonly BenchRecord[]): Bar[] {
     ...filterBars(records),
     ...ofKind(records, 'load').flatMap(loadBars),
     ...serviceBars(ofKind(records, 'service')),
+    ...overloadBars(ofKind(records, 'overload')),
   ];
 }
 
@@ -222,13 +223,14 @@ export function constantOf(
       other.run === record.run &&
       other.dataset === record.dataset &&
       other.format === record.format &&
+      other.client === record.client &&
       other.connections === record.connections,
   );
 }
 
 function serviceBars(records: readonly ServiceRecord[]): Bar[] {
   return records
-    .filter(({ server }) => server === 'nearpin')
+    .filter(({ server, client }) => server === 'nearpin' && client === undefined)
     .flatMap((record) => {
       const { connections, format, cpuUs } = record;
       const on = `${nameOf(record)}, ${format}, ${connections} connections`;
@@ -249,6 +251,41 @@ function serviceBars(records: readonly ServiceRecord[]): Bar[] {
       return [
         ...(typeof coreCpuUs === 'number' ? [barOf('its time in the core', coreCpuUs)] : []),
         barOf('a search alone', searchCpuUs),
+      ];
+    });
+}
+
+/** What was answered in time at any load, or in the measurement of the capacity. */
+export function peakOf({ run, dataset }: OverloadRecord, records: readonly OverloadRecord[]): number {
+  const own = records.filter((other) => other.run === run && other.dataset === dataset);
+  return Math.max(...own.flatMap(({ goodRps, capacityRps }) => [goodRps, capacityRps]));
+}
+
+const OVERLOAD = 3;
+
+function overloadBars(records: readonly OverloadRecord[]): Bar[] {
+  return records
+    .filter(({ load }) => load === OVERLOAD)
+    .flatMap((record) => {
+      const on = `${nameOf(record)}, ${record.format}`;
+      const { goodRps, goodWithinMs, probeMaxMs } = record;
+      return [
+        {
+          what: `answers within ${goodWithinMs} ms at ${OVERLOAD} times the capacity / peak`,
+          on,
+          measured: goodRps / peakOf(record, records),
+          byCpu: null,
+          bar: 0.8,
+          isLeast: true,
+        },
+        {
+          what: `ms of the slowest of /livez and /readyz at ${OVERLOAD} times the capacity`,
+          on,
+          measured: probeMaxMs,
+          byCpu: null,
+          bar: 100,
+          isLeast: false,
+        },
       ];
     });
 }

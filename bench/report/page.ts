@@ -7,6 +7,7 @@ import { escapeHtml } from './html.ts';
 import { paretoFront } from './pareto.ts';
 import { logAxis, plot, recallAxis, type Series, shortNumber } from './plot.ts';
 import type { BenchRecord, Results, SearchRecord } from './record.ts';
+import { overloadPlot, servicePlots } from './service-plots.ts';
 import { COLOUR_COUNT, STYLE } from './style.ts';
 import {
   type Filtering,
@@ -25,6 +26,7 @@ import {
   kernelTable,
   loadTable,
   number,
+  overloadTable,
   pointsTable,
   recallTable,
   scalingTable,
@@ -176,11 +178,14 @@ function runHtml(run: string, id: string, records: readonly BenchRecord[], colou
     loadTable(ofKind(records, 'load')),
     kernelTable(ofKind(records, 'kernel')),
     serviceTable(ofKind(records, 'service')),
+    overloadTable(ofKind(records, 'overload')),
   ];
   return [
     `<h2 id="${id}">${escapeHtml(run)}</h2>`,
     ...scalingsOf(records).map((scaling) => scalingHtml(scaling, colours)),
     filterHtml(filteringsOf(records), colours),
+    ...servicePlots(ofKind(records, 'service')),
+    ...overloadPlot(ofKind(records, 'overload')),
     ...tables
       .filter(({ rows }) => rows.length > 0)
       .map((table) => `<h3>${escapeHtml(table.title)}</h3>${tableHtml(table, colours)}`),

@@ -98,6 +98,8 @@ export interface ServiceRecord {
   /** Width of the searches, the default of the engine. */
   readonly ef: number;
   readonly format: 'json' | 'msgpack';
+  /** What asked; absent for the benchmark's own load, which costs the least. */
+  readonly client?: 'autocannon';
   readonly connections: number;
   readonly requests: number;
   /** Of what nearpin answered over HTTP; null of a constant answer. */
@@ -106,6 +108,8 @@ export interface ServiceRecord {
   readonly rpsSpread: Spread;
   readonly p50Us: number;
   readonly p99Us: number;
+  /** Absent in runs before it was measured. */
+  readonly p999Us?: number;
   /** CPU time of the server's process per request; null where the system does not tell. */
   readonly cpuUs: number | null;
   /** Of that, what the searches took in the core; null of a constant answer, absent in runs before it was counted. */
@@ -115,7 +119,41 @@ export interface ServiceRecord {
   readonly searchCpuUs: number;
 }
 
-export type BenchRecord = SearchRecord | LoadRecord | KernelRecord | ServiceRecord;
+/** nearpin's server over loopback, asked at a rate that does not depend on its answers. Medians of passes, or the worst. */
+export interface OverloadRecord {
+  readonly kind: 'overload';
+  /** Title of the definition: what was measured in turns has the same one. */
+  readonly run: string;
+  readonly dataset: string;
+  readonly n: number;
+  readonly dim: number;
+  readonly k: number;
+  readonly ef: number;
+  readonly format: 'json' | 'msgpack';
+  /** What was asked, as a multiple of the capacity. */
+  readonly load: number;
+  readonly seconds: number;
+  /** Requests per second with one at a time on each of many connections, in the same run. */
+  readonly capacityRps: number;
+  readonly capacitySpread: Spread;
+  readonly offeredRps: number;
+  /** Answers in time. */
+  readonly goodRps: number;
+  readonly goodSpread: Spread;
+  readonly goodWithinMs: number;
+  readonly refusedRps: number;
+  /** Neither answered nor refused, in the worst pass. */
+  readonly failedRps: number;
+  /** Of all answers. */
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** Requests for /livez and /readyz beside it, and how long they took in the worst pass. */
+  readonly probes: number;
+  readonly probeP99Ms: number;
+  readonly probeMaxMs: number;
+}
+
+export type BenchRecord = SearchRecord | LoadRecord | KernelRecord | ServiceRecord | OverloadRecord;
 
 export interface Machine {
   readonly cpu: string;

@@ -1,6 +1,13 @@
 /** The results as tables of texts, which the command line prints and the page shows. */
-import { type Bar, barsOf, constantOf, holds } from './bars.ts';
-import type { KernelRecord, LoadRecord, Results, SearchRecord, ServiceRecord } from './record.ts';
+import { type Bar, barsOf, constantOf, holds, peakOf } from './bars.ts';
+import type {
+  KernelRecord,
+  LoadRecord,
+  OverloadRecord,
+  Results,
+  SearchRecord,
+  ServiceRecord,
+} from './record.ts';
 import {
   type Comparison,
   compare,
@@ -236,12 +243,14 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
     title: 'Serving over loopback',
     heading: [
       'server',
+      'client',
       'format',
       'connections',
       'recall',
       'requests/s',
       'p50 us',
       'p99 us',
+      'p99.9 us',
       'CPU us',
       'in core',
       'less core',
@@ -265,12 +274,14 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
       };
       return [
         record.server,
+        record.client ?? 'own',
         record.format,
         String(record.connections),
         record.recall === null ? '-' : record.recall.toFixed(4),
         number(record.rps),
         us(record.p50Us),
         us(record.p99Us),
+        us(record.p999Us ?? null),
         us(record.cpuUs),
         us(record.coreCpuUs ?? null),
         ...less(record.coreCpuUs),
@@ -279,6 +290,39 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
         isConstant || record.connections > 1 ? '-' : us(record.p50Us - record.searchP50Us),
       ];
     }),
+  };
+}
+
+/** What became of requests that came at a rate of their own. */
+export function overloadTable(records: readonly OverloadRecord[]): Table {
+  return {
+    title: 'More requests than can be answered, over loopback',
+    heading: [
+      'load',
+      'offered/s',
+      'answered in time/s',
+      '/ peak',
+      'refused/s',
+      'failed/s',
+      'p50 ms',
+      'p99 ms',
+      'probes',
+      'probe p99 ms',
+      'slowest ms',
+    ],
+    rows: records.map((record) => [
+      `${record.load}x`,
+      number(record.offeredRps),
+      number(record.goodRps),
+      number(record.goodRps / peakOf(record, records), 2),
+      number(record.refusedRps),
+      number(record.failedRps),
+      number(record.p50Us / 1000, 1),
+      number(record.p99Us / 1000, 1),
+      number(record.probes),
+      number(record.probeP99Ms, 1),
+      number(record.probeMaxMs, 1),
+    ]),
   };
 }
 
@@ -313,6 +357,7 @@ export function tablesOf({ records }: Pick<Results, 'records'>): Table[] {
     loadTable(ofKind(records, 'load')),
     kernelTable(ofKind(records, 'kernel')),
     serviceTable(ofKind(records, 'service')),
+    overloadTable(ofKind(records, 'overload')),
     barTable(barsOf(records)),
   ].filter(({ rows }) => rows.length > 0);
 }

@@ -9,72 +9,53 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { Packr, Unpackr } from 'msgpackr';
-import { buildIndex } from '../../src/build/build-index.ts';
-import { wasm } from '../../src/core/webassembly.ts';
 import { DEFAULT_EF } from '../../src/engines/shard-engine.ts';
 import { quantile } from '../../src/lib/quantile.ts';
-import { readCoreBinary } from '../../src/storage/core-binary.ts';
 import { currentGeneration, readManifest } from '../../src/storage/generation.ts';
-import { readMatrix } from '../data/matrix.ts';
-import type { BenchSet } from '../data/sets.ts';
 import { recallOf } from '../data/truth.ts';
-import { writeNpy } from '../npy.ts';
 import { leaveCores } from '../report/environment.ts';
 import type { ServiceRecord } from '../report/record.ts';
 import { spreadOf } from '../report/statistics.ts';
+import { findAutocannon, fire } from '../service/autocannon.ts';
 import type { ConstantAnswer } from '../service/constant-app.ts';
-import { generateLoad, httpRequest } from '../service/load-generator.ts';
+import { generateLoad } from '../service/load-generator.ts';
 import { cpuSecondsOf, searchCpuSecondsOf } from '../service/process-cpu.ts';
+import {
+  buildServed,
+  FORMATS,
+  type Format,
+  INDEX,
+  QUERY_PATH,
+  queryBodies,
+  queryRequests,
+  type ServedSet,
+  startNearpin,
+} from '../service/served.ts';
 import { EngineProcess, pinned } from './engine-process.ts';
 import type { RunContext } from './run-context.ts';
 import { setTruth } from './set-truth.ts';
 
-export interface ServiceRunOptions {
+export interface ServiceRunOptions extends ServedSet {
   /** Of the definition. */
   readonly title: string;
-  readonly set: BenchSet;
   readonly k: number;
-  readonly m: number;
-  readonly efConstruction: number;
-  readonly seed: number;
   readonly passes: number;
   readonly connections: readonly number[];
+  /** Connections of load by autocannon. */
+  readonly cannons: readonly number[];
   /** Requests of one measurement. */
   readonly requests: number;
 }
 
-const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const CONSTANT_APP = fileURLToPath(new URL('../service/constant-app.js', import.meta.url));
-const INDEX = 'bench';
 const WARM_UP = 500;
-
-const FORMATS = {
-  json: {
-    type: 'application/json',
-    encode: (vector: Float32Array, k: number) =>
-      Buffer.from(JSON.stringify({ vector: Array.from(vector), k })),
-    decode: (body: Buffer): unknown => JSON.parse(body.toString()),
-  },
-  msgpack: {
-    type: 'application/msgpack',
-    encode: (vector: Float32Array, k: number) =>
-      new Packr({ useRecords: false, variableMapSize: true }).pack({
-        vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength),
-        k,
-      }),
-    decode: (body: Buffer): unknown => new Unpackr({ useRecords: false }).unpack(body),
-  },
-} as const;
-
-type Format = keyof typeof FORMATS;
 
 interface Pass {
   readonly rps: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  readonly p999Us: number;
   readonly cpuUs: number | null;
   readonly coreCpuUs: number | null;
 }
@@ -90,7 +71,22 @@ interface Server {
   readonly format: Format;
   readonly port: number;
   readonly child: ChildProcess;
+  readonly bodies: readonly Buffer[];
   readonly requests: readonly Buffer[];
+}
+
+/** So many requests on so many connections. */
+type Ask = (
+  server: Server,
+  load: { readonly count: number; readonly connections: number },
+) => Promise<{ readonly wallS: number; readonly latenciesUs: Float64Array }>;
+
+interface Point {
+  readonly server: Server;
+  readonly connections: number;
+  readonly client: ServiceRecord['client'];
+  readonly ask: Ask;
+  readonly passes: Pass[];
 }
 
 export async function runService(options: ServiceRunOptions, context: RunContext): Promise<ServiceRecord[]> {
@@ -104,36 +100,32 @@ export async function runService(options: ServiceRunOptions, context: RunContext
   let comeBack = () => {};
   let searching: EngineProcess | undefined;
   try {
-    await buildServed(join(folder, INDEX), folder, options, context);
+    await buildServed(folder, options, context);
     searching = await openSearches(join(folder, INDEX), options, context);
     const searches: Searched[] = [];
     const nearpin = await startNearpin(folder, children, context);
-    const queries = readMatrix(set.queries);
     const servers: Server[] = [];
     const recalls = new Map<Format, number>();
     for (const format of Object.keys(FORMATS) as Format[]) {
-      const { type, encode, decode } = FORMATS[format];
-      const requests = queries.map((query) =>
-        httpRequest(`/v1/indexes/${INDEX}/query`, type, encode(query, options.k)),
-      );
+      const { type, decode } = FORMATS[format];
+      const bodies = queryBodies(set, format, options.k);
+      const requests = queryRequests(bodies, format);
       const load = { port: nearpin.port, requests, count: requests.length, connections: 1 };
-      const { bodies } = await generateLoad(load);
-      recalls.set(format, await recallOfAnswers(bodies, format, options, context));
-      servers.push({ name: 'nearpin', format, ...nearpin, requests });
-      const answer = { name: INDEX, type, body: bodies[0]!, answer: decode(bodies[0]!) as object };
+      const { bodies: answers } = await generateLoad(load);
+      recalls.set(format, await recallOfAnswers(answers, format, options, context));
+      servers.push({ name: 'nearpin', format, ...nearpin, bodies, requests });
+      const answer = { name: INDEX, type, body: answers[0]!, answer: decode(answers[0]!) as object };
       for (const name of ['constant', 'bare'] as const) {
         const started = await startConstant({ ...answer, server: name }, children, context);
-        servers.push({ name, format, ...started, requests });
+        servers.push({ name, format, ...started, bodies, requests });
       }
     }
-    const points = options.connections.flatMap((connections) =>
-      servers.map((server) => ({ server, connections, passes: [] as Pass[] })),
-    );
+    const points = pointsOf(servers, options, context);
     comeBack = leaveCores(context.cores);
     for (let pass = 0; pass < options.passes; pass++) {
       searches.push(await timeSearches(searching, options));
       for (const [i, point] of points.entries()) {
-        point.passes.push(await measure(point.server, point.connections, options.requests));
+        point.passes.push(await measure(point, options.requests));
         context.progress(
           `${set.name}: serving`,
           pass * points.length + i + 1,
@@ -141,7 +133,7 @@ export async function runService(options: ServiceRunOptions, context: RunContext
         );
       }
     }
-    return points.map(({ server, connections, passes }): ServiceRecord => {
+    return points.map(({ server, connections, client, passes }): ServiceRecord => {
       const middle = (value: (pass: Pass) => number) => spreadOf(passes.map(value)).median;
       const middleOrNull = (value: (pass: Pass) => number | null) =>
         passes.some((pass) => value(pass) === null) ? null : middle((pass) => value(pass)!);
@@ -156,6 +148,7 @@ export async function runService(options: ServiceRunOptions, context: RunContext
         k: options.k,
         ef: DEFAULT_EF,
         format: server.format,
+        ...(client !== undefined && { client }),
         connections,
         requests: options.requests,
         recall: server.name === 'nearpin' ? recalls.get(server.format)! : null,
@@ -163,6 +156,7 @@ export async function runService(options: ServiceRunOptions, context: RunContext
         rpsSpread: rps,
         p50Us: middle(({ p50Us }) => p50Us),
         p99Us: middle(({ p99Us }) => p99Us),
+        p999Us: middle(({ p999Us }) => p999Us),
         cpuUs: middleOrNull(({ cpuUs }) => cpuUs),
         coreCpuUs: middleOrNull(({ coreCpuUs }) => coreCpuUs),
         searchP50Us: spreadOf(searches.map(({ p50Us }) => p50Us)).median,
@@ -178,31 +172,23 @@ export async function runService(options: ServiceRunOptions, context: RunContext
   }
 }
 
-/** An index of the set, whose pins have their ordinals as ids. */
-async function buildServed(
-  indexDir: string,
-  folder: string,
-  { set, m, efConstruction, seed }: ServiceRunOptions,
+/** What is measured in turns: each server by the benchmark's own load, and by autocannon's. */
+function pointsOf(
+  servers: readonly Server[],
+  { connections, cannons }: ServiceRunOptions,
   context: RunContext,
-): Promise<void> {
-  const { base, metric } = set;
-  const file = join(folder, 'vectors.npy');
-  writeNpy(file, readMatrix(base), base.rows, base.dim, '<f4');
-  await buildIndex({
-    files: [file],
-    stdin: process.stdin,
-    indexDir,
-    config: { metric, m, efConstruction, seed },
-    shards: 1,
-    defaultModel: () => Promise.reject(new Error('there are no texts')),
-    skipBad: false,
-    onBad: () => {},
-    onProgress: ({ done }) => context.progress(`${set.name}: building`, done, base.rows),
-    module: new wasm.Module(readCoreBinary()),
-    threads: 1,
-    signal: context.signal,
-  });
-  rmSync(file);
+): Point[] {
+  const own: Ask = ({ port, requests }, load) => generateLoad({ port, requests, ...load });
+  const point = (ask: Ask, client: Point['client']) => (count: number) =>
+    servers.map((server): Point => ({ server, connections: count, client, ask, passes: [] }));
+  const autocannon = findAutocannon();
+  if (autocannon === undefined && cannons.length > 0) context.note('autocannon is not installed');
+  const cannon: Ask = ({ port, bodies, format }, load) =>
+    fire(autocannon!, { port, path: QUERY_PATH, type: FORMATS[format].type, bodies, ...load });
+  return [
+    ...connections.flatMap(point(own, undefined)),
+    ...(autocannon === undefined ? [] : cannons.flatMap(point(cannon, 'autocannon'))),
+  ];
 }
 
 /** A process that does the searches of the server and nothing else. */
@@ -235,21 +221,6 @@ async function timeSearches(process: EngineProcess, { set, k }: ServiceRunOption
   return { p50Us: quantile(latenciesUs, 0.5), cpuUs: (cpuS * 1e6) / set.queries.rows };
 }
 
-async function startNearpin(indexes: string, children: ChildProcess[], { cores }: RunContext) {
-  const args = ['serve', '--indexes', indexes, '--port', '0', '--workers', '1', '--json'];
-  const [command, ...rest] = pinned(cores, [process.execPath, CLI, ...args]);
-  const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 2] });
-  children.push(child);
-  const lines = createInterface({ input: child.stdout! });
-  const [line] = (await Promise.race([
-    once(lines, 'line'),
-    once(child, 'exit').then(([code]) => {
-      throw new Error(`nearpin serve ended with ${code}`);
-    }),
-  ])) as [string];
-  return { child, port: Number(new URL((JSON.parse(line) as { url: string }).url).port) };
-}
-
 async function startConstant(constant: ConstantAnswer, children: ChildProcess[], { cores }: RunContext) {
   const [command, ...rest] = pinned(cores, [process.execPath, CONSTANT_APP]);
   const child = spawn(command!, rest, { stdio: ['ignore', 2, 2, 'ipc'], serialization: 'advanced' });
@@ -276,12 +247,12 @@ async function recallOfAnswers(
   return recallOf({ ordinals, counts, k, truth, windows: undefined }, set).recall;
 }
 
-async function measure(server: Server, connections: number, count: number): Promise<Pass> {
-  const { name, port, requests, child } = server;
-  await generateLoad({ port, requests, count: Math.min(WARM_UP, count), connections });
+async function measure({ server, connections, ask }: Point, count: number): Promise<Pass> {
+  const { name, port, child } = server;
+  await ask(server, { count: Math.min(WARM_UP, count), connections });
   const searchedBefore = name === 'nearpin' ? await searchCpuSecondsOf(port) : null;
   const before = cpuSecondsOf(child.pid!);
-  const { wallS, latenciesUs } = await generateLoad({ port, requests, count, connections });
+  const { wallS, latenciesUs } = await ask(server, { count, connections });
   const after = cpuSecondsOf(child.pid!);
   const searchedAfter = name === 'nearpin' ? await searchCpuSecondsOf(port) : null;
   const perRequestUs = (from: number | null, to: number | null) =>
@@ -290,6 +261,7 @@ async function measure(server: Server, connections: number, count: number): Prom
     rps: count / wallS,
     p50Us: quantile(latenciesUs, 0.5),
     p99Us: quantile(latenciesUs, 0.99),
+    p999Us: quantile(latenciesUs, 0.999),
     cpuUs: perRequestUs(before, after),
     coreCpuUs: perRequestUs(searchedBefore, searchedAfter),
   };

@@ -35,6 +35,8 @@ export interface EngineQuery {
   readonly withVectors?: boolean | undefined;
   /** Also tell how each shard was searched. */
   readonly explain?: boolean | undefined;
+  /** What has not begun when the caller is gone is not searched, and answered as after a passed deadline. */
+  readonly caller?: { isGone(): boolean } | undefined;
 }
 
 /** A hit: score order, larger is better; ties by id, also those between a hit and what is no hit any more. */

@@ -137,7 +137,7 @@ export class ShardEngine implements Engine {
           withVectors: query.withVectors ?? false,
           explain: query.explain ?? false,
         };
-        const answered = withoutFailures(await shards.search(asked, scale));
+        const answered = withoutFailures(await shards.search(asked, scale, query.caller));
         const { hits, leftOut } = mergeHits(answered, metric, query.k, standingOf, minScore);
         let ef = 0;
         let complete = 0;

@@ -49,6 +49,7 @@ export const ERRORS = {
   bad_case: { status: 422, title: 'The case of an evaluation is not valid' },
   bad_file: { status: 422, title: 'An input file is damaged or of a kind that is not read' },
   duplicate_pin: { status: 422, title: 'The pin id occurs more than once in the input' },
+  rate_limited: { status: 429, title: 'More requests came than may be made' },
   too_many_writes: { status: 429, title: 'More writes are waiting than are taken' },
   shard_full: { status: 507, title: 'The shard has reached its memory limit' },
   disk_full: { status: 507, title: 'The disk takes no more writes' },

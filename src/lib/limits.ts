@@ -46,6 +46,8 @@ export const LIMITS = {
   writePinsMax: 1000,
   /** Pins of writes that wait for their turn. */
   waitingPinsMax: 4096,
+  /** Of the queries that wait for a search thread. */
+  waitingSearchBytesMax: 256 * 1024 * 1024,
   recallSamplesMax: 1000,
   surfaceFallbackMax: 9,
   surfaceSourcesMax: 16,

@@ -9,6 +9,16 @@ export type Clock = () => number;
 /** Embeds texts with exactly the index's model: one f32[dim] per text, in order. */
 export type Embed = (texts: readonly string[], kind: 'query' | 'document') => Promise<Float32Array[]>;
 
+/** Who waits for an answer, as far as that decides on its searches. */
+export interface Caller {
+  /** Epoch milliseconds: what a request says of its deadline counts from here. */
+  readonly arrivedAtMs: number;
+  /** When the caller stops waiting, in epoch milliseconds; Infinity for never. */
+  readonly deadlineAtMs: number;
+  /** Whether the caller has stopped already. */
+  isGone(): boolean;
+}
+
 /** One generation of an index, which is what a request is answered from, whole. */
 export interface OpenIndex {
   readonly name: string;
@@ -16,11 +26,21 @@ export interface OpenIndex {
   /** `name@revision` that made the vectors; null when they came without a name. */
   readonly model: string | null;
   /** Absent when the index has no model or the model is not loaded. */
-  readonly embed?: Embed;
+  readonly embed?: Embed | undefined;
   /** What the index says of surfaces, experiments on them and shadows; checked when it was read. */
-  readonly mixer?: MixerConfig;
+  readonly mixer?: MixerConfig | undefined;
   /** Hears which sources of a surface had something to look for. */
-  readonly onSource?: (name: string) => void;
+  readonly onSource?: ((name: string) => void) | undefined;
+  /** Whose request it is; absent where nobody but the program waits. */
+  readonly caller?: Caller | undefined;
+}
+
+/** The index as a caller asks it. Written out for the sake of one shape, as in `queryFor`. */
+export function askedBy(
+  caller: Caller,
+  { name, engine, model, embed, mixer, onSource }: OpenIndex,
+): OpenIndex {
+  return { name, engine, model, embed, mixer, onSource, caller };
 }
 
 /** An index across its generations. */

@@ -6,10 +6,10 @@ import type { EngineQuery, PinParts } from '../engines/engine.ts';
 import type { IndexConfig } from '../index/config.ts';
 import { type Filter, parseFilter } from '../index/filter.ts';
 import { checkPinId } from '../index/pin.ts';
-import { errorAt } from '../lib/errors.ts';
+import { errorAt, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { CommonRequest, Include } from './contract.ts';
-import type { Clock, OpenIndex } from './open-index.ts';
+import type { Caller, Clock, OpenIndex } from './open-index.ts';
 import type { Surface } from './surfaces/surface.ts';
 
 export const DEFAULT_K = 10;
@@ -59,9 +59,10 @@ export function checkList(value: unknown, path: string, max: number): readonly u
 }
 
 /**
- * Checks the common part of a request; `startedAtMs` is the moment from which its deadline counts.
+ * Checks the common part of a request. Its deadline counts from when the caller's request arrived, or from now.
  * @param surface what holds where the request says nothing; its filter holds beside the request's
- * @throws NearpinError bad_request, limit_exceeded or bad_pin_id with the path of the bad value
+ * @throws NearpinError bad_request, limit_exceeded or bad_pin_id with the path of the bad value; deadline_exceeded when
+ * nobody waits for the answer any more
  */
 export function planRequest(
   index: OpenIndex,
@@ -86,7 +87,8 @@ export function planRequest(
     throw errorAt('bad_request', 'explain', 'must be true or false');
   const include = request.include === undefined ? NOTHING_INCLUDED : checkInclude(request.include);
   const exclude = request.exclude === undefined ? NOTHING_EXCLUDED : checkExclude(request.exclude);
-  const deadlineAtMs = deadlineMs === undefined ? undefined : startedAtMs + deadlineMs;
+  const { caller } = index;
+  const deadlineAtMs = deadlineOf(deadlineMs, caller, startedAtMs);
   const withVectors = include.includes('vector');
   const payload = include.includes('payload');
   const attributes = include.includes('attributes');
@@ -95,7 +97,7 @@ export function planRequest(
     config,
     include,
     parts: payload || attributes ? { payload, attributes } : undefined,
-    query: { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors },
+    query: { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors, caller },
   };
 }
 
@@ -104,8 +106,23 @@ export function planRequest(
  * its own, and whatever reads one misses its caches: 3 us a request.
  */
 export function queryFor({ query }: Plan, vector: Float32Array): EngineQuery {
-  const { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors } = query;
-  return { vector, k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors };
+  const { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors, caller } = query;
+  return { vector, k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors, caller };
+}
+
+/** The earlier of the request's own deadline and its caller's; undefined where there is none. */
+function deadlineOf(
+  deadlineMs: number | undefined,
+  caller: Caller | undefined,
+  nowMs: number,
+): number | undefined {
+  if (caller === undefined) return deadlineMs === undefined ? undefined : nowMs + deadlineMs;
+  const own = deadlineMs === undefined ? Number.POSITIVE_INFINITY : caller.arrivedAtMs + deadlineMs;
+  const deadlineAtMs = Math.min(own, caller.deadlineAtMs);
+  if (nowMs >= deadlineAtMs)
+    throw new NearpinError('deadline_exceeded', 'The deadline passed before the search began');
+  if (caller.isGone()) throw new NearpinError('deadline_exceeded', 'The caller has gone');
+  return deadlineAtMs === Number.POSITIVE_INFINITY ? undefined : deadlineAtMs;
 }
 
 function allFilters(

@@ -12,16 +12,19 @@ import type { Clock } from '../retrieval/open-index.ts';
 import { Aftermath } from './aftermath.ts';
 import { useFormats } from './api.ts';
 import type { Catalog } from './catalog.ts';
-import { drainOnClose } from './drain.ts';
 import { answerOtherMethods, watchMethods } from './methods.ts';
 import { documentRoutes, openapiRoute } from './openapi.ts';
+import { noteArrivals } from './overload/caller.ts';
+import { drainOnClose } from './overload/drain.ts';
+import { ADMISSION_DEFAULTS, type AdmissionBounds, gateOf, rateHook } from './overload/guard.ts';
+import { RateLimiter } from './overload/rate-limiter.ts';
 import { pageRoute } from './page/page.ts';
 import { refuseSocket, sendProblem } from './problems.ts';
 import { healthRoutes } from './routes/health.ts';
 import { indexRoutes } from './routes/indexes.ts';
 import { metricsRoute } from './routes/metrics.ts';
 import { retrievalRoutes } from './routes/retrieval.ts';
-import { aliasRoutes, writeRoutes } from './routes/writes.ts';
+import { aliasRoutes, generationRoutes, pinRoutes } from './routes/writes.ts';
 import { compileCheck } from './validate.ts';
 
 export interface ServerOptions {
@@ -40,6 +43,12 @@ export interface ServerOptions {
   readonly requestTimeoutMs?: number;
   /** Time between `close` and the end of listening, in which /readyz says 503 and everything is still served. */
   readonly drainDelayMs?: number;
+  /** Time after that in which what is in flight may end. */
+  readonly drainLimitMs?: number;
+  /** How much is taken in at a time. */
+  readonly admission?: AdmissionBounds;
+  /** Requests per second of each key, or of each address where there are no keys; as many as come when absent. */
+  readonly ratePerSecond?: number;
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -97,12 +106,13 @@ export function createServer(options: ServerOptions): FastifyInstance {
       new NearpinError('unknown_route', `There is no route ${request.method} ${request.url}`),
     ),
   );
+  noteArrivals(app, clock);
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
   });
-  const isDraining = drainOnClose(app, drainDelayMs);
-  const { exposures, threads } = options;
+  const isDraining = drainOnClose(app, drainDelayMs, options.drainLimitMs);
+  const { exposures, threads = 1, admission: bounds = ADMISSION_DEFAULTS } = options;
   const aftermath = new Aftermath({ catalog, clock, exposures, threads });
   app.addHook('onClose', () => aftermath.close());
 
@@ -110,9 +120,20 @@ export function createServer(options: ServerOptions): FastifyInstance {
   documentRoutes(app);
   app.register(async (api) => {
     useFormats(api);
-    retrievalRoutes(api, catalog, clock, aftermath);
+    if (options.ratePerSecond !== undefined)
+      api.addHook('onRequest', rateHook(new RateLimiter(options.ratePerSecond)));
+    const searches = gateOf(bounds, threads);
+    const writes = gateOf(bounds, threads);
+    api.register(async (read) => {
+      read.addHook('onRequest', searches.hook);
+      retrievalRoutes(read, catalog, clock, searches.admission, aftermath);
+    });
+    api.register(async (write) => {
+      write.addHook('onRequest', writes.hook);
+      pinRoutes(write, catalog, clock, writes.admission);
+    });
     indexRoutes(api, catalog);
-    writeRoutes(api, catalog);
+    generationRoutes(api, catalog);
     aliasRoutes(api, catalog);
   });
   app.register(async (health) => {

@@ -86,21 +86,40 @@ export class QueryQueue {
     this.#end = length;
   }
 
+  /** Bytes of the queries that wait. */
+  get bytes(): number {
+    return this.#end - this.#start;
+  }
+
   /** Takes the first `count` queries out, as a buffer of their own. */
   shift(count: number): ArrayBuffer {
+    const { buffer } = this.#words;
     const start = this.#start;
+    this.#pass(count);
+    const taken = buffer.slice(start, this.#start) as ArrayBuffer;
+    this.#endPass();
+    return taken;
+  }
+
+  /** Takes the first query out and away. */
+  drop(): void {
+    this.#pass(1);
+    this.#endPass();
+  }
+
+  #pass(count: number): void {
     for (let i = 0; i < count; i++) {
       const at = this.#start / 4;
       this.#start += queryBytes(this.#words[at + 5]!, this.#words[at + 6]!);
     }
-    const { buffer } = this.#words;
-    const taken = buffer.slice(start, this.#start) as ArrayBuffer;
-    if (this.#start === this.#end) {
-      this.#start = 0;
-      this.#end = 0;
-      if (buffer.byteLength > WAITING_BYTES) this.#take(new ArrayBuffer(WAITING_BYTES));
-    }
-    return taken;
+  }
+
+  /** Begins anew when nothing waits. */
+  #endPass(): void {
+    if (this.#start !== this.#end) return;
+    this.#start = 0;
+    this.#end = 0;
+    if (this.#words.byteLength > WAITING_BYTES) this.#take(new ArrayBuffer(WAITING_BYTES));
   }
 }
 

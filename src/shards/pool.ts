@@ -3,7 +3,8 @@
  *
  * Searches that arrive together travel together, one task per thread: a thread hop costs about as much as a search, and
  * whatever runs after another thread has had the core finds the caches cold. While all threads are busy, arrivals wait
- * here and travel together too, so load makes tasks longer, not queues of tasks.
+ * here and travel together too, so load makes tasks longer, not queues of tasks. What waits is bounded; what nobody waits
+ * for any more, because its deadline has passed or its caller is gone, is answered from here, without a search.
  */
 import { Piscina, queueOptionsSymbol } from 'piscina';
 import { LAYOUT } from '../core/layout.ts';
@@ -19,6 +20,7 @@ import {
   type Housekeeping,
   monotonicMs,
   type SearchAnswers,
+  type SearchCaller,
   type SearchResult,
   type SearchTask,
   type ShardFailure,
@@ -60,6 +62,9 @@ type LoadBalancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina
 
 type JobResult = ShardHits | ShardFailure;
 
+/** Of a search that did not begin. */
+const NOT_BEGUN: ShardHits = { ids: [], ordinals: [], distances: [], ef: 0, complete: false };
+
 /** A registered set of shards. */
 interface ShardSetEntry {
   readonly name: string;
@@ -75,6 +80,9 @@ interface ShardSetEntry {
 /** A search under way. */
 interface Search {
   readonly set: ShardSetEntry;
+  /** Epoch milliseconds; Infinity for none. */
+  readonly deadlineAtMs: number;
+  readonly caller: SearchCaller | undefined;
   readonly results: JobResult[];
   /** Results that are not there yet. */
   missing: number;
@@ -99,6 +107,8 @@ export interface SearchPoolOptions {
   readonly module: WasmModule;
   /** Threads, 1 to LIMITS.readersMax - 1. */
   readonly workers: number;
+  /** Bytes of queries that may wait; LIMITS.waitingSearchBytesMax when absent. */
+  readonly waitingBytesMax?: number;
 }
 
 export class SearchPool {
@@ -113,17 +123,20 @@ export class SearchPool {
   readonly #waiting: Job[] = [];
   /** What the waiting jobs ask, in the same order. */
   readonly #queue = new QueryQueue();
+  readonly #waitingBytesMax: number;
+  readonly #clockOffsetMs: number;
   #registered = 0;
   #scheduled = false;
   #settling: NodeJS.Timeout | undefined;
   #closed: Promise<void> | undefined;
 
   /** Throws limit_exceeded. */
-  constructor({ workerFile, module, workers }: SearchPoolOptions) {
+  constructor({ workerFile, module, workers, waitingBytesMax }: SearchPoolOptions) {
     if (!Number.isInteger(workers) || workers < 1 || workers >= LIMITS.readersMax) {
       throw errorAt('limit_exceeded', 'workers', `must be a whole number from 1 to ${LIMITS.readersMax - 1}`);
     }
     this.workers = workers;
+    this.#waitingBytesMax = waitingBytesMax ?? LIMITS.waitingSearchBytesMax;
     this.#slots = new Int32Array(new SharedArrayBuffer(workers * 4));
     const desks = Array.from({ length: workers }, deskBuffer);
     this.#stations = desks.map((buffer) => ({
@@ -132,7 +145,7 @@ export class SearchPool {
       attended: false,
       listening: false,
     }));
-    const clockOffsetMs = performance.timeOrigin + performance.now() - monotonicMs();
+    this.#clockOffsetMs = performance.timeOrigin + performance.now() - monotonicMs();
     this.#piscina = new Piscina({
       filename: workerFile.href,
       minThreads: workers,
@@ -147,7 +160,7 @@ export class SearchPool {
       workerData: {
         module,
         slots: this.#slots,
-        clockOffsetMs,
+        clockOffsetMs: this.#clockOffsetMs,
         desks,
         searchNs: this.#searchNs,
       } satisfies WorkerStart,
@@ -230,16 +243,21 @@ export class SearchPool {
 
   /**
    * Searches every shard of the set for the query's vector, each component multiplied by `scale`; the vector is read
-   * before this returns. One result per shard, in order. Rejects with `closed`, and with nothing else.
+   * before this returns. One result per shard, in order. Rejects with `closed`, with `overloaded` when too much waits
+   * already, and with nothing else.
    */
-  search(name: string, query: ShardQuery, scale = 1): Promise<JobResult[]> {
+  search(name: string, query: ShardQuery, scale = 1, caller?: SearchCaller): Promise<JobResult[]> {
     const set = this.#sets.get(name);
     if (!set || set.forgotten || this.#closed)
       return Promise.reject(new NearpinError('closed', 'the index is closed'));
+    if (this.#queue.bytes >= this.#waitingBytesMax)
+      return Promise.reject(new NearpinError('overloaded', 'More searches wait than are taken'));
     set.searching++;
     return new Promise((resolve) => {
       const missing = set.memories.length;
-      const search = { set, results: new Array<JobResult>(missing), missing, resolve };
+      const { deadlineAtMs } = query;
+      const results = new Array<JobResult>(missing);
+      const search = { set, deadlineAtMs, caller, results, missing, resolve };
       for (let shard = 0; shard < missing; shard++) {
         this.#queue.push(query, shard, scale);
         this.#waiting.push({ search, shard });
@@ -269,11 +287,26 @@ export class SearchPool {
   #dispatch(): void {
     const share = Math.min(Math.ceil(this.#waiting.length / this.workers), JOBS_PER_TASK_MAX);
     while (this.#waiting.length > 0 && this.#running.size < this.workers * TASKS_PER_THREAD) {
-      const { set } = this.#waiting[0]!.search;
+      const { search } = this.#waiting[0]!;
+      if (!this.#isWanted(search)) {
+        this.#queue.drop();
+        settle(this.#waiting.shift()!, NOT_BEGUN);
+        continue;
+      }
       let n = 1;
-      while (n < share && this.#waiting[n]?.search.set === set) n++;
-      this.#run(set, this.#waiting.splice(0, n));
+      while (n < share && this.#joins(this.#waiting[n], search.set)) n++;
+      this.#run(search.set, this.#waiting.splice(0, n));
     }
+  }
+
+  #joins(job: Job | undefined, set: ShardSetEntry): boolean {
+    return job !== undefined && job.search.set === set && this.#isWanted(job.search);
+  }
+
+  /** Whether anybody waits for it. */
+  #isWanted({ deadlineAtMs, caller }: Search): boolean {
+    if (caller?.isGone()) return false;
+    return deadlineAtMs === Number.POSITIVE_INFINITY || monotonicMs() + this.#clockOffsetMs < deadlineAtMs;
   }
 
   #run(set: ShardSetEntry, jobs: readonly Job[]): void {

@@ -40,6 +40,11 @@ export interface ShardQuery {
   readonly explain: boolean;
 }
 
+/** Who waits for a search: one for whom nobody does any more is not begun. */
+export interface SearchCaller {
+  isGone(): boolean;
+}
+
 export interface SearchTask {
   /** Which shard set to search. */
   readonly set: string;

@@ -5,7 +5,7 @@ import { LIMIT_PAGES_MAX, Shard, type ShardStats, shardStats } from '../core/sha
 import type { WasmModule } from '../core/webassembly.ts';
 import type { Manifest } from '../index/manifest.ts';
 import type { SearchPool } from './pool.ts';
-import type { ShardFailure, ShardHits, ShardQuery } from './protocol.ts';
+import type { SearchCaller, ShardFailure, ShardHits, ShardQuery } from './protocol.ts';
 import type { ShardWriter, Writers } from './writers.ts';
 
 export interface ShardSetOptions {
@@ -72,9 +72,9 @@ export class ShardSet {
     return this.#shards.map((shard) => shardStats(shard.memory));
   }
 
-  /** One result per shard, in order, for the query's vector times `scale`. Rejects with `closed`. */
-  search(query: ShardQuery, scale?: number): Promise<(ShardHits | ShardFailure)[]> {
-    return this.#pool.search(this.#name, query, scale);
+  /** One result per shard, in order, for the query's vector times `scale`. Rejects with `closed` or `overloaded`. */
+  search(query: ShardQuery, scale?: number, caller?: SearchCaller): Promise<(ShardHits | ShardFailure)[]> {
+    return this.#pool.search(this.#name, query, scale, caller);
   }
 
   /** Refuses further searches, waits for those under way and gives the memory back. Closing twice is fine. */

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { type Bar, barsOf, holds } from '../../bench/report/bars.ts';
 import type { BenchRecord, ServiceRecord } from '../../bench/report/record.ts';
 import { spreadOf } from '../../bench/report/statistics.ts';
-import { curve, loadRecord, searchRecord } from './results.ts';
+import { curve, loadRecord, overloadRecord, searchRecord } from './results.ts';
 
 const POINTS = [
   [0.9, 8000],
@@ -128,6 +128,8 @@ test('loading is held against a bare read, serving against a constant body', () 
   });
   const records = [
     service({}),
+    service({ client: 'autocannon', cpuUs: 900 }),
+    service({ server: 'constant', client: 'autocannon', cpuUs: 1 }),
     service({ server: 'constant', cpuUs: 45 }),
     service({ server: 'constant', cpuUs: 1, format: 'msgpack' }),
     service({ server: 'bare', cpuUs: 1 }),
@@ -143,4 +145,22 @@ test('loading is held against a bare read, serving against a constant body', () 
     ['clustered-128, 1,000, json, 1 connections', 0.3, 0.25, false],
   ]);
   assert.deepEqual(found([service({})], 'same app'), [], 'nothing to be held against');
+});
+
+test('overload is held against the peak of its own run, and the slowest probe', () => {
+  const records = [
+    overloadRecord({ load: 1, goodRps: 1100 }),
+    overloadRecord({ load: 3, goodRps: 825, probeMaxMs: 140 }),
+    overloadRecord({ run: 'another', load: 3, goodRps: 999, probeMaxMs: 20 }),
+  ];
+  const on = 'clustered-128, 1,000, msgpack';
+  assert.deepEqual(found(records, 'answers within'), [
+    [on, 0.75, 0.8, false],
+    [on, 0.999, 0.8, true],
+  ]);
+  assert.deepEqual(found(records, 'slowest'), [
+    [on, 140, 100, false],
+    [on, 20, 100, true],
+  ]);
+  assert.deepEqual(found([records[0]!], 'capacity'), []);
 });

@@ -24,6 +24,7 @@ test('every definition that is shipped can be read', () => {
     'kernels',
     'load',
     'memory',
+    'overload',
     'peers',
     'recall-latency',
     'scaling',

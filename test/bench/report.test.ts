@@ -7,7 +7,7 @@ import type { BenchRecord } from '../../bench/report/record.ts';
 import { spreadOf } from '../../bench/report/statistics.ts';
 import { compare, filteringsOf, panelsOf, scalingsOf } from '../../bench/report/summary.ts';
 import { formatResults, markdownTable } from '../../bench/report/text.ts';
-import { curve, loadRecord, resultsOf, searchRecord } from './results.ts';
+import { curve, loadRecord, overloadRecord, resultsOf, searchRecord } from './results.ts';
 
 const wasm = curve({ engine: 'wasm' }, [
   [0.9, 9000],
@@ -74,6 +74,34 @@ const everything: readonly BenchRecord[] = [
     searchP50Us: 500,
     searchCpuUs: 500,
   })),
+  ...[1, 32].flatMap((connections) =>
+    (['nearpin', 'constant', 'bare'] as const).map((server) => ({
+      kind: 'service' as const,
+      run: 'Serving',
+      server,
+      dataset: 'clustered-128',
+      n: 1000,
+      dim: 128,
+      k: 10,
+      ef: 128,
+      format: 'msgpack' as const,
+      client: 'autocannon' as const,
+      connections,
+      requests: 100,
+      recall: server === 'nearpin' ? 0.99 : null,
+      rps: 4000,
+      rpsSpread: spreadOf([4000]),
+      p50Us: 1000,
+      p99Us: 2000,
+      p999Us: 3000,
+      cpuUs: null,
+      coreCpuUs: null,
+      searchP50Us: 500,
+      searchCpuUs: 500,
+    })),
+  ),
+  overloadRecord({ load: 1, goodRps: 990 }),
+  overloadRecord({ load: 3, goodRps: 850, refusedRps: 2100, probeMaxMs: 12 }),
 ];
 
 test('engines are compared at equal recall, and not where either was not measured', () => {
@@ -109,13 +137,24 @@ test('a filtered point is held against the same search without a filter', () => 
 
 test('the tables say every engine, every kind of run and every note', () => {
   const text = formatResults(resultsOf(everything, ['faiss was left out']));
-  for (const part of ['wasm', 'hnswlib', 'exact', 'np_dot_i8', 'constant', 'random', 'faiss was left out']) {
+  for (const part of [
+    'wasm',
+    'hnswlib',
+    'exact',
+    'np_dot_i8',
+    'constant',
+    'autocannon',
+    'random',
+    'faiss was left out',
+  ]) {
     assert.ok(text.includes(part), part);
   }
   // Built in 2 s where hnswlib took 4, 500 B a vector where it takes 700
   assert.match(text, /^wasm .* 500 +2\.00x +2\.0 +500 +0\.71x/m);
   // 600 us of CPU, of which 520 were searches in the core and 500 would be a search alone, against 50 and 40
   assert.match(text, /^nearpin .* 600 +520 +80\.0 +1\.60x +2\.00x +100 +2\.00x +2\.50x +400$/m);
+  // 850 of a peak of 1,000 were answered in time
+  assert.match(text, /^ *3x +3,000 +850 +0\.85 +2,100 .* 12\.0$/m);
   assert.doesNotMatch(text, /NaN|undefined|Infinity|null/);
 });
 

@@ -1,5 +1,5 @@
 /** Made-up results, for what reads them. */
-import type { LoadRecord, Results, SearchRecord } from '../../bench/report/record.ts';
+import type { LoadRecord, OverloadRecord, Results, SearchRecord } from '../../bench/report/record.ts';
 import { spreadOf } from '../../bench/report/statistics.ts';
 
 export function searchRecord(over: Partial<SearchRecord> & { readonly qps: number }): SearchRecord {
@@ -79,5 +79,35 @@ export function loadRecord(seconds: { readonly loadS: number; readonly bareReadS
     loadSSpread: spreadOf([loadS]),
     bareReadS,
     bareReadSSpread: spreadOf([bareReadS]),
+  };
+}
+
+/** Of a capacity of 1,000 requests a second. */
+export function overloadRecord(
+  over: Partial<OverloadRecord> & Pick<OverloadRecord, 'load' | 'goodRps'>,
+): OverloadRecord {
+  return {
+    kind: 'overload',
+    run: 'Overload',
+    dataset: 'clustered-128',
+    n: 1000,
+    dim: 128,
+    k: 10,
+    ef: 128,
+    format: 'msgpack',
+    seconds: 5,
+    capacityRps: 1000,
+    capacitySpread: spreadOf([1000]),
+    offeredRps: 1000 * over.load,
+    goodSpread: spreadOf([over.goodRps]),
+    goodWithinMs: 250,
+    refusedRps: 0,
+    failedRps: 0,
+    p50Us: 20_000,
+    p99Us: 80_000,
+    probes: 500,
+    probeP99Ms: 5,
+    probeMaxMs: 9,
+    ...over,
   };
 }

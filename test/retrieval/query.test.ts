@@ -4,8 +4,9 @@ import { describe, it } from 'node:test';
 import type { ErrorCode } from '../../src/lib/errors.ts';
 import { NearpinError } from '../../src/lib/errors.ts';
 import type { MultiAnswer, QueryRequest, RetrievalAnswer } from '../../src/retrieval/contract.ts';
-import type { OpenIndex } from '../../src/retrieval/open-index.ts';
+import { askedBy, type OpenIndex } from '../../src/retrieval/open-index.ts';
 import { runQuery } from '../../src/retrieval/query.ts';
+import { rejects } from '../lib/refuses.ts';
 import { memoryEngine } from '../support/memory-engine.ts';
 import { ATTRIBUTES, somePins } from '../support/pins.ts';
 
@@ -113,6 +114,37 @@ describe('query', () => {
     await assert.rejects(runQuery(index, { vector: PINS[0]!.vector!, deadlineMs: 50 }, clock), {
       code: 'deadline_exceeded',
     });
+  });
+
+  it('counts a deadline from when the caller came, and ends with the caller', async () => {
+    const { index, engine } = open();
+    const vector = PINS[0]!.vector!;
+    const caller = (deadlineAtMs: number, gone = false) => ({
+      arrivedAtMs: 1000,
+      deadlineAtMs,
+      isGone: () => gone,
+    });
+    const never = Number.POSITIVE_INFINITY;
+    const deadlineOf = async (deadlineAtMs: number, deadlineMs?: number) => {
+      await runQuery(
+        askedBy(caller(deadlineAtMs), index),
+        { vector, ...(deadlineMs && { deadlineMs }) },
+        () => 1020,
+      );
+      return engine.queries.at(-1)!.deadlineAtMs;
+    };
+    assert.equal(await deadlineOf(never), undefined);
+    assert.equal(await deadlineOf(never, 50), 1050);
+    assert.equal(await deadlineOf(1040, 50), 1040);
+    assert.equal(await deadlineOf(1040), 1040);
+    const asked = engine.queries.length;
+    await rejects(deadlineOf(1020), 'deadline_exceeded');
+    await rejects(deadlineOf(never, 20), 'deadline_exceeded');
+    await rejects(
+      runQuery(askedBy(caller(never, true), index), { vector }, () => 1020),
+      'deadline_exceeded',
+    );
+    assert.equal(engine.queries.length, asked);
   });
 
   it('is what was found when the deadline passed in the middle, and says so', async () => {

@@ -125,6 +125,34 @@ describe('close', () => {
     assert.ok(performance.now() - started < 2000);
   });
 
+  it('gives up on who does not read the answer, or does not send the rest of a request', async () => {
+    const wide = memoryEngine({
+      dim: DIM,
+      attributes: ATTRIBUTES,
+      pins: PINS.map((pin) => ({ ...pin, payload: 'x'.repeat(60_000) })),
+    });
+    const { app, port } = await serve({
+      catalog: catalogOf([ready({ name: 'a', engine: wide, model: null })]),
+      drainLimitMs: 200,
+    });
+    const request = (body: string, length = body.length) =>
+      `POST /v1/indexes/a/query HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n` +
+      `content-length: ${length}\r\n\r\n${body}`;
+    const deaf = connect(port, '127.0.0.1').pause();
+    const answers = JSON.stringify({
+      vectors: Array.from({ length: 100 }, () => QUERY.vector),
+      include: ['payload'],
+    });
+    deaf.write(request(answers));
+    const slow = connect(port, '127.0.0.1');
+    slow.write(request('{', 1000));
+    for (const socket of [deaf, slow]) socket.on('error', () => {});
+    while (wide.queries.length < 100) await new Promise((resolve) => setTimeout(resolve, 5));
+    await app.close();
+    deaf.destroy();
+    slow.destroy();
+  });
+
   it('says not ready but answers all the same during the drain delay', async () => {
     const { app, url } = await serve({ catalog: catalogOf([ready(index('a'))]), drainDelayMs: 200 });
     const closing = app.close();

@@ -344,6 +344,47 @@ describe('deadlines', () => {
   });
 });
 
+describe('searches that nobody waits for', () => {
+  test('are not begun: their deadline passed, or their caller left, while they waited', async (t) => {
+    const pool = poolOf(t, 1);
+    const set = pool.register([shardOfOne(pool)]);
+    await settled(pool, set);
+    // Two tasks keep the thread and its desk busy while the rest waits
+    const busy = [pool.search(set, ask(ASK.linger, 60))];
+    await new Promise(setImmediate);
+    busy.push(pool.search(set, ask(ASK.linger, 60)));
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    const now = performance.timeOrigin + performance.now();
+    let isGone = false;
+    const caller = { isGone: () => isGone };
+    const waiting = [
+      pool.search(set, { ...ask(ASK.exit), deadlineAtMs: now + 20 }),
+      pool.search(set, ask(ASK.answer)),
+      pool.search(set, ask(ASK.exit), 1, caller),
+      pool.search(set, { ...ask(ASK.answer), deadlineAtMs: now + 60_000 }),
+      pool.search(set, ask(ASK.exit), 1, caller),
+    ];
+    isGone = true;
+    const answered = (await Promise.all(waiting)).map(([result]) => hitsOf(result).complete);
+    assert.deepEqual(answered, [false, true, false, true, false]);
+    await Promise.all(busy);
+  });
+
+  test('make room; what waits beyond the room there is, is refused as overloaded', async (t) => {
+    const pool = new SearchPool({ workerFile: ODD, module: CORE, workers: 1, waitingBytesMax: 120 });
+    t.after(() => pool.close());
+    const set = pool.register([shardOfOne(pool)]);
+    await settled(pool, set);
+    const caller = { isGone: () => true };
+    // A query of two dimensions takes 40 bytes
+    const taken = Array.from({ length: 3 }, () => pool.search(set, ask(ASK.exit), 1, caller));
+    await assert.rejects(pool.search(set, ask(ASK.answer)), { code: 'overloaded' });
+    await Promise.all(taken);
+    assert.equal(hitsOf((await pool.search(set, ask(ASK.answer)))[0]).complete, true);
+  });
+});
+
 test('a pool of no threads, or of more than a memory has slots for, is refused', () => {
   for (const workers of [0, 64, 1000, 1.5, Number.NaN]) {
     refuses(() => new SearchPool({ workerFile: ODD, module: CORE, workers }), 'limit_exceeded', 'workers');

@@ -50,6 +50,8 @@ export function httpSuite(name: string, open: OpenEngine): void {
       const [withModel, without] = engines.map(({ engine }) => engine);
       server = await serve({
         bodyLimitBytes: BODY_LIMIT_BYTES,
+        // However slow the machine
+        admission: { maxWaitMs: 60_000, maxInFlight: 1024 },
         catalog: catalogOf([
           ready({ name: 'bare', engine: without!, model: null }),
           ready({ name: 'demo', engine: withModel!, model: MODEL, embed: wordModel(DIM) }),

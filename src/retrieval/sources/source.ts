@@ -131,7 +131,7 @@ export async function searchNear(
   wanted: number,
   { part, weight = 1, withVectors = false }: { part?: string; weight?: number; withVectors?: boolean } = {},
 ): Promise<CandidateList> {
-  const { ef, filter, exact, minScore, exclude, deadlineAtMs, explain } = context.query;
+  const { ef, filter, exact, minScore, exclude, deadlineAtMs, explain, caller } = context.query;
   const k = Math.min(wanted, widestSearch(context));
   // Written out: objects that are spread and added to have a shape of their own each, which is slow to read
   const found = await context.index.engine.search({
@@ -145,6 +145,7 @@ export async function searchNear(
     exclude,
     deadlineAtMs,
     withVectors: withVectors || context.query.withVectors === true,
+    caller,
   });
   const { hits, coverage } = found;
   return {

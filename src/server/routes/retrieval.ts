@@ -13,7 +13,7 @@ import type {
 } from '../../retrieval/contract.ts';
 import { runHomefeed } from '../../retrieval/homefeed.ts';
 import { runNotifications } from '../../retrieval/notifications.ts';
-import type { Clock, OpenIndex } from '../../retrieval/open-index.ts';
+import { askedBy, type Clock, type OpenIndex } from '../../retrieval/open-index.ts';
 import { runQuery } from '../../retrieval/query.ts';
 import { measureRecall } from '../../retrieval/recall.ts';
 import { runRelated } from '../../retrieval/related.ts';
@@ -21,6 +21,8 @@ import { runSearch } from '../../retrieval/search.ts';
 import type { Aftermath } from '../aftermath.ts';
 import { documented, sendAnswer } from '../api.ts';
 import { type Catalog, openIndex } from '../catalog.ts';
+import type { Admission } from '../overload/admission.ts';
+import { callerOf } from '../overload/caller.ts';
 import type { SchemaName } from '../schemas.ts';
 import { type Check, compileCheck } from '../validate.ts';
 
@@ -36,6 +38,7 @@ export function retrievalRoutes(
   app: FastifyInstance,
   catalog: Catalog,
   clock: Clock,
+  admission: Admission,
   aftermath: Aftermath,
 ): void {
   const check = batchItemCheck();
@@ -97,12 +100,13 @@ export function retrievalRoutes(
       async (request, reply) => {
         const onFault = (error: unknown) => request.log.error(error);
         const served = openIndex(catalog, request.params.index);
+        admission.began(clock());
         aftermath.began();
         try {
           let index: OpenIndex | undefined;
           const answer = await served.use((open) => {
-            index = open;
-            return run(open, request.body as never, onFault);
+            index = askedBy(callerOf(request, reply), open);
+            return run(index, request.body as never, onFault);
           });
           if (index?.mixer)
             aftermath.follow({
@@ -116,6 +120,7 @@ export function retrievalRoutes(
             });
           return sendAnswer(request, reply, answer);
         } finally {
+          admission.ended(clock());
           aftermath.ended();
         }
       },

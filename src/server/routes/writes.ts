@@ -3,9 +3,11 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { DeleteRequest, UpsertRequest } from '../../retrieval/contract.ts';
 import { describeIndex } from '../../retrieval/describe.ts';
+import type { Clock } from '../../retrieval/open-index.ts';
 import { runDelete, runUpsert, writable } from '../../retrieval/write.ts';
 import { documented, sendAnswer } from '../api.ts';
 import { adminOf, type Catalog, openIndex } from '../catalog.ts';
+import type { Admission } from '../overload/admission.ts';
 
 const INDEX_PARAMS = Type.Object({ index: Type.String() });
 const ALIAS_PARAMS = Type.Object({ alias: Type.String() });
@@ -14,7 +16,7 @@ interface OfIndex {
   Params: { index: string };
 }
 
-export function writeRoutes(app: FastifyInstance, catalog: Catalog): void {
+export function pinRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock, admission: Admission): void {
   app.put<OfIndex & { Body: UpsertRequest }>(
     '/v1/indexes/:index/pins',
     {
@@ -29,8 +31,11 @@ export function writeRoutes(app: FastifyInstance, catalog: Catalog): void {
         params: INDEX_PARAMS,
       }),
     },
-    async (request, reply) =>
-      sendAnswer(request, reply, await runUpsert(openIndex(catalog, request.params.index), request.body)),
+    async (request, reply) => {
+      const index = openIndex(catalog, request.params.index);
+      const answer = await admission.during(clock, () => runUpsert(index, request.body));
+      return sendAnswer(request, reply, answer);
+    },
   );
 
   app.delete<OfIndex & { Body: DeleteRequest }>(
@@ -44,10 +49,15 @@ export function writeRoutes(app: FastifyInstance, catalog: Catalog): void {
         params: INDEX_PARAMS,
       }),
     },
-    async (request, reply) =>
-      sendAnswer(request, reply, await runDelete(openIndex(catalog, request.params.index), request.body)),
+    async (request, reply) => {
+      const index = openIndex(catalog, request.params.index);
+      const answer = await admission.during(clock, () => runDelete(index, request.body));
+      return sendAnswer(request, reply, answer);
+    },
   );
+}
 
+export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.post<OfIndex>(
     '/v1/indexes/:index/checkpoint',
     {

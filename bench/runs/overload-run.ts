@@ -1,0 +1,152 @@
+/**
+ * What a server does when more is asked of it than it can do. First its capacity, one request at a time on each of many
+ * connections; then requests at a rate of their own, in parts and multiples of that, with probes of its health beside
+ * them. The server has a core of its own, who asks has the others.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DEFAULT_EF } from '../../src/engines/shard-engine.ts';
+import { quantile } from '../../src/lib/quantile.ts';
+import { leaveCores } from '../report/environment.ts';
+import type { OverloadRecord } from '../report/record.ts';
+import { spreadOf } from '../report/statistics.ts';
+import { generateLoad } from '../service/load-generator.ts';
+import type { OpenLoad, OpenLoadResult } from '../service/open-load.ts';
+import { startProbes } from '../service/probes.ts';
+import { buildServed, queryBodies, queryRequests, type ServedSet, startNearpin } from '../service/served.ts';
+import type { RunContext } from './run-context.ts';
+
+export interface OverloadRunOptions extends ServedSet {
+  /** Of the definition. */
+  readonly title: string;
+  readonly k: number;
+  readonly passes: number;
+  /** Of one measurement of the capacity. */
+  readonly requests: number;
+  /** Of the measurement of the capacity, the last one. */
+  readonly connections: readonly number[];
+  /** Multiples of the capacity. */
+  readonly loads: readonly number[];
+  /** Of each load. */
+  readonly seconds: number;
+}
+
+const OPEN_LOAD = fileURLToPath(new URL('../service/open-load.js', import.meta.url));
+/** So many that a request seldom waits for one. */
+const CONNECTIONS = 1000;
+const PROBE_EVERY_MS = 10;
+/** What comes later is of no use to anybody. */
+const GOOD_WITHIN_MS = 250;
+const FORMAT = 'msgpack';
+
+interface Pass {
+  readonly offered: number;
+  readonly good: number;
+  readonly refused: number;
+  readonly failed: number;
+  readonly latenciesUs: Float64Array;
+  readonly probesMs: Float64Array;
+}
+
+export async function runOverload(
+  options: OverloadRunOptions,
+  context: RunContext,
+): Promise<OverloadRecord[]> {
+  const { set, k, loads } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'nearpin-bench-'));
+  const children: ChildProcess[] = [];
+  const stop = () => {
+    for (const child of children) child.kill('SIGKILL');
+  };
+  context.signal.addEventListener('abort', stop);
+  let comeBack = () => {};
+  try {
+    await buildServed(folder, options, context);
+    const { port } = await startNearpin(folder, children, context);
+    const requests = queryRequests(queryBodies(set, FORMAT, k), FORMAT);
+    comeBack = leaveCores(context.cores);
+    const connections = options.connections.at(-1)!;
+    const points = loads.map((load) => ({ load, passes: [] as Pass[] }));
+    const capacities: number[] = [];
+    await generateLoad({ port, requests, count: options.requests, connections });
+    for (let pass = 0; pass < options.passes; pass++) {
+      const { wallS } = await generateLoad({ port, requests, count: options.requests, connections });
+      const capacity = options.requests / wallS;
+      capacities.push(capacity);
+      for (const [i, { load, passes }] of points.entries()) {
+        context.progress(
+          `${set.name}: ${load} times the capacity`,
+          pass * loads.length + i + 1,
+          options.passes * loads.length,
+        );
+        const { seconds } = options;
+        const asked = { port, requests, perSecond: load * capacity, seconds, connections: CONNECTIONS };
+        passes.push(await measure(asked, children));
+      }
+    }
+    const capacity = spreadOf(capacities);
+    return points.map(({ load, passes }): OverloadRecord => {
+      const middle = (value: (pass: Pass) => number) => spreadOf(passes.map(value)).median;
+      const worst = (value: (pass: Pass) => number) => Math.max(...passes.map(value));
+      return {
+        kind: 'overload',
+        run: options.title,
+        dataset: set.name,
+        n: set.base.rows,
+        dim: set.base.dim,
+        k,
+        ef: DEFAULT_EF,
+        format: FORMAT,
+        load,
+        seconds: options.seconds,
+        capacityRps: capacity.median,
+        capacitySpread: capacity,
+        offeredRps: middle(({ offered }) => offered),
+        goodRps: middle(({ good }) => good),
+        goodSpread: spreadOf(passes.map(({ good }) => good)),
+        goodWithinMs: GOOD_WITHIN_MS,
+        refusedRps: middle(({ refused }) => refused),
+        failedRps: worst(({ failed }) => failed),
+        p50Us: middle(({ latenciesUs }) => quantile(latenciesUs, 0.5)),
+        p99Us: middle(({ latenciesUs }) => quantile(latenciesUs, 0.99)),
+        probes: passes.reduce((sum, { probesMs }) => sum + probesMs.length, 0),
+        probeP99Ms: worst(({ probesMs }) => quantile(probesMs, 0.99)),
+        probeMaxMs: worst(({ probesMs }) => Math.max(...probesMs)),
+      };
+    });
+  } finally {
+    comeBack();
+    context.signal.removeEventListener('abort', stop);
+    stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function measure(load: OpenLoad, children: ChildProcess[]): Promise<Pass> {
+  const child = fork(OPEN_LOAD, { serialization: 'advanced' });
+  children.push(child);
+  child.send(load);
+  const endProbes = startProbes(load.port, PROBE_EVERY_MS);
+  const [result] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`the load ended with ${code}`);
+    }),
+  ])) as [OpenLoadResult];
+  const probesMs = await endProbes();
+  const { due, latenciesUs, refused, failed } = result;
+  const good = latenciesUs.filter((us) => us <= GOOD_WITHIN_MS * 1000).length;
+  const perSecond = (count: number) => count / load.seconds;
+  return {
+    offered: perSecond(due),
+    good: perSecond(good),
+    refused: perSecond(refused),
+    failed: perSecond(failed),
+    latenciesUs,
+    probesMs,
+  };
+}

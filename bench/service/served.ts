@@ -1,0 +1,103 @@
+/** What runs against a server have in common: its index, its process, and requests with the set's queries. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { Packr, Unpackr } from 'msgpackr';
+import { buildIndex } from '../../src/build/build-index.ts';
+import { wasm } from '../../src/core/webassembly.ts';
+import { readCoreBinary } from '../../src/storage/core-binary.ts';
+import { readMatrix } from '../data/matrix.ts';
+import type { BenchSet } from '../data/sets.ts';
+import { writeNpy } from '../npy.ts';
+import { pinned } from '../runs/engine-process.ts';
+import type { RunContext } from '../runs/run-context.ts';
+import { httpRequest } from './load-generator.ts';
+
+/** How an index is made. */
+export interface ServedSet {
+  readonly set: BenchSet;
+  readonly m: number;
+  readonly efConstruction: number;
+  readonly seed: number;
+}
+
+/** Name of the index that is served. */
+export const INDEX = 'bench';
+const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+export const FORMATS = {
+  json: {
+    type: 'application/json',
+    encode: (vector: Float32Array, k: number) =>
+      Buffer.from(JSON.stringify({ vector: Array.from(vector), k })),
+    decode: (body: Buffer): unknown => JSON.parse(body.toString()),
+  },
+  msgpack: {
+    type: 'application/msgpack',
+    encode: (vector: Float32Array, k: number) =>
+      new Packr({ useRecords: false, variableMapSize: true }).pack({
+        vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength),
+        k,
+      }),
+    decode: (body: Buffer): unknown => new Unpackr({ useRecords: false }).unpack(body),
+  },
+} as const;
+
+export type Format = keyof typeof FORMATS;
+
+export const QUERY_PATH = `/v1/indexes/${INDEX}/query`;
+
+/** The body of a request for each query of the set. */
+export function queryBodies({ queries }: BenchSet, format: Format, k: number): Buffer[] {
+  return readMatrix(queries).map((query) => FORMATS[format].encode(query, k));
+}
+
+/** Whole requests with these bodies. */
+export function queryRequests(bodies: readonly Buffer[], format: Format): Buffer[] {
+  return bodies.map((body) => httpRequest(QUERY_PATH, FORMATS[format].type, body));
+}
+
+/** An index of the set in a folder of indexes, whose pins have their ordinals as ids. */
+export async function buildServed(
+  indexes: string,
+  { set, m, efConstruction, seed }: ServedSet,
+  context: RunContext,
+): Promise<void> {
+  const { base, metric } = set;
+  const file = join(indexes, 'vectors.npy');
+  writeNpy(file, readMatrix(base), base.rows, base.dim, '<f4');
+  await buildIndex({
+    files: [file],
+    stdin: process.stdin,
+    indexDir: join(indexes, INDEX),
+    config: { metric, m, efConstruction, seed },
+    shards: 1,
+    defaultModel: () => Promise.reject(new Error('there are no texts')),
+    skipBad: false,
+    onBad: () => {},
+    onProgress: ({ done }) => context.progress(`${set.name}: building`, done, base.rows),
+    module: new wasm.Module(readCoreBinary()),
+    threads: 1,
+    signal: context.signal,
+  });
+  rmSync(file);
+}
+
+/** `nearpin serve` with one search thread over a folder of indexes. */
+export async function startNearpin(indexes: string, children: ChildProcess[], { cores }: RunContext) {
+  const args = ['serve', '--indexes', indexes, '--port', '0', '--workers', '1', '--json'];
+  const [command, ...rest] = pinned(cores, [process.execPath, CLI, ...args]);
+  const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 2] });
+  children.push(child);
+  const lines = createInterface({ input: child.stdout! });
+  const [line] = (await Promise.race([
+    once(lines, 'line'),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`nearpin serve ended with ${code}`);
+    }),
+  ])) as [string];
+  return { child, port: Number(new URL((JSON.parse(line) as { url: string }).url).port) };
+}

@@ -1,0 +1,59 @@
+/**
+ * Who waits for the answer to a request: until when, by the header `x-deadline-ms`, and whether the connection is still
+ * there. Time counts from when the head of the request was read, so what a request waits for in the server is part of it.
+ */
+import type { ServerResponse } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { errorAt } from '../../lib/errors.ts';
+import type { Caller, Clock } from '../../retrieval/open-index.ts';
+
+/** Milliseconds for which the client waits for the answer, from now on. */
+export const DEADLINE_HEADER = 'x-deadline-ms';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** When its head was read, in epoch milliseconds. */
+    arrivedAtMs: number;
+    /** For how long it is waited for from then on, in milliseconds; Infinity where it does not say. */
+    patienceMs: number;
+  }
+}
+
+/** Notes when requests arrive; to be called before any other hook is added. */
+export function noteArrivals(app: FastifyInstance, clock: Clock): void {
+  app.decorateRequest('arrivedAtMs', 0);
+  app.decorateRequest('patienceMs', Number.POSITIVE_INFINITY);
+  app.addHook('onRequest', (request, _reply, done) => {
+    request.arrivedAtMs = clock();
+    done();
+  });
+}
+
+/** Reads the header; bad_request. */
+export function patienceOf({ headers }: FastifyRequest): number {
+  const text = headers[DEADLINE_HEADER];
+  if (text === undefined) return Number.POSITIVE_INFINITY;
+  const ms = typeof text === 'string' && text.trim() !== '' ? Number(text) : Number.NaN;
+  if (!(Number.isFinite(ms) && ms > 0))
+    throw errorAt('bad_request', DEADLINE_HEADER, 'must be a number of milliseconds over 0');
+  return ms;
+}
+
+class HttpCaller implements Caller {
+  readonly arrivedAtMs: number;
+  readonly deadlineAtMs: number;
+  readonly #response: ServerResponse;
+
+  constructor({ arrivedAtMs, patienceMs }: FastifyRequest, { raw }: FastifyReply) {
+    this.arrivedAtMs = arrivedAtMs;
+    this.deadlineAtMs = arrivedAtMs + patienceMs;
+    this.#response = raw;
+  }
+
+  isGone(): boolean {
+    return this.#response.destroyed;
+  }
+}
+
+export const callerOf = (request: FastifyRequest, reply: FastifyReply): Caller =>
+  new HttpCaller(request, reply);

@@ -1,0 +1,187 @@
+/** What is refused before its body is read, and what becomes of those that nobody waits for any more. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import type { ServerOptions } from '../../../src/server/server.ts';
+import { catalogOf, exchange, postJson, postMsgpack, ready, serve } from '../../support/http.ts';
+import { memoryEngine } from '../../support/memory-engine.ts';
+import { ATTRIBUTES, somePins } from '../../support/pins.ts';
+
+const DIM = 4;
+const PINS = somePins(20, DIM, 8);
+const QUERY = { vector: PINS[0]!.vector, k: 3 };
+
+/** A server whose searches wait until they are let go. */
+async function start(t: TestContext, options: Partial<ServerOptions> = {}) {
+  let letGo = () => {};
+  const released = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const engine = memoryEngine({ dim: DIM, attributes: ATTRIBUTES, pins: PINS, beforeAnswer: () => released });
+  const server = await serve({ catalog: catalogOf([ready({ name: 'a', engine, model: null })]), ...options });
+  t.after(() => {
+    letGo();
+    return server.app.close();
+  });
+  const query = `${server.url}/v1/indexes/a/query`;
+  /** Resolves when so many searches wait. */
+  const searching = async (count: number) => {
+    while (engine.queries.length < count) await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+  return { ...server, engine, query, letGo, searching };
+}
+
+describe('overload', () => {
+  const admission = { maxInFlight: 3, maxWaitMs: 50 };
+
+  it('is refused in the format that is accepted, with a time to come back, and is over when answers are out', async (t) => {
+    const { query, letGo, searching, url } = await start(t, { admission });
+    const flying = Array.from({ length: 3 }, () => postJson(query, QUERY));
+    await searching(3);
+    const json = await postJson(query, QUERY, { 'x-request-id': 'mine' });
+    assert.deepEqual([json.status, json.body.code, json.body.status], [503, 'overloaded', 503]);
+    assert.equal(json.type, 'application/problem+json');
+    assert.deepEqual([json.headers.get('retry-after'), json.headers.get('x-request-id')], ['1', 'mine']);
+    const packed = await postMsgpack(query, QUERY);
+    assert.deepEqual([packed.status, packed.type, packed.body], [503, 'application/msgpack', json.body]);
+
+    for (const path of ['/livez', '/readyz', '/metrics', '/v1/indexes', '/v1/indexes/a/pins/p1'])
+      assert.equal((await exchange(`${url}${path}`)).status, 200, path);
+
+    letGo();
+    for (const { status } of await Promise.all(flying)) assert.equal(status, 200);
+    assert.equal((await postJson(query, QUERY)).status, 200);
+  });
+
+  it('is refused before the body is there', async (t) => {
+    const { query, port, searching } = await start(t, { admission });
+    const flying = Array.from({ length: 3 }, () => postJson(query, QUERY));
+    await searching(3);
+    const socket = connect(port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.write(
+      'POST /v1/indexes/a/query HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n{',
+    );
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    assert.match(head.toString(), /^HTTP\/1\.1 503 /);
+    t.after(() => Promise.all(flying));
+  });
+
+  it('leaves a connection as it was: the next request on it is answered', async (t) => {
+    const { query, port, searching, letGo } = await start(t, { admission });
+    const flying = Array.from({ length: 3 }, () => postJson(query, QUERY));
+    await searching(3);
+    const socket = connect(port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    const body = JSON.stringify(QUERY);
+    const request =
+      `POST /v1/indexes/a/query HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n` +
+      `content-length: ${body.length}\r\n\r\n${body}`;
+    socket.write(request);
+    assert.match(String(await once(socket, 'data')), /^HTTP\/1\.1 503 /);
+    letGo();
+    await Promise.all(flying);
+    socket.write(request);
+    assert.match(String(await once(socket, 'data')), /^HTTP\/1\.1 200 /);
+  });
+});
+
+describe('a rate', () => {
+  it('is held for each address, and told with the time until there is room', async (t) => {
+    const { url, query, letGo } = await start(t, { ratePerSecond: 2 });
+    letGo();
+    assert.equal((await postJson(query, QUERY)).status, 200);
+    assert.equal((await exchange(`${url}/v1/indexes`)).status, 200);
+    const { status, body, headers } = await postJson(query, QUERY);
+    assert.deepEqual([status, body.code, headers.get('retry-after')], [429, 'rate_limited', '1']);
+    const packed = await postMsgpack(query, 'anything');
+    assert.deepEqual([packed.status, packed.body.code], [429, 'rate_limited']);
+    for (const path of ['/livez', '/readyz', '/metrics', '/openapi.json', '/'])
+      assert.equal((await exchange(`${url}${path}`)).status, 200, path);
+  });
+});
+
+describe('the deadline of a header', () => {
+  it('ends the search, counted from when the request came', async (t) => {
+    const { query, engine, letGo } = await start(t);
+    letGo();
+    const before = performance.timeOrigin + performance.now();
+    assert.equal((await postJson(query, QUERY, { 'x-deadline-ms': '5000' })).status, 200);
+    const { deadlineAtMs } = engine.queries[0]!;
+    const after = performance.timeOrigin + performance.now();
+    assert.ok(
+      deadlineAtMs! >= before + 5000 && deadlineAtMs! <= after + 5000,
+      String(deadlineAtMs! - before),
+    );
+  });
+
+  it('holds beside that of the body, whichever is earlier, in every request of a batch', async (t) => {
+    const { url, engine, letGo } = await start(t);
+    letGo();
+    const requests = [100, 60_000, undefined].map((deadlineMs) => ({ op: 'query', ...QUERY, deadlineMs }));
+    await postJson(`${url}/v1/indexes/a/batch`, { requests }, { 'x-deadline-ms': '5000' });
+    const [short, long, none] = engine.queries.map(({ deadlineAtMs }) => deadlineAtMs!);
+    assert.equal(long, none);
+    assert.ok(Math.abs(long! - short! - 4900) < 1e-3, String(long! - short!));
+  });
+
+  it('that has passed when the body is there costs no search', async (t) => {
+    const { app, query, port, engine, letGo } = await start(t);
+    letGo();
+    const body = JSON.stringify(QUERY);
+    const socket = connect(port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.write(
+      `POST /v1/indexes/a/query HTTP/1.1\r\nhost: x\r\nx-deadline-ms: 5\r\ncontent-type: application/json\r\n` +
+        `content-length: ${body.length}\r\n\r\n`,
+    );
+    await once(app.server, 'request');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    socket.write(body);
+    const answer = String(await once(socket, 'data'));
+    assert.match(answer, /^HTTP\/1\.1 504 /);
+    assert.match(answer, /deadline_exceeded/);
+    assert.equal(engine.queries.length, 0);
+    assert.equal((await postJson(query, QUERY)).status, 200);
+  });
+
+  it('is refused when it is no time', async (t) => {
+    const { query, letGo } = await start(t);
+    letGo();
+    for (const header of ['0', '-5', 'soon', 'Infinity', ' ']) {
+      const { status, body } = await postJson(query, QUERY, { 'x-deadline-ms': header });
+      assert.deepEqual(
+        [status, body.code, body.errors[0].path],
+        [400, 'bad_request', 'x-deadline-ms'],
+        header,
+      );
+    }
+  });
+});
+
+describe('a client that has gone', () => {
+  it('is known to the engine as gone', async (t) => {
+    const { query, engine, searching, letGo } = await start(t);
+    const leaving = new AbortController();
+    const left = postJson(query, QUERY);
+    const gone = fetch(query, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(QUERY),
+      signal: leaving.signal,
+    });
+    await searching(2);
+    assert.deepEqual(
+      engine.queries.map(({ caller }) => caller!.isGone()),
+      [false, false],
+    );
+    leaving.abort();
+    await assert.rejects(gone);
+    while (!engine.queries.some(({ caller }) => caller!.isGone()))
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    assert.equal(engine.queries.filter(({ caller }) => caller!.isGone()).length, 1);
+    letGo();
+    assert.equal((await left).status, 200);
+  });
+});
