@@ -29,9 +29,6 @@ async function answerHomefeed(
   const plan = planRequest(index, request, clock, surface);
   const seed = drawSeed(request.seed, request.unit);
   const { input, isHidden, skipped } = await readPerson(index, request, '');
-  const answer = await runSurface(
-    { index, surface, plan, input, exclude: plan.query.exclude ?? [], isHidden, seed },
-    clock,
-  );
+  const answer = await runSurface({ index, surface, plan, input, isHidden, seed }, clock);
   return { ...answer, skipped };
 }

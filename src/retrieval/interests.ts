@@ -4,6 +4,7 @@
  * two, where one mean would lie between them and near to neither.
  */
 import type { Prng } from '../lib/prng.ts';
+import { similarity, squaresOf } from './similarity.ts';
 
 export interface HistoryPin {
   /** f32[dim], not all zero. */
@@ -68,7 +69,7 @@ export function sampleInterests(interests: readonly Interest[], count: number, p
 
 /** Unit vectors where only directions count, else all by one factor, for a mean squared length of 1. */
 function scale(vectors: readonly Float32Array[], isAngular: boolean): Float32Array[] {
-  const squares = vectors.map((vector) => vector.reduce((sum, x) => sum + x * x, 0));
+  const squares = vectors.map(squaresOf);
   const mean = squares.reduce((sum, x) => sum + x, 0) / vectors.length;
   return vectors.map((vector, i) => {
     const length = Math.sqrt(isAngular ? squares[i]! : mean) || 1;
@@ -85,10 +86,9 @@ function wardMerges(points: readonly Float32Array[]): Merge[] {
   const added = new Float64Array(n * n);
   for (let i = 0; i < n; i++)
     for (let j = 0; j < i; j++) {
-      let squares = 0;
-      for (let d = 0; d < points[i]!.length; d++) squares += (points[i]![d]! - points[j]![d]!) ** 2;
-      added[i * n + j] = squares / 2;
-      added[j * n + i] = squares / 2;
+      const apart = -similarity('l2', points[i]!, points[j]!) / 2;
+      added[i * n + j] = apart;
+      added[j * n + i] = apart;
     }
   const sizes = new Float64Array(n).fill(1);
   const heights = new Float64Array(n);

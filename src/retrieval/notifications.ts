@@ -35,7 +35,7 @@ export async function runNotifications(
   const { users, seed, ...common } = request;
   const list = checkList(users, 'users', LIMITS.usersMax);
   // What is wrong for all is refused whole, also where there are no users
-  planNotifications(index, common, clock);
+  const planned = planNotifications(index, common, clock);
   drawSeed(seed, undefined);
   const answers = await Promise.all(
     list.map(async (user, i): Promise<NotifiedUser> => {
@@ -47,7 +47,11 @@ export async function runNotifications(
             armed,
             user as PersonRequest & { max?: unknown },
             `users[${i}]`,
-            { ...planNotifications(armed, ask, clock), seed: drawSeed(seed, unit) },
+            // What no arm has changed is planned once for all
+            {
+              ...(armed === index ? planned : planNotifications(armed, ask, clock)),
+              seed: drawSeed(seed, unit),
+            },
             clock,
           ),
         );
@@ -84,7 +88,6 @@ async function notify(
   const k = checkWhole(user.max, `${path}.max`, 1, LIMITS.kMax, plan.query.k);
   const { input, isHidden, skipped } = await readPerson(index, user, path);
   const own = { ...plan, query: { ...plan.query, k } };
-  const exclude = plan.query.exclude ?? [];
-  const answer = await runSurface({ index, surface, plan: own, input, exclude, isHidden, seed }, clock);
+  const answer = await runSurface({ index, surface, plan: own, input, isHidden, seed }, clock);
   return { ...answer, skipped };
 }

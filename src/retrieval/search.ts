@@ -41,10 +41,7 @@ async function answerSearch(
     text === undefined
       ? { vector: checkVector(vector, dim, metric, 'vector') }
       : { words: checkText(text, 'text') };
-  return runSurface(
-    { index, surface, plan, input: { text: input }, exclude: plan.query.exclude ?? [] },
-    clock,
-  );
+  return runSurface({ index, surface, plan, input: { text: input } }, clock);
 }
 
 /** The mode and fusion of a request are parameters of the surface's source of texts. */

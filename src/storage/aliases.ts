@@ -2,9 +2,10 @@
  * Aliases of the indexes in a directory: other names that they go by, as a JSON object in one file that is replaced by
  * a rename, so that at every moment an alias stands for one index.
  */
-import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { corruptFile, fileError } from './file-error.ts';
+import { syncPath } from './sync-path.ts';
 
 const ALIASES_FILE = '.aliases.json';
 
@@ -37,13 +38,7 @@ export async function writeAliases(indexesDir: string, aliases: ReadonlyMap<stri
     const text = `${JSON.stringify(Object.fromEntries([...aliases].sort()), null, 2)}\n`;
     await writeFile(temporary, text, { flush: true });
     await rename(temporary, path);
-    if (process.platform === 'win32') return;
-    const dir = await open(indexesDir, 'r');
-    try {
-      await dir.sync();
-    } finally {
-      await dir.close();
-    }
+    await syncPath(indexesDir);
   } catch (error) {
     throw fileError(error, path, null);
   }

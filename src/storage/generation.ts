@@ -7,7 +7,7 @@
  * Temporary names start with `.staging-` and the id of the process that uses them, so that a later build can tell
  * what a killed one left behind from what a live one is still writing.
  */
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { AttributeTypes } from '../index/config.ts';
 import { encodeManifest, GENERATION_NAME, type Manifest, parseManifest } from '../index/manifest.ts';
@@ -15,6 +15,7 @@ import { NearpinError } from '../lib/errors.ts';
 import { failpoint } from '../lib/failpoints.ts';
 import { corruptFile, fileError } from './file-error.ts';
 import { PIN_DATA_FILE } from './pin-store.ts';
+import { syncPath } from './sync-path.ts';
 
 const MANIFEST_FILE = 'manifest.json';
 const CURRENT_FILE = 'CURRENT';
@@ -308,15 +309,4 @@ async function syncTree(dir: string): Promise<void> {
     else await syncPath(path);
   }
   await syncPath(dir);
-}
-
-/** Brings a file, or the names in a directory, to the disk. Windows does neither for a file opened to read. */
-async function syncPath(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const file = await open(path, 'r');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

@@ -6,6 +6,7 @@
 import { type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileError } from './file-error.ts';
+import { syncPath } from './sync-path.ts';
 
 /** Lines that are held back before they are written together. */
 const BUFFERED_LINES = 256;
@@ -74,9 +75,7 @@ export class ResumableLines {
       await this.#file.close();
       await rename(`${this.#path}.part`, this.#path);
       await rm(`${this.#path}.part.from`, { force: true });
-      const folder = await open(dirname(this.#path), 'r');
-      await folder.sync();
-      await folder.close();
+      await syncPath(dirname(this.#path));
     } catch (error) {
       throw fileError(error, this.#path);
     }

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { Metric } from '../index/config.ts';
 import { fileError } from '../storage/file-error.ts';
 import { readInteractions } from '../storage/interactions.ts';
+import { syncPath } from '../storage/sync-path.ts';
 import { factorise } from './factorise.ts';
 import { collectPinLists } from './pin-lists.ts';
 
@@ -111,9 +112,7 @@ async function writePins(
       await file.close();
     }
     await rename(temporary, out);
-    const folder = await open(dirname(out));
-    await folder.sync();
-    await folder.close();
+    await syncPath(dirname(out));
   } catch (error) {
     await rm(temporary, { force: true });
     signal?.throwIfAborted();

@@ -4,17 +4,12 @@ import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command } from 'commander';
 import { createClient } from '../../client/client.ts';
+import type { Answering } from '../../evaluation/surfaces.ts';
 import { isRecord } from '../../index/shape.ts';
 import { errorAt, NearpinError } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { openIndex } from '../../library/library.ts';
-import type {
-  HomefeedRequest,
-  NotificationsAnswer,
-  NotificationsRequest,
-  RelatedRequest,
-  SearchRequest,
-} from '../../retrieval/contract.ts';
+import { SURFACE_NAMES, type SurfaceName } from '../../retrieval/surfaces/surface.ts';
 import { fileError } from '../../storage/file-error.ts';
 import { readPinFile } from '../../storage/pin-files.ts';
 import { ResumableLines } from '../../storage/resumable-lines.ts';
@@ -23,9 +18,10 @@ import { interruptible } from '../interruptible.ts';
 import { readMixerFile } from '../mixer-file.ts';
 import { json, jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
+import { remoteIndex } from './remote-index.ts';
 
 interface BatchOptions extends ServingOptions {
-  readonly surface: SurfaceChoice;
+  readonly surface: SurfaceName;
   readonly index?: string;
   readonly indexes: string;
   readonly out?: string;
@@ -35,8 +31,6 @@ interface BatchOptions extends ServingOptions {
   readonly json: boolean;
 }
 
-const SURFACES = ['related', 'search', 'homefeed', 'notifications'] as const;
-type SurfaceChoice = (typeof SURFACES)[number];
 /** A server's answers may wait in line. */
 const TIMEOUT_MS = 60_000;
 /** Of the file's beginning, to tell it apart from another one. */
@@ -52,7 +46,9 @@ export function batchCommand(terminal: Terminal): Command {
       'JSON lines: requests of the surface; for notifications users, as {"user", "history", …}',
     )
     .addOption(
-      option('--surface <name>', 'what is asked of the index').choices(SURFACES).default('notifications'),
+      option('--surface <name>', 'what is asked of the index')
+        .choices(SURFACE_NAMES)
+        .default('notifications'),
     )
     .addOption(
       option('--index <dir>', 'directory of the index; with --url, its name (default: the only one)'),
@@ -68,14 +64,6 @@ export function batchCommand(terminal: Terminal): Command {
   return command.action((file: string, options: BatchOptions) => batch(file, options, terminal));
 }
 
-/** The surfaces of an index, in this process or on a server. */
-interface Answering {
-  related(request: RelatedRequest): Promise<object>;
-  search(request: SearchRequest): Promise<object>;
-  homefeed(request: HomefeedRequest): Promise<object>;
-  notifications(request: NotificationsRequest): Promise<NotificationsAnswer>;
-}
-
 async function batch(file: string, options: BatchOptions, terminal: Terminal): Promise<void> {
   const { surface, url } = options;
   const index = options.index ?? onlyIndex(options.indexes);
@@ -89,7 +77,7 @@ async function batch(file: string, options: BatchOptions, terminal: Terminal): P
   const opened =
     url === undefined ? await openIndex(index, { ...options, readOnly: true, mixer }) : undefined;
   try {
-    const to = opened ?? remote(url!, basename(index));
+    const to = opened ?? remoteIndex(createClient({ url: url!, timeoutMs: TIMEOUT_MS }), basename(index));
     const report = await interruptible('the same command goes on there', (signal) =>
       runBatchJob({
         rows,
@@ -110,17 +98,7 @@ async function batch(file: string, options: BatchOptions, terminal: Terminal): P
   }
 }
 
-function remote(url: string, name: string): Answering {
-  const client = createClient({ url, timeoutMs: TIMEOUT_MS });
-  return {
-    related: (request) => client.related(name, request),
-    search: (request) => client.search(name, request),
-    homefeed: (request) => client.homefeed(name, request),
-    notifications: (request) => client.notifications(name, request),
-  };
-}
-
-async function ask(to: Answering, surface: SurfaceChoice, common: object, line: unknown): Promise<object> {
+async function ask(to: Answering, surface: SurfaceName, common: object, line: unknown): Promise<object> {
   if (!isRecord(line)) throw errorAt('bad_request', '', 'must be a JSON object');
   if (surface === 'notifications') {
     const { users } = await to.notifications({

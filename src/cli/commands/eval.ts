@@ -31,6 +31,7 @@ import { interruptible } from '../interruptible.ts';
 import { readMixerFile } from '../mixer-file.ts';
 import { jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
+import { remoteIndex } from './remote-index.ts';
 import { checkExposures } from './sample-ratio.ts';
 
 interface EvalCommandOptions extends ServingOptions {
@@ -166,11 +167,7 @@ async function onIndex<Result>(
     const client = createClient({ url, timeoutMs: TIMEOUT_MS });
     const name = basename(resolve(index));
     return run({
-      query: (request) => client.query(name, request),
-      related: (request) => client.related(name, request),
-      search: (request) => client.search(name, request),
-      homefeed: (request) => client.homefeed(name, request),
-      notifications: (request) => client.notifications(name, request),
+      ...remoteIndex(client, name),
       describe: () => client.index(name),
       vector: async (id) => (await ifKnown(client.pin(name, id, { include: ['vector'] })))?.vector,
       has: async (id) => (await ifKnown(client.pin(name, id))) !== undefined,

@@ -4,20 +4,17 @@ import { basename } from 'node:path';
 import { Command } from 'commander';
 import { createClient } from '../../client/client.ts';
 import type { ShardPlan } from '../../engines/engine.ts';
+import type { Answering } from '../../evaluation/surfaces.ts';
 import type { Filter } from '../../index/filter.ts';
 import { NearpinError } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { type EmbeddedIndex, openIndex } from '../../library/library.ts';
-import type {
-  QueryRequest,
-  RelatedRequest,
-  RetrievalAnswer,
-  SearchRequest,
-} from '../../retrieval/contract.ts';
+import type { RetrievalAnswer, SearchRequest } from '../../retrieval/contract.ts';
 import { readPinFile } from '../../storage/pin-files.ts';
 import { readMixerFile } from '../mixer-file.ts';
 import { json, jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import { formatTable, type Terminal } from '../terminal.ts';
+import { remoteIndex } from './remote-index.ts';
 
 interface QueryCommandOptions extends ServingOptions {
   readonly related?: readonly string[];
@@ -69,13 +66,6 @@ export function queryCommand(terminal: Terminal): Command {
   return command.action((index: string, options: QueryCommandOptions) => query(index, options, terminal));
 }
 
-/** What answers: an index in this process or a server's. */
-interface Answering {
-  query(request: QueryRequest): Promise<RetrievalAnswer>;
-  related(request: RelatedRequest): Promise<RetrievalAnswer>;
-  search(request: SearchRequest): Promise<RetrievalAnswer>;
-}
-
 async function query(index: string, options: QueryCommandOptions, terminal: Terminal): Promise<void> {
   const { related, text, vector, url } = options;
   if (related === undefined && text === undefined && vector === undefined) {
@@ -100,14 +90,7 @@ async function query(index: string, options: QueryCommandOptions, terminal: Term
     return to.query({ ...common, vector: await readVector(vector!) });
   };
   if (url !== undefined) {
-    const client = createClient({ url });
-    const name = basename(index);
-    const remote: Answering = {
-      query: (request) => client.query(name, request),
-      related: (request) => client.related(name, request),
-      search: (request) => client.search(name, request),
-    };
-    show(await ask(remote), options, terminal);
+    show(await ask(remoteIndex(createClient({ url }), basename(index))), options, terminal);
     return;
   }
   const mixer = await readMixerFile(index);

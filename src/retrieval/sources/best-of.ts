@@ -18,9 +18,17 @@ export function bestOf(lists: readonly CandidateList[], weights?: readonly numbe
     }
   // What stands before the end of the shortest list is among the best of its own. What comes after may not be
   const cut = Math.min(...lists.map(({ isEnd, candidates }) => (isEnd ? best.size : candidates.length)));
+  return asOne(lists, [...best.values()].sort(byScore).slice(0, cut));
+}
+
+/** A list of candidates that come from several lists. */
+export function asOne(
+  lists: readonly CandidateList[],
+  candidates: CandidateList['candidates'],
+): CandidateList {
   return {
     weight: 1,
-    candidates: [...best.values()].sort(byScore).slice(0, cut),
+    candidates,
     isEnd: lists.every(({ isEnd }) => isEnd),
     isAll: lists.every(({ isAll }) => isAll),
     searches: lists.flatMap(({ searches }) => searches),

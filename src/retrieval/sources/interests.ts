@@ -10,7 +10,7 @@ import { type ErrorCode, errorAt } from '../../lib/errors.ts';
 import { Prng } from '../../lib/prng.ts';
 import { findInterests, type HistoryPin, sampleInterests } from '../interests.ts';
 import { similarity, squaresOf } from '../similarity.ts';
-import { bestOf } from './best-of.ts';
+import { asOne, bestOf } from './best-of.ts';
 import {
   byScore,
   type CandidateList,
@@ -135,13 +135,7 @@ function nearHistory(
     for (const { id, vector } of list.candidates)
       if (!candidates.has(id))
         candidates.set(id, { id, score: similarity(metric, mean, vector!), vector: vector! });
-  return {
-    weight: 1,
-    candidates: [...candidates.values()].sort(byScore),
-    isEnd: lists.every(({ isEnd }) => isEnd),
-    isAll: lists.every(({ isAll }) => isAll),
-    searches: lists.flatMap(({ searches }) => searches),
-  };
+  return asOne(lists, [...candidates.values()].sort(byScore));
 }
 
 /** The mean by importance: of unit vectors, under l2 of the vectors; itself of unit length under cosine. */

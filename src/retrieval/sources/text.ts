@@ -15,6 +15,7 @@ import { type ErrorCode, errorAt, NearpinError } from '../../lib/errors.ts';
 import { embedText } from '../embed-text.ts';
 import { DEFAULT_FUSION, FUSION_METHODS, type Fusion, fuse } from '../fuse.ts';
 import { similarity } from '../similarity.ts';
+import { asOne } from './best-of.ts';
 import {
   type CandidateList,
   nothing,
@@ -138,13 +139,7 @@ async function fuseLists(
     isLexicalWhole: lexical.isAll,
   };
   const both = dense === undefined ? [lexical] : [dense, lexical];
-  return {
-    weight: 1,
-    candidates: fuse(lists, dense === undefined ? withoutDense(fusion) : fusion),
-    isEnd: both.every(({ isEnd }) => isEnd),
-    isAll: both.every(({ isAll }) => isAll),
-    searches: both.flatMap(({ searches }) => searches),
-  };
+  return asOne(both, fuse(lists, dense === undefined ? withoutDense(fusion) : fusion));
 }
 
 function withoutDense({ weights, ...fusion }: Fusion): Fusion {

@@ -42,8 +42,8 @@ export interface SurfaceRun {
   /** Of the request, with the surface's defaults. */
   readonly plan: Plan;
   readonly input: SurfaceInput;
-  /** Pins that must not be hits, those that the plan leaves out among them; each takes one of LIMITS.candidatesMax. */
-  readonly exclude: readonly string[];
+  /** Pins that must not be hits, in place of those that the plan leaves out; each takes one of LIMITS.candidatesMax. */
+  readonly exclude?: readonly string[];
   /** Vectors that no hit may be a near-duplicate of. */
   readonly anchors?: readonly Float32Array[];
   /** Whether a pin must not be a hit; for more than `exclude` has room for. */
@@ -78,11 +78,11 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
   const { index, surface, plan, anchors = [], isHidden } = run;
   const { metric } = plan.config;
   const { k } = plan.query;
-  const widest = LIMITS.candidatesMax - run.exclude.length;
+  const exclude = run.exclude ?? plan.query.exclude ?? [];
+  const widest = LIMITS.candidatesMax - exclude.length;
   checkK(k, surface, widest);
   const { lambda, groupBy, nearDuplicates, boosts } = surface;
   const needsVectors = lambda !== undefined || (nearDuplicates !== undefined && metric !== 'cosine');
-  const { exclude } = run;
   const query = { ...plan.query, exclude, withVectors: needsVectors || plan.query.withVectors === true };
   const context = { index, input: run.input, query, nowMs: plan.startedAtMs, seed: run.seed ?? 1 };
   const openAll = (fallback: number) =>
