@@ -89,7 +89,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'library',
       'bench',
     ],
-    packages: ['commander', 'cli-progress'],
+    packages: ['commander', 'cli-progress', 'typebox'],
     io: true,
   },
 };

@@ -10,6 +10,7 @@ import { aliasCommand } from './commands/alias.ts';
 import { batchCommand } from './commands/batch.ts';
 import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
+import { configCommand } from './commands/config.ts';
 import { demoCommand } from './commands/demo.ts';
 import { evalCommand } from './commands/eval.ts';
 import {
@@ -38,6 +39,7 @@ for (const command of [
   buildCommand(terminal),
   trainCommand(terminal),
   serveCommand(terminal),
+  configCommand(terminal),
   queryCommand(terminal),
   inspectCommand(terminal),
   verifyCommand(terminal),

@@ -92,7 +92,7 @@ describe('the command line', () => {
     const help = run(['--help']);
     assert.equal(help.status, 0);
     const commands = ['build', 'serve', 'query', 'inspect', 'verify', 'demo', 'upsert', 'delete'];
-    commands.push('checkpoint', 'generations', 'publish', 'rollback', 'alias', 'mixer');
+    commands.push('config', 'checkpoint', 'generations', 'publish', 'rollback', 'alias', 'mixer');
     for (const command of commands) {
       assert.match(help.stdout, new RegExp(`^\\s+${command}\\b`, 'm'));
       const own = run([command, '--help']);
@@ -139,6 +139,19 @@ describe('the command line', () => {
     const asJson = run(['inspect', nowhere, '--json']);
     assert.equal(asJson.status, 1);
     assert.equal(JSON.parse(asJson.stdout).error.code, 'unknown_index');
+  });
+
+  it('shows the settings of a server with where they come from, and checks them', () => {
+    const indexes = join(folder, 'indexes');
+    const shown = run(['config', '--indexes', indexes]);
+    assert.equal(shown.status, 0, shown.stderr);
+    assert.match(shown.stdout, /^port\s+8080\s+default$/m);
+    const { settings } = JSON.parse(run(['config', '--indexes', indexes, '--json']).stdout);
+    assert.deepEqual(settings.indexes, { value: indexes, from: 'flag' });
+    assert.equal(run(['config', '--check', '--indexes', indexes]).stdout, 'ok\n');
+    const refused = run(['config', '--check', '--indexes', join(folder, 'nowhere')]);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /indexes: .*\(bad_config\)\n$/);
   });
 
   it('inspects and verifies', () => {

@@ -8,13 +8,15 @@ import { HASHED_NAME } from '../../embed/hashed.ts';
 import { NearpinError } from '../../lib/errors.ts';
 import { currentGeneration } from '../../storage/generation.ts';
 import { jsonOption, option, whole } from '../options.ts';
+import { readSettings, type Settings, settingOptions } from '../settings.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
 import { runBuild } from './build.ts';
-import { type ServeOptions, serve, serveOnlyOptions } from './serve.ts';
+import { serve } from './serve.ts';
 
-interface DemoOptions extends ServeOptions {
+interface DemoOptions {
   readonly pins: number;
   readonly seed: number;
+  readonly json: boolean;
 }
 
 const NAME = 'demo';
@@ -24,14 +26,21 @@ export function demoCommand(terminal: Terminal): Command {
     .description('make a catalogue of pins, build its index, serve it')
     .addOption(option('--pins <n>', 'pins of the catalogue').argParser(whole(10, 1_000_000)).default(20_000))
     .addOption(option('--seed <n>', 'seed of the catalogue').argParser(whole(0, 0xffffffff)).default(1));
-  for (const each of [...serveOnlyOptions(), jsonOption()]) command.addOption(each);
-  return command.action((options: DemoOptions) => demo(options, terminal));
+  for (const each of [...settingOptions(), jsonOption()]) command.addOption(each);
+  return command.action(async (options: DemoOptions) => {
+    const { settings } = await readSettings(command);
+    await demo(settings, options, terminal);
+  });
 }
 
-async function demo(options: DemoOptions, terminal: Terminal): Promise<void> {
-  const indexDir = join(options.indexes, NAME);
-  if (!(await exists(indexDir))) await make(indexDir, options, terminal);
-  await serve(options, terminal, (url) => terminal.note(suggestions(url, indexDir)));
+async function demo(settings: Settings, options: DemoOptions, terminal: Terminal): Promise<void> {
+  const indexDir = join(settings.indexes, NAME);
+  if (!(await exists(indexDir))) await make(settings.indexes, options, terminal);
+  await serve(settings, {
+    json: options.json,
+    terminal,
+    onReady: (url) => terminal.note(suggestions(url, indexDir)),
+  });
 }
 
 async function exists(indexDir: string): Promise<boolean> {
@@ -45,9 +54,10 @@ async function exists(indexDir: string): Promise<boolean> {
 }
 
 /** Writes the catalogue beside the index, where a reader finds an example of the input, and builds it. */
-async function make(indexDir: string, options: DemoOptions, terminal: Terminal): Promise<void> {
-  mkdirSync(options.indexes, { recursive: true });
-  const file = join(options.indexes, `${NAME}-pins.jsonl`);
+async function make(indexesDir: string, options: DemoOptions, terminal: Terminal): Promise<void> {
+  mkdirSync(indexesDir, { recursive: true });
+  const indexDir = join(indexesDir, NAME);
+  const file = join(indexesDir, `${NAME}-pins.jsonl`);
   const lines = Array.from(drawCatalogue(options.pins, options.seed), (pin) => `${JSON.stringify(pin)}\n`);
   writeFileSync(file, lines.join(''));
   terminal.note(`${file}: ${withCommas(options.pins)} pins; building ${indexDir}`);

@@ -4,49 +4,36 @@ import { createEngineHost } from '../../engines/engine-host.ts';
 import { ExposureLog } from '../../retrieval/experiments/exposure.ts';
 import { createServer } from '../../server/server.ts';
 import { createCatalog } from '../catalog.ts';
+import { checkSettings } from '../check-settings.ts';
 import { ExposureFile } from '../exposure-file.ts';
-import { jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
+import { jsonOption } from '../options.ts';
+import { readSettings, type Settings, settingOptions } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 import { withCommas } from '../terminal.ts';
 
-export interface ServeOptions extends ServingOptions {
-  readonly indexes: string;
-  readonly host: string;
-  readonly port: number;
-  readonly bodyLimitBytes?: number;
-  readonly drainMs: number;
-  readonly exposures?: string;
-  readonly json: boolean;
-}
-
-export const serveOnlyOptions = () => [
-  option('--indexes <dir>', 'directory of indexes').default('indexes'),
-  option('--host <address>', 'address to listen on').default('127.0.0.1'),
-  option('--port <n>', 'port to listen on; 0 picks a free one').argParser(whole(0, 65535)).default(8080),
-  option('--body-limit-bytes <n>', 'largest request body').argParser(whole(1024, 1 << 30)),
-  option('--drain-ms <n>', 'time between SIGTERM and the end of listening')
-    .argParser(whole(0, 600_000))
-    .default(0),
-  option('--exposures <file>', 'append what experiments and shadows record to it; SIGHUP opens it anew'),
-  ...servingOptions(),
-];
-
 export function serveCommand(terminal: Terminal): Command {
   const command = new Command('serve').description('serve the indexes of a directory over HTTP');
-  for (const each of [...serveOnlyOptions(), jsonOption()]) command.addOption(each);
-  return command.action((options: ServeOptions) => serve(options, terminal));
+  for (const each of [...settingOptions(), jsonOption()]) command.addOption(each);
+  return command.action(async ({ json }: { json: boolean }) => {
+    const { settings } = await readSettings(command);
+    await serve(settings, { json, terminal });
+  });
 }
 
-/** Listens, loads, says so, and returns once a signal has ended it. `onReady` hears the address. */
-export async function serve(
-  options: ServeOptions,
-  terminal: Terminal,
-  onReady?: (url: string) => void,
-): Promise<void> {
+interface ServeContext {
+  readonly terminal: Terminal;
+  readonly json: boolean;
+  /** Hears the address. */
+  readonly onReady?: (url: string) => void;
+}
+
+/** Listens, loads, says so, and returns once a signal has ended it. Throws bad_config where it cannot start so. */
+export async function serve(settings: Settings, { terminal, json, onReady }: ServeContext): Promise<void> {
+  await checkSettings(settings);
   const exposureFile =
-    options.exposures === undefined ? undefined : await ExposureFile.open(options.exposures);
-  const host = createEngineHost(options.engine, options.workers);
-  const catalog = await createCatalog(options.indexes, host, options, (index, { code, message }) =>
+    settings.exposures === undefined ? undefined : await ExposureFile.open(settings.exposures);
+  const host = createEngineHost(settings.engine, settings.workers);
+  const catalog = await createCatalog(settings.indexes, host, settings, (index, { code, message }) =>
     terminal.note(`${index}: ${message} (${code})`),
   );
   const { timeOrigin } = performance;
@@ -59,12 +46,12 @@ export async function serve(
   if (exposureFile) process.on('SIGHUP', () => exposureFile.reopen());
   const server = createServer({
     catalog,
-    threads: options.workers,
+    threads: settings.workers,
     ...(exposures && { exposures }),
     clock: () => timeOrigin + performance.now(),
     searchCpuS: () => host.pool.searchCpuS,
-    drainDelayMs: options.drainMs,
-    ...(options.bodyLimitBytes !== undefined && { bodyLimitBytes: options.bodyLimitBytes }),
+    drainDelayMs: settings.drainMs,
+    bodyLimitBytes: settings.bodyLimitBytes,
   });
   const ended = new Promise<void>((resolve) => {
     let signals = 0;
@@ -78,7 +65,7 @@ export async function serve(
     process.on('SIGINT', stop);
   });
   try {
-    const url = await server.listen({ host: options.host, port: options.port });
+    const url = await server.listen({ host: settings.host, port: settings.port });
     await catalog.load((entry, assembled) => {
       if (entry.status === 'failed') {
         terminal.note(`${entry.name}: not served: ${(entry.error as Error).message}`);
@@ -88,7 +75,7 @@ export async function serve(
         if (assembled?.modelError) terminal.note(`${entry.name}: no texts: ${assembled.modelError.message}`);
       }
     });
-    terminal.print(options.json ? JSON.stringify({ url }) : url);
+    terminal.print(json ? JSON.stringify({ url }) : url);
     onReady?.(url);
     await ended;
   } finally {

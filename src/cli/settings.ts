@@ -1,0 +1,134 @@
+/**
+ * What a server can be told, in one schema. From it come the flags, the environment variables (NEARPIN_ and the flag's name
+ * in capitals), the file that `--config` names (JSON, with the names as they stand here) and `nearpin config`. A flag wins
+ * over the environment, that over the file, that over the default.
+ */
+import { availableParallelism } from 'node:os';
+import { type Command, InvalidArgumentError, type Option } from 'commander';
+import Type, { type Static, type TSchema } from 'typebox';
+import { ENGINE_NAMES } from '../engines/engine-host.ts';
+import { NearpinError } from '../lib/errors.ts';
+import { LIMITS } from '../lib/limits.ts';
+import { compileCheck } from '../server/validate.ts';
+import { readJson } from './mixer-file.ts';
+import { option, whole } from './options.ts';
+
+const optional = Type.Optional;
+const on = (description: string) => Type.Boolean({ description, default: false });
+const file = (description: string) => Type.String({ description, value: 'file', minLength: 1 });
+const dir = (description: string) => Type.String({ description, value: 'dir', minLength: 1 });
+
+/** A whole number; the flag's value is called n. */
+const number = (minimum: number, maximum: number, description: string, byDefault?: number) =>
+  Type.Integer({ minimum, maximum, description, ...(byDefault !== undefined && { default: byDefault }) });
+
+export const SETTINGS = {
+  indexes: Type.String({ description: 'directory of indexes', value: 'dir', default: 'indexes' }),
+  host: Type.String({ description: 'address to listen on', value: 'address', default: '127.0.0.1' }),
+  port: number(0, 65_535, 'port to listen on; 0 picks a free one', 8080),
+  bodyLimitBytes: number(1024, 1 << 30, 'largest request body', LIMITS.bodyBytesDefault),
+  drainMs: number(0, 600_000, 'time between SIGTERM and the end of listening', 0),
+  exposures: optional(file('append what experiments and shadows record to it; SIGHUP opens it anew')),
+  engine: Type.Enum(ENGINE_NAMES, { description: 'what searches', default: 'wasm' }),
+  workers: Type.Integer({
+    minimum: 1,
+    maximum: LIMITS.readersMax - 1,
+    description: 'search threads (default: cores - 1, at least 1)',
+    default: Math.max(1, availableParallelism() - 1),
+  }),
+  modelDir: optional(dir('folder in which models lie, each in a folder of its name')),
+  allowDownload: on('let a model be fetched from the hub when no folder has it'),
+} as const satisfies Record<string, TSchema>;
+
+export type SettingName = keyof typeof SETTINGS;
+const SCHEMA = Type.Object(SETTINGS);
+export type Settings = Readonly<Static<typeof SCHEMA>>;
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** Where a setting was made; `none` where it was not and has no default. */
+export type Origin = 'flag' | 'environment' | 'file' | 'default' | 'none';
+
+export interface SettingsInForce {
+  readonly settings: Settings;
+  readonly origins: Readonly<Record<SettingName, Origin>>;
+}
+
+/** What a schema says, as far as a flag needs it. */
+interface Described {
+  readonly type?: string;
+  readonly description: string;
+  readonly default?: unknown;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  /** What the help calls its value. */
+  readonly value?: string;
+}
+
+const DESCRIBED = SETTINGS as unknown as Readonly<Record<SettingName, Described>>;
+
+const flagOf = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+function optionOf(name: SettingName): Option {
+  const said = DESCRIBED[name];
+  const flag = flagOf(name);
+  let made: Option;
+  if (said.type === 'boolean')
+    made = option(`${flag} [on]`, said.description).preset('true').argParser(trueOrFalse);
+  else if (said.enum) made = option(`${flag} <name>`, said.description).choices(said.enum);
+  else if (said.type === 'integer')
+    made = option(`${flag} <n>`, said.description).argParser(whole(said.minimum!, said.maximum!));
+  else made = option(`${flag} <${said.value ?? 'text'}>`, said.description);
+  return said.default === undefined || said.default === false ? made : made.default(said.default);
+}
+
+function trueOrFalse(text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new InvalidArgumentError('It must be true or false.');
+}
+
+/** The flags of a command that reads settings. */
+export const settingOptions = (): Option[] => [
+  option('--config <file>', 'JSON with settings by name; flags and environment win over it'),
+  ...SETTING_NAMES.map(optionOf),
+];
+
+/** The settings of a command that was parsed. Throws bad_config with the place in the file, or io_error. */
+export async function readSettings(command: Command): Promise<SettingsInForce> {
+  const given = command.opts<Partial<Settings> & { config?: string }>();
+  const inFile = given.config === undefined ? {} : await readSettingsFile(given.config);
+  const origins = {} as Record<SettingName, Origin>;
+  const settings: Record<string, unknown> = {};
+  for (const name of SETTING_NAMES) {
+    const source = command.getOptionValueSource(name);
+    const said = DESCRIBED[name];
+    let value: unknown;
+    if (source === 'cli' || source === 'env') {
+      origins[name] = source === 'cli' ? 'flag' : 'environment';
+      value = given[name];
+    } else if (Object.hasOwn(inFile, name)) {
+      origins[name] = 'file';
+      value = inFile[name];
+    } else {
+      origins[name] = said.default === undefined ? 'none' : 'default';
+      value = said.default;
+    }
+    if (value !== undefined) settings[name] = value;
+  }
+  return { settings: settings as Settings, origins };
+}
+
+const checkFile = compileCheck(Type.Partial(SCHEMA, { additionalProperties: false }));
+
+async function readSettingsFile(path: string): Promise<Partial<Settings>> {
+  const read = await readJson(path);
+  try {
+    checkFile(read);
+  } catch (error) {
+    const { message, details } = error as NearpinError;
+    throw new NearpinError('bad_config', `${path}: ${message}`, details);
+  }
+  return read as Partial<Settings>;
+}
