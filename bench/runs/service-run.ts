@@ -249,7 +249,7 @@ async function recallOfAnswers(
 
 async function measure({ server, connections, ask }: Point, count: number): Promise<Pass> {
   const { name, port, child } = server;
-  await ask(server, { count: Math.min(WARM_UP, count), connections });
+  await generateLoad({ port, requests: server.requests, count: Math.min(WARM_UP, count), connections });
   const searchedBefore = name === 'nearpin' ? await searchCpuSecondsOf(port) : null;
   const before = cpuSecondsOf(child.pid!);
   const { wallS, latenciesUs } = await ask(server, { count, connections });

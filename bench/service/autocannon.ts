@@ -36,6 +36,9 @@ type Cannon = (
 /** Of a connection: enough that the whole of the set is asked for, few enough to be kept for each connection. */
 const BODIES_MIN = 64;
 
+/** It looks so often whether it is done. */
+const SAMPLE_MS = 20;
+
 /** Undefined where it is not installed. */
 export function findAutocannon(): Cannon | undefined {
   try {
@@ -69,7 +72,13 @@ export async function fire(autocannon: Cannon, options: CannonOptions): Promise<
   let endedAt = startedAt;
   const { errors } = await new Promise<{ errors: number }>((resolve, reject) => {
     const instance = autocannon(
-      { url: `http://127.0.0.1:${port}${path}`, connections, amount: count, setupClient },
+      {
+        url: `http://127.0.0.1:${port}${path}`,
+        connections,
+        amount: count,
+        setupClient,
+        sampleInt: SAMPLE_MS,
+      },
       (error, result) => (error ? reject(error) : resolve(result)),
     );
     instance.on('response', (_client, status, _bytes, ms) => {

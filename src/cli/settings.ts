@@ -9,6 +9,7 @@ import Type, { type Static, type TSchema } from 'typebox';
 import { ENGINE_NAMES } from '../engines/engine-host.ts';
 import { NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
+import { ADMISSION_DEFAULTS } from '../server/overload/door.ts';
 import { compileCheck } from '../server/validate.ts';
 import { readJson } from './mixer-file.ts';
 import { option, whole } from './options.ts';
@@ -28,6 +29,21 @@ export const SETTINGS = {
   port: number(0, 65_535, 'port to listen on; 0 picks a free one', 8080),
   bodyLimitBytes: number(1024, 1 << 30, 'largest request body', LIMITS.bodyBytesDefault),
   drainMs: number(0, 600_000, 'time between SIGTERM and the end of listening', 0),
+  maxWaitMs: number(
+    1,
+    600_000,
+    'requests that would wait for longer are refused, in milliseconds',
+    ADMISSION_DEFAULTS.maxWaitMs,
+  ),
+  maxInFlight: number(
+    1,
+    100_000,
+    'requests that are answered at a time, at most',
+    ADMISSION_DEFAULTS.maxInFlight,
+  ),
+  ratePerSecond: optional(
+    number(1, 1_000_000, 'requests per second of each key, or of each address where there are no keys'),
+  ),
   exposures: optional(file('append what experiments and shadows record to it; SIGHUP opens it anew')),
   engine: Type.Enum(ENGINE_NAMES, { description: 'what searches', default: 'wasm' }),
   workers: Type.Integer({

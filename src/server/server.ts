@@ -1,4 +1,5 @@
 /** The HTTP server: routes over a catalog of indexes, in JSON and msgpack, with every refusal as a problem. */
+import type { Server } from 'node:http';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -14,9 +15,15 @@ import { useFormats } from './api.ts';
 import type { Catalog } from './catalog.ts';
 import { answerOtherMethods, watchMethods } from './methods.ts';
 import { documentRoutes, openapiRoute } from './openapi.ts';
-import { noteArrivals } from './overload/caller.ts';
+import { noteCallers } from './overload/caller.ts';
+import {
+  ADMISSION_DEFAULTS,
+  type AdmissionBounds,
+  admissionsOf,
+  guardDoor,
+  rateHook,
+} from './overload/door.ts';
 import { drainOnClose } from './overload/drain.ts';
-import { ADMISSION_DEFAULTS, type AdmissionBounds, gateOf, rateHook } from './overload/guard.ts';
 import { RateLimiter } from './overload/rate-limiter.ts';
 import { pageRoute } from './page/page.ts';
 import { refuseSocket, sendProblem } from './problems.ts';
@@ -106,13 +113,16 @@ export function createServer(options: ServerOptions): FastifyInstance {
       new NearpinError('unknown_route', `There is no route ${request.method} ${request.url}`),
     ),
   );
-  noteArrivals(app, clock);
+  const { threads = 1 } = options;
+  const admissions = admissionsOf(options.admission ?? ADMISSION_DEFAULTS, threads);
+  guardDoor(app.server as Server, admissions, clock);
+  noteCallers(app, clock);
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();
   });
   const isDraining = drainOnClose(app, drainDelayMs, options.drainLimitMs);
-  const { exposures, threads = 1, admission: bounds = ADMISSION_DEFAULTS } = options;
+  const { exposures } = options;
   const aftermath = new Aftermath({ catalog, clock, exposures, threads });
   app.addHook('onClose', () => aftermath.close());
 
@@ -122,16 +132,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     useFormats(api);
     if (options.ratePerSecond !== undefined)
       api.addHook('onRequest', rateHook(new RateLimiter(options.ratePerSecond)));
-    const searches = gateOf(bounds, threads);
-    const writes = gateOf(bounds, threads);
-    api.register(async (read) => {
-      read.addHook('onRequest', searches.hook);
-      retrievalRoutes(read, catalog, clock, searches.admission, aftermath);
-    });
-    api.register(async (write) => {
-      write.addHook('onRequest', writes.hook);
-      pinRoutes(write, catalog, clock, writes.admission);
-    });
+    retrievalRoutes(api, catalog, clock, admissions.searches, aftermath);
+    pinRoutes(api, catalog, clock, admissions.writes);
     indexRoutes(api, catalog);
     generationRoutes(api, catalog);
     aliasRoutes(api, catalog);

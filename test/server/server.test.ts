@@ -154,7 +154,7 @@ describe('close', () => {
   });
 
   it('says not ready but answers all the same during the drain delay', async () => {
-    const { app, url } = await serve({ catalog: catalogOf([ready(index('a'))]), drainDelayMs: 200 });
+    const { app, url } = await serve({ catalog: catalogOf([ready(index('a'))]), drainDelayMs: 600 });
     const closing = app.close();
     await new Promise((resolve) => setTimeout(resolve, 20));
     const { status, body } = await exchange(`${url}/readyz`);

@@ -52,6 +52,8 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     searchCpuS: () => host.pool.searchCpuS,
     drainDelayMs: settings.drainMs,
     bodyLimitBytes: settings.bodyLimitBytes,
+    admission: settings,
+    ...(settings.ratePerSecond !== undefined && { ratePerSecond: settings.ratePerSecond }),
   });
   const ended = new Promise<void>((resolve) => {
     let signals = 0;

@@ -49,14 +49,19 @@ export class Admission {
     return this.#limit;
   }
 
+  /** Whether any request finds room. */
+  get hasRoom(): boolean {
+    return this.#inFlight < this.#options.minInFlight;
+  }
+
   /**
    * Whether there is no room for a request.
    * @param nowMs of the clock that `began` and `ended` are told, which never goes back
    * @param patienceMs for which who asks would wait, Infinity for one that does not say
    */
   isFull(nowMs: number, patienceMs: number): boolean {
-    const { minInFlight, maxInFlight } = this.#options;
-    if (this.#inFlight < minInFlight) return false;
+    const { maxInFlight } = this.#options;
+    if (this.hasRoom) return false;
     const isBurst = nowMs - this.#idleUntilMs <= BURST_MS;
     return (
       this.#inFlight >= (isBurst ? maxInFlight : this.#limit) || this.#inFlight > patienceMs * this.#rate

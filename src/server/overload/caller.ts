@@ -19,20 +19,24 @@ declare module 'fastify' {
   }
 }
 
-/** Notes when requests arrive; to be called before any other hook is added. */
-export function noteArrivals(app: FastifyInstance, clock: Clock): void {
+/** Notes when requests arrive, and for how long they are waited for (bad_request); to be called before other hooks are added. */
+export function noteCallers(app: FastifyInstance, clock: Clock): void {
   app.decorateRequest('arrivedAtMs', 0);
   app.decorateRequest('patienceMs', Number.POSITIVE_INFINITY);
   app.addHook('onRequest', (request, _reply, done) => {
     request.arrivedAtMs = clock();
-    done();
+    if (request.raw.headers[DEADLINE_HEADER] === undefined) return done();
+    try {
+      request.patienceMs = patienceOf(request);
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
   });
 }
 
-/** Reads the header; bad_request. */
-export function patienceOf({ headers }: FastifyRequest): number {
+function patienceOf({ headers }: FastifyRequest): number {
   const text = headers[DEADLINE_HEADER];
-  if (text === undefined) return Number.POSITIVE_INFINITY;
   const ms = typeof text === 'string' && text.trim() !== '' ? Number(text) : Number.NaN;
   if (!(Number.isFinite(ms) && ms > 0))
     throw errorAt('bad_request', DEADLINE_HEADER, 'must be a number of milliseconds over 0');

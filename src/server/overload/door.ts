@@ -1,0 +1,74 @@
+/** What a request passes before anything is read or made for it: whether there is room, and the rate of its key. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import { NearpinError } from '../../lib/errors.ts';
+import type { Clock } from '../../retrieval/open-index.ts';
+import { Admission, type AdmissionOptions } from './admission.ts';
+import { DEADLINE_HEADER } from './caller.ts';
+import { networkOf, type RateLimiter } from './rate-limiter.ts';
+import { refusalOf, refuse } from './refusal.ts';
+
+export type AdmissionBounds = Pick<AdmissionOptions, 'maxWaitMs' | 'maxInFlight'>;
+
+/** Where nothing is said. */
+export const ADMISSION_DEFAULTS: AdmissionBounds = { maxWaitMs: 100, maxInFlight: 1024 };
+
+/** Requests in flight per search thread without which it would be idle between tasks (shards/pool.ts). */
+const IN_FLIGHT_PER_THREAD = 32;
+
+/** Searches and writes wait for different things, threads and the disk: each kind has a rate and a bound of its own. */
+export interface Admissions {
+  readonly searches: Admission;
+  readonly writes: Admission;
+}
+
+/** @param threads that search */
+export function admissionsOf(bounds: AdmissionBounds, threads: number): Admissions {
+  const minInFlight = Math.min(IN_FLIGHT_PER_THREAD * threads, bounds.maxInFlight);
+  return {
+    searches: new Admission({ ...bounds, minInFlight }),
+    writes: new Admission({ ...bounds, minInFlight }),
+  };
+}
+
+/** What is counted; what only reads descriptions, and what administrators do, always finds room. */
+const SEARCH =
+  /^\/(v1\/indexes\/[^/]+\/(query|related|search|homefeed|notifications|batch|recall)|graphql)(\?|$)/;
+const WRITE = /^\/v1\/indexes\/[^/]+\/pins(\?|$)/;
+
+const OVERLOADED = refusalOf(
+  new NearpinError('overloaded', 'More requests wait than can be answered in time'),
+);
+const RATE_LIMITED = refusalOf(new NearpinError('rate_limited', 'More requests came than the key may make'));
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Refuses what finds no room before the server's own listener hears of it. */
+export function guardDoor(server: Server, { searches, writes }: Admissions, clock: Clock): void {
+  const [handle] = server.listeners('request') as [Listener];
+  const isRefused = ({ method, url = '', headers }: IncomingMessage): boolean => {
+    const admission = method === 'POST' ? searches : writes;
+    if (admission.hasRoom || !(method === 'POST' ? SEARCH : WRITE).test(url)) return false;
+    const patienceMs = Number(headers[DEADLINE_HEADER] ?? Number.POSITIVE_INFINITY);
+    return admission.isFull(clock(), patienceMs);
+  };
+  server.removeAllListeners('request');
+  server.on('request', ((request, response) => {
+    if (isRefused(request)) refuse(OVERLOADED, 1, request, response);
+    else handle.call(server, request, response);
+  }) satisfies Listener);
+}
+
+/** An `onRequest` hook that holds each key to its rate, or each address where there are no keys. */
+export function rateHook(rates: RateLimiter) {
+  return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
+    const key = networkOf(request.raw.socket.remoteAddress ?? '');
+    const waitMs = rates.take(key, request.arrivedAtMs);
+    if (waitMs === 0) {
+      done();
+      return;
+    }
+    reply.hijack();
+    refuse(RATE_LIMITED, Math.ceil(waitMs / 1000), request.raw, reply.raw);
+  };
+}
