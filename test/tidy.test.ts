@@ -52,6 +52,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     io: true,
   },
   client: { layers: [], types: ['lib', 'index', 'retrieval'], packages: ['msgpackr'], io: false },
+  page: { layers: [], types: ['client'], packages: ['preact'], io: false },
   library: { layers: ['lib', 'index', 'embed', 'engines', 'retrieval'], packages: [], io: true },
   bench: {
     layers: [
@@ -106,7 +107,7 @@ function filesBelow(folder: string, ending: string): string[] {
     .map((name) => `${folder}/${name.replaceAll('\\', '/')}`);
 }
 
-const sources = [...filesBelow('src', '.ts'), ...filesBelow('bench', '.ts')];
+const sources = [...filesBelow('src', '.ts'), ...filesBelow('src', '.tsx'), ...filesBelow('bench', '.ts')];
 const text = new Map(sources.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]));
 
 /** Imports and re-exports of a file, also dynamic ones; one whose names are all types counts as a type import. */
@@ -181,14 +182,14 @@ test('every file is imported, is a worker, or is an entry', () => {
       used.add(normalize(join(dirname(file), `${path}.ts`)).replaceAll('\\', '/'));
     }
   }
-  const entries = ['src/library/library.ts', 'src/cli/main.ts', 'src/client/client.ts'];
+  const entries = ['src/library/library.ts', 'src/cli/main.ts', 'src/client/client.ts', 'src/page/main.tsx'];
   entries.push('bench/acceptance.ts', 'bench/cases.ts', 'bench/live.ts', 'bench/rss.ts', 'bench/surfaces.ts');
   for (const file of sources) assert.ok(used.has(file) || entries.includes(file), `${file} is dead`);
 });
 
 test('clock, chance and environment are arguments below the composition root', () => {
-  // The page's script runs in a browser, where it is its own root
-  const roots = /^src\/(cli|library|server\/page)|^bench\/|-worker\.ts$/;
+  // The page runs in a browser, where it is its own root
+  const roots = /^src\/(cli|library|page)\/|^bench\/|-worker\.ts$/;
   for (const file of sources) {
     if (roots.test(file)) continue;
     const found = /\b(Date\.now|Math\.random|process\.env|process\.argv)\b/.exec(

@@ -25,7 +25,7 @@ import {
 } from './overload/door.ts';
 import { drainOnClose } from './overload/drain.ts';
 import { RateLimiter } from './overload/rate-limiter.ts';
-import { pageRoute } from './page/page.ts';
+import { pageRoutes } from './page/page.ts';
 import { refuseSocket, sendProblem } from './problems.ts';
 import { healthRoutes } from './routes/health.ts';
 import { indexRoutes } from './routes/indexes.ts';
@@ -145,7 +145,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.register(async (site) => {
     openapiRoute(site);
     metricsRoute(site, catalog, aftermath, options.searchCpuS);
-    pageRoute(site);
+    pageRoutes(site);
   });
   app.register(async (rest) => answerOtherMethods(rest, taken));
   return app;

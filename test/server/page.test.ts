@@ -1,84 +1,108 @@
-/** The page: self-contained, allowed to run by its own policy, and, in a browser, showing hits as text. */
+/** The page as it is served: small, whole, kept by caches, and allowed to run by its own policy and nothing else. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { promisify } from 'node:util';
-import { Script } from 'node:vm';
-import { NearpinError } from '../../src/lib/errors.ts';
-import { catalogOf, exchange, ready, serve } from '../support/http.ts';
-import { memoryEngine } from '../support/memory-engine.ts';
-import { ATTRIBUTES, somePins, wordModel } from '../support/pins.ts';
+import { catalogOf, exchange, postJson, serve } from '../support/http.ts';
 
-const DIM = 8;
+/** All that a visitor can be made to load, uncompressed. */
+const BYTES_MAX = 150_000;
 
 describe('the page', () => {
   let server: Awaited<ReturnType<typeof serve>>;
+  let html: Awaited<ReturnType<typeof exchange>>;
+  /** Addresses of the files that the document names, the import map among it. */
+  let addresses: string[];
+  let importMap: string;
 
   before(async () => {
-    const engine = memoryEngine({
-      dim: DIM,
-      attributes: ATTRIBUTES,
-      model: 'words@1',
-      pins: somePins(40, DIM, 3),
-    });
-    server = await serve({
-      catalog: catalogOf([
-        ready({ name: 'demo', engine, model: 'words@1', embed: wordModel(DIM) }),
-        { name: 'bad', status: 'failed', error: new NearpinError('corrupt_file', 'broken') },
-      ]),
-    });
+    server = await serve({ catalog: catalogOf([]) });
+    html = await exchange(`${server.url}/`);
+    importMap = /<script type="importmap">(.*)<\/script>/.exec(html.body)![1]!;
+    const imported = Object.values(JSON.parse(importMap).imports as Record<string, string>);
+    const named = [...html.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address!);
+    addresses = [...new Set([...named, ...imported.map((address) => address.replace('./', ''))])].filter(
+      (address) => address !== 'openapi.json',
+    );
   });
   after(() => server.app.close());
 
-  it('refers to nothing outside, and its policy names exactly its script and style', async () => {
-    const { body, headers, type } = await exchange(`${server.url}/`);
-    assert.equal(type, 'text/html; charset=utf-8');
-    assert.doesNotMatch(body, /(?:src|href)="(?!#|data:|\/openapi\.json)/);
-    const policy = headers.get('content-security-policy')!;
-    assert.match(policy, /default-src 'none'/);
-    for (const tag of ['script', 'style']) {
-      const inline = new RegExp(`<${tag}>([^]*?)</${tag}>`).exec(body)![1]!;
-      const hash = createHash('sha256').update(inline).digest('base64');
-      assert.ok(policy.includes(`${tag}-src 'sha256-${hash}'`), tag);
-      if (tag === 'script') new Script(inline);
+  it('is an HTML document whose files all lie below one folder of this server', () => {
+    assert.deepEqual([html.status, html.type], [200, 'text/html; charset=utf-8']);
+    assert.ok(addresses.length > 10, `${addresses.length} files`);
+    const folders = new Set(addresses.map((address) => /^assets\/[0-9a-f]{16}\//.exec(address)?.[0]));
+    assert.equal(folders.size, 1);
+    assert.ok(!folders.has(undefined));
+  });
+
+  it('weighs less than 150 KB in all', async () => {
+    const sizes = await Promise.all(
+      addresses.map(async (address) => {
+        const response = await fetch(`${server.url}/${address}`);
+        assert.equal(response.status, 200, address);
+        return (await response.arrayBuffer()).byteLength;
+      }),
+    );
+    const total = sizes.reduce((sum, size) => sum + size, Buffer.byteLength(html.body));
+    assert.ok(total < BYTES_MAX, `${total} bytes`);
+  });
+
+  it('names every module that its modules import', async () => {
+    const imports = new Set<string>();
+    const { imports: packages } = JSON.parse(importMap) as { imports: Record<string, string> };
+    for (const address of addresses.filter((each) => each.endsWith('.js'))) {
+      const { body } = await exchange(`${server.url}/${address}`);
+      const parts = body.matchAll(/^(?:import|export)\b[^;'"]*\bfrom\s*["']([^"']+)["']/gm);
+      for (const [, specifier] of parts) {
+        if (!specifier.startsWith('.')) assert.ok(specifier in packages, specifier);
+        else imports.add(new URL(specifier, `http://x/${address}`).pathname.slice(1));
+      }
     }
+    for (const address of imports) assert.ok(addresses.includes(address), address);
   });
 
-  it('builds the document from text only', async () => {
-    const { body } = await exchange(`${server.url}/`);
-    assert.doesNotMatch(body, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|\son\w+=/);
+  it('may run its own files and its import map, talk to its server, and be framed by nobody', () => {
+    const policy = html.headers.get('content-security-policy')!;
+    const hash = createHash('sha256').update(importMap).digest('base64');
+    assert.ok(policy.includes(`script-src 'self' 'sha256-${hash}';`), policy);
+    for (const part of [
+      "default-src 'none'",
+      "style-src 'self'",
+      "connect-src 'self'",
+      "frame-ancestors 'none'",
+    ])
+      assert.ok(policy.includes(part), part);
+    assert.doesNotMatch(policy, /unsafe|\*/);
+    // Nothing else runs or is styled within the document
+    assert.equal([...html.body.matchAll(/<script(?![^>]*\ssrc=)/g)].length, 1);
+    assert.doesNotMatch(html.body, /<style|\sstyle=|\son\w+=/);
   });
 
-  it('in Chromium: searches, shows related pins with their scores, and shows markup as text', async (t) => {
-    const browser = process.env.NEARPIN_TEST_CHROMIUM;
-    if (browser === undefined) return t.skip('NEARPIN_TEST_CHROMIUM does not name a Chromium');
-    const profile = await mkdtemp(join(tmpdir(), 'nearpin-chromium-'));
-    t.after(() => rm(profile, { recursive: true, force: true, maxRetries: 5 }));
-    const look = async (address: string) => {
-      const { stdout } = await promisify(execFile)(
-        browser,
-        [
-          ...['--headless=new', '--no-sandbox', '--disable-gpu', `--user-data-dir=${profile}`],
-          ...['--virtual-time-budget=5000', '--dump-dom', `${server.url}/${address}`],
-        ],
-        { timeout: 60_000 },
-      );
-      return stdout;
-    };
-    const search = await look('#/demo/search/red');
-    assert.match(search, /<h2 id="heading">Search: red<\/h2>/);
-    assert.match(search, /30 hits in [\d.]+ ms/);
-    assert.equal(search.match(/<li><a class="card"/g)!.length, 30);
-    assert.match(search, /score -?\d\.\d{3}/);
-    assert.match(search, /Pin \d+ &lt;b&gt;&amp;amp;&lt;\/b&gt;/);
-    const related = await look('#/demo/related/p7');
-    assert.match(related, /Related to Pin 7/);
-    const hits = related.slice(related.indexOf('<ul id="hits"'));
-    assert.ok(hits.includes('#/demo/related/p') && !hits.includes('#/demo/related/p7"'));
-    assert.match(await look('#/demo/related/gone'), /there is no pin gone in demo \(unknown_pin\)/);
+  it('is asked for again each time, and its files never', async () => {
+    assert.equal(html.headers.get('cache-control'), 'no-cache');
+    const same = await exchange(`${server.url}/`, {
+      headers: { 'if-none-match': html.headers.get('etag')! },
+    });
+    assert.deepEqual([same.status, same.body], [304, undefined]);
+    const file = `${server.url}/${addresses.find((address) => address.endsWith('main.js'))}`;
+    const { headers, type } = await exchange(file);
+    assert.equal(type, 'text/javascript; charset=utf-8');
+    assert.equal(headers.get('cache-control'), 'public, max-age=31536000, immutable');
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    const known = await exchange(file, { headers: { 'if-none-match': headers.get('etag')! } });
+    assert.equal(known.status, 304);
+  });
+
+  it('has no other files, and none of another version', async () => {
+    const [folder] = addresses[0]!.split('/page.css');
+    for (const path of [
+      'assets/0000000000000000/main.js',
+      `${folder!.split('/').slice(0, 2).join('/')}/../../package.json`,
+      `${folder!.split('/').slice(0, 2).join('/')}/..%2f..%2fpackage.json`,
+      `${folder!.split('/').slice(0, 2).join('/')}/page.tsx`,
+    ]) {
+      const { status, body } = await exchange(`${server.url}/${path}`);
+      assert.deepEqual([status, body.code], [404, 'unknown_route'], path);
+    }
+    assert.equal((await postJson(`${server.url}/`, {})).status, 405);
   });
 });

@@ -1,68 +1,94 @@
-/** GET /: one page to look at an index with. Self-contained: its script and style are inline and named by hash. */
+/**
+ * GET /: the page to look at indexes with, and its files. Its own policy lets it run nothing but those files and talk to
+ * nobody but this server; images may come from where pins say they are.
+ */
 import { createHash } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
-import { SCRIPT } from './script.ts';
-import { STYLE } from './style.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { NearpinError } from '../../lib/errors.ts';
+import { ICON, type PageAssets, pageAssets, ROOT_MODULE, STYLE } from './assets.ts';
 
-const PAGE = `<!doctype html>
+const FOR_EVER = 'public, max-age=31536000, immutable';
+
+export function pageRoutes(app: FastifyInstance): void {
+  const assets = pageAssets();
+  const importMap = importMapOf(assets);
+  const html = Buffer.from(htmlOf(assets, importMap));
+  const htmlTag = `"${sha256(html, 'hex').slice(0, 16)}"`;
+  const policy = policyFor(importMap);
+
+  app.get('/', { schema: { hide: true } }, (request, reply) => {
+    reply
+      .header('content-security-policy', policy)
+      .header('referrer-policy', 'no-referrer')
+      .header('cache-control', 'no-cache');
+    return sendFile(request, reply, 'text/html; charset=utf-8', html, htmlTag);
+  });
+
+  app.get<{ Params: { version: string; '*': string } }>(
+    '/assets/:version/*',
+    { schema: { hide: true } },
+    (request, reply) => {
+      const { version, '*': path } = request.params;
+      const file = version === assets.version ? assets.files.get(path) : undefined;
+      if (file === undefined) throw new NearpinError('unknown_route', `There is no file ${request.url}`);
+      reply.header('cache-control', FOR_EVER);
+      return sendFile(request, reply, file.type, file.bytes, `"${version}"`);
+    },
+  );
+}
+
+/** Sends a file, or nothing to who has it. */
+function sendFile(request: FastifyRequest, reply: FastifyReply, type: string, bytes: Buffer, tag: string) {
+  reply.header('etag', tag).header('x-content-type-options', 'nosniff');
+  return request.headers['if-none-match'] === tag
+    ? reply.code(304).send()
+    : reply.header('content-type', type).send(bytes);
+}
+
+function importMapOf({ version, packages }: PageAssets): string {
+  const addresses = [...packages].map(([name, path]) => [name, `./assets/${version}/${path}`]);
+  return JSON.stringify({ imports: Object.fromEntries(addresses) });
+}
+
+function htmlOf({ version, modules }: PageAssets, importMap: string): string {
+  const at = (path: string) => `assets/${version}/${path}`;
+  return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>nearpin</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}</style>
+<link rel="icon" href="${at(ICON)}">
+<link rel="stylesheet" href="${at(STYLE)}">
+<script type="importmap">${importMap}</script>
+${modules.map((path) => `<link rel="modulepreload" href="${at(path)}">`).join('\n')}
+<script type="module" src="${at(ROOT_MODULE)}"></script>
 </head>
 <body>
-<a class="skip" href="#hits">Skip to the hits</a>
-<header>
-<div class="bar">
-<h1><a href="#/">nearpin</a></h1>
-<label class="label" for="index">Index</label>
-<select id="index" hidden></select>
-<form id="ask" role="search">
-<label class="label" id="words-label" for="words">Search in words</label>
-<input id="words" type="search" autocomplete="off" spellcheck="false" maxlength="1000">
-<button type="submit">Search</button>
-</form>
-<button type="button" class="quiet" id="some">Some pins</button>
-</div>
-</header>
-<main>
-<h2 id="heading">Pins</h2>
-<p id="facts"></p>
-<p id="status" role="status" aria-live="polite"></p>
-<div id="results">
-<aside id="seed" aria-label="Seed pin"></aside>
-<ul id="hits" aria-labelledby="heading"></ul>
-</div>
-<noscript><p>This page needs JavaScript; the API does not: see <a href="/openapi.json">/openapi.json</a>.</p></noscript>
-</main>
-<script>${SCRIPT}</script>
+<div id="page"></div>
+<noscript><p>This page needs JavaScript; the API does not: see <a href="openapi.json">openapi.json</a>.</p></noscript>
 </body>
 </html>
 `;
+}
 
-const hash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-// Tiles set their colour through the style object, which the policy does not concern.
-const POLICY = [
-  "default-src 'none'",
-  `script-src ${hash(SCRIPT)}`,
-  `style-src ${hash(STYLE)}`,
-  "connect-src 'self'",
-  "img-src 'self' data: https:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+/** The import map is the only script within the document; its hash lets it in. */
+function policyFor(importMap: string): string {
+  return [
+    "default-src 'none'",
+    `script-src 'self' 'sha256-${sha256(importMap, 'base64')}'`,
+    "style-src 'self'",
+    "connect-src 'self'",
+    "img-src 'self' data: https:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; ');
+}
 
-export function pageRoute(app: FastifyInstance): void {
-  app.get('/', { schema: { hide: true } }, (_request, reply) =>
-    reply
-      .header('content-type', 'text/html; charset=utf-8')
-      .header('content-security-policy', POLICY)
-      .header('x-content-type-options', 'nosniff')
-      .header('referrer-policy', 'no-referrer')
-      .send(PAGE),
-  );
+function sha256(text: string | Buffer, encoding: 'hex' | 'base64'): string {
+  return createHash('sha256').update(text).digest(encoding);
 }

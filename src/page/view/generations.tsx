@@ -1,0 +1,40 @@
+/** The generations of an index: what was published when, as far as the key may see it. */
+import type { GenerationDescription, IndexDescription } from '../../client/client.ts';
+import { type Call, indexPath } from '../state/api.ts';
+import { bytes, whole } from '../state/format.ts';
+import { useRequest } from '../state/use-request.ts';
+import { Table } from './table.tsx';
+import { Unshown } from './unshown.tsx';
+
+interface GenerationsProps {
+  readonly index: IndexDescription;
+  readonly call: Call;
+}
+
+export function Generations({ index: { name, generation }, call }: GenerationsProps) {
+  const list = useRequest(`generations ${generation}`, (signal) =>
+    call<{ readonly generations: readonly GenerationDescription[] }>(`${indexPath(name)}/generations`, {
+      signal,
+    }),
+  );
+  return (
+    <section class="sheet">
+      <h2>Generations</h2>
+      {list.refusal && <Unshown refusal={list.refusal} />}
+      {list.value && (
+        <Table
+          caption="Generations"
+          heads={['Generation', 'State', 'Pins', 'Last update', 'Files', 'Model']}
+          rows={list.value.value.generations.map((one) => [
+            one.generation,
+            one.isCurrent ? <b>served</b> : one.canPublish ? 'can be published' : 'log is gone',
+            whole(one.count),
+            whole(one.seq),
+            bytes(one.bytes),
+            one.model ?? 'none',
+          ])}
+        />
+      )}
+    </section>
+  );
+}
