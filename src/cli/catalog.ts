@@ -69,11 +69,13 @@ function followMixer(
     warn({ code: problem.code, message: `mixer.json is not in force, ${rest}: ${problem.message}` });
   }
   const generations = (mixer?.shadows ?? []).flatMap(({ generation }) => generation ?? []);
-  void assembled.keepBeside(generations, (generation, error) => {
-    const { code = 'internal', message } = error as NearpinError;
-    warn({ code, message: `generation ${generation} is not loaded for shadows: ${message}` });
-  });
+  void assembled.keepBeside(generations, onShadowProblem(warn));
 }
+
+const onShadowProblem = (warn: (warning: Warning) => void) => (generation: string, error: unknown) => {
+  const { code = 'internal', message } = error as NearpinError;
+  warn({ code, message: `generation ${generation} is not loaded for shadows: ${message}` });
+};
 
 /** Throws when the directory cannot be read. `onWarning` hears what those who run the indexes should know. */
 export async function createCatalog(
@@ -107,6 +109,7 @@ export async function createCatalog(
       mixer
         .look(open.get(name)!.current().engine.config)
         .catch((error: Error) => onWarning(name, { code: 'internal', message: error.message }));
+      void open.get(name)!.followBeside(onShadowProblem((warning) => onWarning(name, warning)));
     }
   }, LOOK_MS);
   looking.unref();

@@ -472,30 +472,42 @@ export class LiveIndex<Extra> implements LiveEngine {
     const { attach, limitBytes } = this.#options;
     const dir = join(this.#indexDir, generation);
     const { seq } = await readManifest(dir);
-    if (seq < this.#logBase) {
-      const message = `generation ${generation} holds updates up to ${seq}, and those up to ${this.#logBase} are kept no more`;
-      throw new NearpinError('log_trimmed', message);
-    }
+    if (seq < this.#logBase) throw trimmed(generation, seq, this.#logBase);
     return LoadedGeneration.load(dir, this.#host, attach, limitBytes);
   }
 
   /**
-   * Loads a generation beside the one that is served, with the updates up to now applied to it and none that come
-   * later. Whoever asked closes it, before the index. Rejects as `publish` does.
+   * Loads a generation beside the one that is served, with the updates up to now applied to it; `follow` brings it later
+   * ones. Whoever asked closes it, before the index. Rejects as `publish` does.
    */
   beside(generation: string): Promise<LoadedGeneration<Extra>> {
     return this.#exclusively(async () => {
       const loaded = await this.#load(generation);
       try {
-        const { attributes } = this.#loaded.manifest.config;
-        const last = this.#queue?.settledSeq ?? this.#loaded.pins.seq;
-        if (last > loaded.pins.seq) await loaded.replay(this.#log, last, attributes);
+        await this.#bringUpdates(loaded);
         return loaded;
       } catch (error) {
         await loaded.close();
         throw error;
       }
     });
+  }
+
+  /**
+   * Applies the updates up to now to a generation that lies beside, which is searched meanwhile. Rejects as `publish` does;
+   * the generation can go on no more then.
+   */
+  follow(beside: LoadedGeneration<Extra>): Promise<void> {
+    return this.#exclusively(() => this.#bringUpdates(beside));
+  }
+
+  async #bringUpdates(beside: LoadedGeneration<Extra>): Promise<void> {
+    const { attributes } = this.#loaded.manifest.config;
+    const last = this.#queue?.settledSeq ?? this.#loaded.pins.seq;
+    const { seq } = beside.pins;
+    if (last <= seq) return;
+    if (seq < this.#logBase) throw trimmed(beside.manifest.generation, seq, this.#logBase);
+    await beside.replay(this.#log, last, attributes);
   }
 
   async #publish(generation: string, isCurrent: boolean): Promise<void> {
@@ -563,6 +575,12 @@ export class LiveIndex<Extra> implements LiveEngine {
     await this.#log.close();
     this.#unlock();
   }
+}
+
+/** Why a generation cannot be brought up to date. */
+function trimmed(generation: string, seq: number, base: number): NearpinError {
+  const message = `generation ${generation} holds updates up to ${seq}, and those up to ${base} are kept no more`;
+  return new NearpinError('log_trimmed', message);
 }
 
 /** The refusal of a write that was checked against another config than is served. */

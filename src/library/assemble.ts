@@ -10,7 +10,7 @@ import { NearpinError } from '../lib/errors.ts';
 import type { MixerConfig } from '../retrieval/mixer-config.ts';
 import type { OpenIndex, ServedIndex } from '../retrieval/open-index.ts';
 import { rememberQueries } from '../retrieval/query-embeddings.ts';
-import { Besides } from './besides.ts';
+import { Besides, type OnProblem } from './besides.ts';
 
 /** Embeddings of queries that are kept with each model. */
 const QUERIES_REMEMBERED = 1024;
@@ -32,10 +32,9 @@ export interface AssembledIndex extends ServedIndex {
    * Loads these generations beside the one that is served, where that is not done yet, and lets go of others. `onProblem`
    * hears of each that cannot be loaded.
    */
-  keepBeside(
-    generations: readonly string[],
-    onProblem: (generation: string, error: unknown) => void,
-  ): Promise<void>;
+  keepBeside(generations: readonly string[], onProblem: OnProblem): Promise<void>;
+  /** Brings those the updates up to now; one that cannot take them is let go of, and `onProblem` hears why. */
+  followBeside(onProblem: OnProblem): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,7 +51,7 @@ export async function assembleIndex(
   const name = basename(resolve(indexDir));
   const live = await LiveIndex.open(indexDir, host, { ...options, attach: attachModel(name, source) });
   const { manifest, extra } = live.loaded;
-  const besides = new Besides((generation) => live.beside(generation));
+  const besides = new Besides(live);
   let mixer: MixerConfig | undefined;
   let problem: NearpinError | undefined;
   /** Generations as requests see them, under the mixer config of now. */
@@ -80,6 +79,7 @@ export async function assembleIndex(
       mixed = new WeakMap();
     },
     keepBeside: (generations, onProblem) => besides.keep(generations, onProblem),
+    followBeside: (onProblem) => besides.follow(onProblem),
     beside: (generation) => {
       const loaded = besides.get(generation);
       if (loaded === undefined) return undefined;

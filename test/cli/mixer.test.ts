@@ -118,6 +118,14 @@ it('a catalog takes the mixer file of an index while it serves, and keeps what i
   assert.ok('hits' in old! && 'hits' in current!);
   assert.deepEqual([old.generation, current.generation], ['000001', '000002']);
   assert.deepEqual(old.hits, current.hits);
+  const { config } = demo.current().engine;
+  await demo.live!.upsert(
+    [{ id: 'new', vector: Float32Array.of(1, 0, 0.1), attributes: { board: 'b0' }, payload: undefined }],
+    config,
+  );
+  const counts = () => [beside, demo].map((served) => served.current().engine.describe().count);
+  await until(() => counts()[0] === 61);
+  assert.deepEqual(counts(), [61, 61]);
 
   await write('{"surfaces": {"related": {"k": 0}}}');
   await until(() => mixer()?.problem !== undefined);

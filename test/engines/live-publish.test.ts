@@ -288,7 +288,7 @@ describe('a generation beside the one that is served', () => {
   const nearest = async (engine: Engine, vector: readonly number[]) =>
     (await engine.search({ vector: Float32Array.from(vector), k: 1 })).hits[0]?.id;
 
-  test('has the updates up to now and none that come later, while the other one is served on', async () => {
+  test('has the updates up to now, and later ones when it is told to follow, while the other one is served on', async () => {
     const at = await build(2, 'small@1');
     const { live, engine, manifest } = await openEngine(at, host);
     await live.upsert([pinOf('before', [9, 9])], manifest.config);
@@ -301,8 +301,30 @@ describe('a generation beside the one that is served', () => {
     assert.equal(await nearest(beside.engine, [8, 8]), 'now');
     assert.notEqual(await nearest(beside.engine, [7, 7]), 'later');
     assert.equal(await nearest(engine, [7, 7]), 'later');
+    await live.delete([{ id: 'now' }]);
+    await Promise.all([live.follow(beside), nearest(beside.engine, [7, 7])]);
+    assert.equal(await nearest(beside.engine, [7, 7]), 'later');
+    assert.notEqual(await nearest(beside.engine, [8, 8]), 'now');
+    assert.deepEqual(
+      (await beside.engine.pins(['now', 'later'], {})).map((pin) => pin?.id),
+      [undefined, 'later'],
+    );
+    for (const shard of beside.shards.shards) assert.equal(shard.validate(), undefined);
     await beside.close();
-    assert.equal(await nearest(engine, [8, 8]), 'now');
+    assert.equal(await nearest(engine, [7, 7]), 'later');
+    await engine.close();
+  });
+
+  test('cannot follow when the updates after it are kept no more', async () => {
+    const { live, engine, manifest } = await openEngine(await build(2, 'small@1'), host);
+    const beside = await live.beside('000001');
+    for (let i = 0; i < 4; i++) {
+      await live.upsert([pinOf(`n${i}`, [i, i])], manifest.config);
+      await live.checkpoint();
+    }
+    await assert.rejects(live.follow(beside), { code: 'log_trimmed' });
+    assert.equal(beside.engine.describe().count, 4);
+    await beside.close();
     await engine.close();
   });
 
