@@ -69,6 +69,8 @@ export interface BuildReport {
   readonly config: IndexConfig;
   readonly count: number;
   readonly bad: number;
+  /** The least and the greatest length of the vectors that came in, under cosine, which does not count them. */
+  readonly lengths?: { readonly least: number; readonly greatest: number };
   readonly shards: readonly { readonly count: number; readonly bytes: number }[];
 }
 
@@ -143,6 +145,7 @@ export async function buildIndex(options: BuildOptions): Promise<BuildReport> {
       config,
       count: total,
       bad,
+      ...(ingest.lengths.greatest > 0 && { lengths: ingest.lengths }),
       shards: built.map(({ stats }) => ({ count: stats.live, bytes: stats.bytes })),
     };
   } catch (error) {

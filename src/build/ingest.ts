@@ -3,7 +3,7 @@
  * goes to its shard's spool and into the pin store. Nothing is held back but one batch, so the size of the input
  * does not matter.
  */
-import { unitVector } from '../core/metric.ts';
+import { unitScale, unitVector } from '../core/metric.ts';
 import { encodeRow, type RowLayout, rowLayout } from '../index/attributes.ts';
 import type { IndexConfig } from '../index/config.ts';
 import { Dictionary } from '../index/dictionary.ts';
@@ -52,6 +52,8 @@ export class Ingest {
   readonly recordBytes: number[];
   /** Whether any pin has words for lexical search. */
   hasWords = false;
+  /** Of the vectors that came in, the least and the greatest, where the metric does not count them; none where they cross. */
+  readonly lengths = { least: Number.POSITIVE_INFINITY, greatest: 0 };
   readonly #config: IndexConfig;
   readonly #ports: IngestPorts;
   readonly #layout: RowLayout;
@@ -112,12 +114,19 @@ export class Ingest {
     }
   }
 
+  #measure(vector: Float32Array): void {
+    const length = 1 / unitScale(vector);
+    this.lengths.least = Math.min(this.lengths.least, length);
+    this.lengths.greatest = Math.max(this.lengths.greatest, length);
+  }
+
   #store(pin: ParsedPin, vector: Float32Array): void {
     const id = Buffer.from(pin.id);
     const shard = shardOf(id, this.#ports.spools.length);
     const spool = this.#ports.spools[shard]!;
     const { attributes, payload, text } = pin;
     this.hasWords ||= wordsOf(text, payload) !== '';
+    if (this.#config.metric === 'cosine' && pin.vector) this.#measure(pin.vector);
     this.#ports.pins.put(pin.id, { shard, ordinal: spool.count, seq: 0, attributes, payload, text });
     const { row, lists } = encodeRow(this.#layout, attributes, (name, value) =>
       this.dictionary.add(name, value),

@@ -1,6 +1,6 @@
 /**
- * Verifies the current generation of an index: every checksum, every invariant of the graphs, that pin store and
- * shards speak of the same pins, the updates of the log, and recall on a sample. It reads everything and changes nothing.
+ * Verifies the current generation of an index: every checksum, every invariant of the graphs, that pin store, shards
+ * and manifest speak of the same pins, the updates of the log, and recall on a sample. It reads everything and changes nothing.
  */
 import { join } from 'node:path';
 import type { Shard } from '../core/shard.ts';
@@ -116,14 +116,19 @@ function checkGraphs(set: ShardSet): VerifyProblem[] {
   });
 }
 
-/** Every pin of the store lies where it says, with the attributes it says, and no shard holds another. */
+/**
+ * Every pin of the store lies where it says, with the attributes it says, and no shard holds another. Where one has a
+ * text the manifest says that there are words (payloads of format 1 count as none).
+ */
 function checkPins(manifest: Manifest, set: ShardSet, pins: PinStore): VerifyProblem[] {
   const layout = rowLayout(manifest.config.attributes);
   const problems: VerifyProblem[] = [];
   let wrong = 0;
   let count = 0;
+  let unsearched = 0;
   for (const [id, stored] of pins.pins()) {
     count++;
+    if (!manifest.pins.words && stored.text !== undefined) unsearched++;
     const shard = set.shards[stored.shard];
     const message =
       shard === undefined || !(stored.ordinal < shard.count) || !shard.isLive(stored.ordinal)
@@ -137,6 +142,10 @@ function checkPins(manifest: Manifest, set: ShardSet, pins: PinStore): VerifyPro
   }
   if (wrong > LISTED)
     problems.push({ code: 'corrupt_file', message: `${wrong - LISTED} more pins like these` });
+  if (unsearched > 0) {
+    const message = `${unsearched} pins have a text where the manifest says that none has words, so they are not found by them`;
+    problems.push({ code: 'corrupt_file', message });
+  }
   if (count !== manifest.count) {
     const message = `the pin store holds ${count} pins where the manifest says ${manifest.count}`;
     problems.push({ code: 'corrupt_file', message });

@@ -4,7 +4,7 @@
  */
 
 import { NearpinClientError } from '../client/error.ts';
-import { NearpinError } from '../lib/errors.ts';
+import { type ErrorCode, NearpinError } from '../lib/errors.ts';
 import type { Problem } from '../retrieval/contract.ts';
 import { toProblem } from '../retrieval/problem.ts';
 import type { PinRow } from '../storage/formats/row.ts';
@@ -53,10 +53,17 @@ export async function runBatchJob({
     await answers.add(await underWay.shift()!);
     onProgress(answers.lines);
   };
+  /** Of one user among others, whose answer is a problem. */
+  const countOrThrow = (problem: Problem) => {
+    if (!isOfLine(problem)) throw new NearpinError(problem.code as ErrorCode, problem.detail, problem.errors);
+    problems++;
+  };
   const answerRow = async (row: PinRow): Promise<string> => {
     try {
       if ('error' in row) throw row.error;
-      return JSON.stringify({ line: row.row, ...(await answer(row.value)) });
+      const answered: { readonly problem?: Problem } = await answer(row.value);
+      if (answered.problem !== undefined) countOrThrow(answered.problem);
+      return JSON.stringify({ line: row.row, ...answered });
     } catch (error) {
       const problem = problemOf(error);
       if (problem === undefined) throw error;
@@ -98,5 +105,9 @@ function problemOf(error: unknown): Problem | undefined {
       : error instanceof NearpinError
         ? toProblem(error)
         : undefined;
-  return problem !== undefined && problem.status < 500 && !OF_THE_JOB.has(problem.code) ? problem : undefined;
+  return problem !== undefined && isOfLine(problem) ? problem : undefined;
+}
+
+function isOfLine({ status, code }: Problem): boolean {
+  return status < 500 && !OF_THE_JOB.has(code);
 }

@@ -18,7 +18,7 @@ export const LIMITS = {
   excludeMax: 1000,
   /** Pins of a person's history. */
   historyMax: 1000,
-  /** Of a pin in a history, or a topic. */
+  /** Of a seed, a pin in a history, or a topic. */
   weightMax: 1e9,
   topicsMax: 32,
   topicNameCharsMax: 64,

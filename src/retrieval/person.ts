@@ -11,7 +11,7 @@ import type { PersonRequest } from './contract.ts';
 import { embedText } from './embed-text.ts';
 import { hash64 } from './experiments/hash.ts';
 import type { OpenIndex } from './open-index.ts';
-import { checkList, checkWhole } from './plan.ts';
+import { checkList, checkWeight, checkWhole } from './plan.ts';
 import { checkSeen, type IsSeen } from './seen.ts';
 import type { PastPin, SurfaceInput, Topic } from './sources/source.ts';
 
@@ -99,11 +99,6 @@ function checkSaved(entry: unknown, path: string): SavedPin {
     weight: checkWeight(weight, `${path}.weight`),
     atMs: at === undefined ? undefined : (parseScalar(at, 'time', `${path}.at`, 'bad_request') as number),
   };
-}
-
-function checkWeight(weight: unknown = 1, path: string): number {
-  if (typeof weight === 'number' && weight > 0 && weight <= LIMITS.weightMax) return weight;
-  throw errorAt('bad_request', path, `must be a number over 0 and at most ${LIMITS.weightMax}`);
 }
 
 const TOPIC_FIELDS = ['name', 'vector', 'text', 'pin', 'filter', 'weight'];

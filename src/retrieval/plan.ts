@@ -50,6 +50,12 @@ export function checkWhole(value: unknown, path: string, min: number, max: numbe
   return value;
 }
 
+/** The weight of a seed, a pin of a history or a topic: over 0, 1 when absent; bad_request. */
+export function checkWeight(weight: unknown = 1, path: string): number {
+  if (typeof weight === 'number' && weight > 0 && weight <= LIMITS.weightMax) return weight;
+  throw errorAt('bad_request', path, `must be a number over 0 and at most ${LIMITS.weightMax}`);
+}
+
 /** A list of at most `max` entries; bad_request or limit_exceeded. */
 export function checkList(value: unknown, path: string, max: number): readonly unknown[] {
   if (!Array.isArray(value)) throw errorAt('bad_request', path, 'must be a list');

@@ -1,9 +1,10 @@
 /** Seeds of a related request: pins with weights, and the one query vector that they make together. */
 import type { Metric } from '../index/config.ts';
 import { checkPinId } from '../index/pin.ts';
-import { errorAt, NearpinError } from '../lib/errors.ts';
+import { checkRecord } from '../index/shape.ts';
+import { NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
-import { checkList } from './plan.ts';
+import { checkList, checkWeight } from './plan.ts';
 import type { WeightedPin } from './sources/source.ts';
 
 /** A pin that a request names, with its weight. */
@@ -24,10 +25,8 @@ export function checkSeeds(value: unknown, path: string): Seed[] {
     const at = `${path}[${i}]`;
     if (typeof entry !== 'object' || entry === null)
       return { id: checkPinId(entry, at), weight: 1, path: at };
-    const { id, weight = 1 } = entry as { id?: unknown; weight?: unknown };
-    if (typeof weight !== 'number' || !Number.isFinite(weight) || weight <= 0)
-      throw errorAt('bad_request', `${at}.weight`, 'must be a number over 0');
-    return { id: checkPinId(id, `${at}.id`), weight, path: at };
+    const { id, weight } = checkRecord(entry, ['id', 'weight'], at, 'bad_request');
+    return { id: checkPinId(id, `${at}.id`), weight: checkWeight(weight, `${at}.weight`), path: at };
   });
 }
 

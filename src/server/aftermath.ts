@@ -126,8 +126,10 @@ export class Aftermath {
       return;
     }
     if ('users' in answer) {
-      for (const each of (answer as NotificationsAnswer).users)
-        this.#expose(requestId, surface, index, { unit: each.user }, each);
+      const { users } = answer as NotificationsAnswer;
+      // Who is named twice is one unit
+      for (const [unit, each] of new Map(users.map((each) => [each.user, each])))
+        this.#expose(requestId, surface, index, { unit }, each);
       return;
     }
     const { experiments } = answer as { experiments?: readonly Assigned[] };

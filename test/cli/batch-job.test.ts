@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runBatchJob } from '../../src/cli/batch-job.ts';
-import { errorAt, NearpinError } from '../../src/lib/errors.ts';
+import { type ErrorCode, errorAt, NearpinError } from '../../src/lib/errors.ts';
 import { Prng } from '../../src/lib/prng.ts';
+import { toProblem } from '../../src/retrieval/problem.ts';
 import { readJsonLines } from '../../src/storage/formats/json-lines.ts';
 import { ResumableLines } from '../../src/storage/resumable-lines.ts';
 
@@ -61,6 +62,25 @@ describe('runBatchJob', () => {
       answers.map(({ line }) => line),
     );
     assert.ok(most > 1 && most <= 64, `${most} under way`);
+  });
+
+  it("counts a user's problem as the line's, and ends with one that no line can help", async () => {
+    const path = join(dir, 'users');
+    const problem = (code: ErrorCode) => toProblem(new NearpinError(code, 'it is so', []));
+    const run = async (code: ErrorCode) =>
+      runBatchJob({
+        rows: rowsOf('{"user": "a"}\n{"user": "b"}\n'),
+        answers: await ResumableLines.open(path, code),
+        answer: async (request) => {
+          const { user } = request as { user: string };
+          return user === 'b' ? { user, problem: problem(code) } : { user, hits: [] };
+        },
+        onProgress: () => {},
+        signal: never,
+      });
+    assert.deepEqual(await run('bad_pin_id'), { lines: 2, resumed: 0, problems: 1 });
+    assert.deepEqual(read(path)[1], { line: 2, user: 'b', problem: problem('bad_pin_id') });
+    await assert.rejects(run('overloaded'), { code: 'overloaded', message: 'it is so' });
   });
 
   it('goes on after an interruption without asking again', async () => {

@@ -161,6 +161,19 @@ describe('nearpin eval', () => {
     assert.match(run('eval', '--help').stdout, /Examples:\n {2}nearpin eval /);
   });
 
+  it('says once that no pin has words, in place of a baseline that finds nothing', () => {
+    const searches = join(folder, 'searches.jsonl');
+    const vector = Array.from({ length: 16 }, () => 1);
+    writeFileSync(searches, `${JSON.stringify({ request: { vector }, relevant: ['g0-1'] })}\n`);
+    const search = (...more: string[]) =>
+      run('eval', index, '--surface', 'search', '--cases', searches, ...more);
+    const { status, stdout, stderr } = search();
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /^bm25 is left out: no pin of the index has words\n1 cases for search, exact\n/);
+    assert.doesNotMatch(stdout, /bm25/);
+    assert.match(search('--baselines', 'bm25').stderr, /--baselines: bm25 needs pins with words/);
+  });
+
   it('says the same of an index at a server', async () => {
     const args = ['serve', '--indexes', join(folder, 'indexes'), '--port', '0', '--workers', '1'];
     const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });

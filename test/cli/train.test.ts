@@ -52,6 +52,26 @@ test('without --json it says how to build with the vectors', async (t) => {
   assert.match(stdout, /nearpin build .*pins\.jsonl --metric dot /);
 });
 
+test('a build under cosine notes lengths that it will not count, where they are uneven', async (t) => {
+  const dir = await temporaryDir(t);
+  const pins = join(dir, 'pins.jsonl');
+  const build = async (lengths: readonly number[], ...more: string[]) => {
+    const lines = lengths.map((length, i) =>
+      JSON.stringify({ id: `p${i}`, vector: [0.6 * length, 0.8 * length] }),
+    );
+    await writeFile(pins, lines.join('\n'));
+    const { status, stderr } = run('build', pins, '--out', join(dir, 'index'), ...more);
+    assert.equal(status, 0, stderr);
+    return stderr;
+  };
+  assert.match(
+    await build([0.5, 3]),
+    /^vectors are 0\.500 to 3\.00 long, .*--metric dot counts lengths, too$/m,
+  );
+  assert.equal(await build([0.5, 3], '--metric', 'dot'), '');
+  assert.equal(await build([1, 1.9]), '');
+});
+
 test('what cannot be trained on ends with 1 and its line, wrong usage with 2', async (t) => {
   const dir = await temporaryDir(t);
   const saves = join(dir, 'saves.txt');

@@ -140,6 +140,9 @@ describe('related', () => {
       pins: ['p1'],
       negatives: [{ id: 'p2', weight: -1 }],
     });
+    await refused('bad_request', 'pins[0].wieght', { pins: [{ id: 'p1', wieght: 2 }] });
+    // Two of them would add up to what no share can be taken of
+    await refused('bad_request', 'pins[0].weight', { pins: [{ id: 'p1', weight: Number.MAX_VALUE }] });
     await refused('limit_exceeded', 'pins', { pins: Array(101).fill('p1') });
     await refused('bad_request', 'diversity.lambda', { pins: ['p1'], diversity: { lambda: 1.1 } });
     await refused('limit_exceeded', 'k', { pins: ['p1'], diversity: { lambda: 0.5 }, k: 101 });

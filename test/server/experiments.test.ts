@@ -187,7 +187,7 @@ describe('exposures', () => {
     };
     const { at, log, records } = await start(t, { surfaces, experiments });
     const users = ['ann', 'bob', 'eve', 'dan', 'kim', 'lou'].map((user) => ({ user, history: ['p1', 'p2'] }));
-    const { body } = await postJson(`${at}/notifications`, { users });
+    const { body } = await postJson(`${at}/notifications`, { users: [...users, users[0]] });
     await log.flush();
     const exposures = records as ExposureRecord[];
     assert.deepEqual(

@@ -285,6 +285,12 @@ describe('/metrics', () => {
     assert.match(text, new RegExp(`^nearpin_seq_written\\{index="${name}"\\} 1$`, 'm'));
     assert.match(text, new RegExp(`^nearpin_seq_searchable\\{index="${name}"\\} 1$`, 'm'));
     assert.match(text, /^# TYPE nearpin_lag_seconds gauge$/m);
+    assert.match(text, new RegExp(`^nearpin_waiting_pins\\{index="${name}"\\} 0$`, 'm'));
+    assert.match(text, new RegExp(`^nearpin_warnings\\{index="${name}"\\} 0$`, 'm'));
+    const fill = Number(
+      new RegExp(`^nearpin_shard_fill_ratio\\{index="${name}"\\} (.*)$`, 'm').exec(text)?.[1],
+    );
+    assert.ok(fill > 0 && fill < 1, `${fill}`);
   });
 
   it('counts the CPU time of searches', async () => {

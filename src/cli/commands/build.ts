@@ -21,6 +21,9 @@ import { interruptible } from '../interruptible.ts';
 import { downloadOption, jsonOption, modelDirOption, option, whole } from '../options.ts';
 import { formatBytes, type Terminal, withCommas } from '../terminal.ts';
 
+/** Lengths of vectors this many times apart say something that cosine does not hear. */
+const UNEVEN = 2;
+
 interface BuildCommandOptions {
   readonly out: string;
   readonly metric: Metric;
@@ -128,6 +131,12 @@ async function build(
   terminal: Terminal,
 ): Promise<void> {
   const report = await runBuild(files, options, terminal);
+  const { least, greatest } = report.lengths ?? { least: 1, greatest: 1 };
+  if (greatest > UNEVEN * least)
+    terminal.note(
+      `vectors are ${least.toPrecision(3)} to ${greatest.toPrecision(3)} long, and cosine goes by directions alone; ` +
+        '--metric dot counts lengths, too',
+    );
   if (options.json) {
     terminal.print(JSON.stringify(report));
     return;

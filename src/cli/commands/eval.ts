@@ -63,6 +63,8 @@ interface Variant {
 const TIMEOUT_MS = 60_000;
 const VECTOR_BYTES_MAX = 256 * 1024 * 1024;
 const KS_MAX = 10;
+/** The baseline that goes by words alone. */
+const BM25 = 'bm25';
 
 const HELP = `
 Each line of the cases is {"request": {…}, "relevant": ["id", …] or {"id": grade, …}, "user": "…"}: the body of a
@@ -205,14 +207,20 @@ function systemsOf(
   target: Target,
   options: SurfaceOptions,
   interactions: Interactions | undefined,
+  hasWords: boolean,
 ): System[] {
   const makers: Record<string, () => System> = {};
+  /** Why baselines that are known cannot be made. */
+  const needs: Record<string, string> = {};
   for (const [name, fields] of Object.entries(surface.variants)) {
-    makers[name] = () => surfaceSystem(name, surface, target, fields);
+    if (name === BM25 && !hasWords) needs[name] = 'pins with words';
+    else makers[name] = () => surfaceSystem(name, surface, target, fields);
   }
   if (interactions !== undefined) {
     makers.popularity = () => popularitySystem(surface, interactions);
     if (surface.history !== undefined) makers['item-knn'] = () => itemKnnSystem(surface, interactions);
+  } else {
+    needs.popularity = needs['item-knn'] = '--interactions';
   }
   const wanted = options.baselines ?? Object.keys(makers);
   const { sample } = target;
@@ -220,11 +228,10 @@ function systemsOf(
   const baselines = wanted.map((name) => {
     const make = makers[name];
     if (make !== undefined) return make();
-    const needs = ['popularity', 'item-knn'].includes(name) && interactions === undefined;
-    throw new NearpinError(
-      'bad_request',
-      `--baselines: ${name} ${needs ? 'needs --interactions' : `is not one of ${Object.keys(makers).join(', ')}`}`,
-    );
+    const why = Object.hasOwn(needs, name)
+      ? `needs ${needs[name]}`
+      : `is not one of ${Object.keys(makers).join(', ')}`;
+    throw new NearpinError('bad_request', `--baselines: ${name} ${why}`);
   });
   const variants = options.variant.map(({ name, fields }) => surfaceSystem(name, surface, target, fields));
   const systems = [surfaceSystem(options.surface, surface, target), ...baselines, ...variants];
@@ -273,8 +280,11 @@ async function evaluateOn(
     if (missing > 0)
       terminal.note(`pins of the interactions that the index does not have: ${withCommas(missing)}`);
   }
-  const { name, generation, model, count, engine, config } = await target.describe();
-  const systems = systemsOf(surface, target, options, interactions);
+  const { name, generation, model, count, engine, config, live } = await target.describe();
+  const hasWords = live?.lexical !== undefined;
+  const systems = systemsOf(surface, target, options, interactions, hasWords);
+  if (options.baselines === undefined && BM25 in surface.variants && !hasWords)
+    terminal.note(`${BM25} is left out: no pin of the index has words`);
   terminal.note(`${withCommas(total)} cases for ${systems.map((system) => system.name).join(', ')}`);
   const evaluation = await evaluate(readCases(options.cases), systems, {
     ks: options.k,
