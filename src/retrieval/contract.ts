@@ -142,7 +142,10 @@ export interface NotificationsAnswer {
 export interface SearchRequest extends SurfaceRequest {
   readonly text?: string;
   readonly vector?: Vector;
-  /** How pins are found for a text: by its vector (dense, when absent), by its words (lexical), or by both (hybrid). */
+  /**
+   * How pins are found for a text: by its vector (dense), by its words (lexical), or by both (hybrid); as the surface says when
+   * absent, dense where nobody says otherwise.
+   */
   readonly mode?: 'dense' | 'lexical' | 'hybrid';
   /** How hybrid puts both together; what is absent is as the surface says. */
   readonly fusion?: {

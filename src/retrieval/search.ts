@@ -36,6 +36,8 @@ async function answerSearch(
   const { text, vector } = request;
   if ((text === undefined) === (vector === undefined))
     throw errorAt('bad_request', 'text', 'give exactly one of text and vector');
+  if (text === undefined && request.mode !== undefined && request.mode !== 'dense')
+    throw errorAt('bad_request', 'mode', 'needs a text where it is not dense');
   const { dim, metric } = plan.config;
   const input =
     text === undefined

@@ -263,7 +263,9 @@ const search = {
   vector: optional(Type.Ref('Vector')),
   mode: optional(
     Type.Enum(['dense', 'lexical', 'hybrid'], {
-      description: "By the text's vector (when absent), by its words, or by both; words need a text.",
+      description:
+        "By the text's vector, by its words, or by both; words need a text. As the surface says when absent, which is dense " +
+        'where nobody says otherwise.',
     }),
   ),
   fusion: optional(

@@ -102,13 +102,18 @@ describe('homefeed', () => {
     );
   });
 
-  it('shows the freshest pins to who is new, in what they may see', async () => {
+  it('shows the freshest and the most saved pins to who is new, in what they may see', async () => {
     const { hits } = await open().ask({ history: [], k: 6, filter: { subject: 'shoes' } });
+    const of = (source: string) => hits.filter((hit) => hit.source === source).map(({ id }) => id);
     assert.deepEqual(
-      hits.map(({ id }) => id),
-      [29, 28, 27, 26, 25, 24].map((i) => `shoes-${i}`),
+      of('fresh'),
+      [29, 28, 27].map((i) => `shoes-${i}`),
     );
-    assert.ok(hits.every(({ source }) => source === 'fresh'));
+    const saves = ({ attributes }: PinInput) => attributes!.saves as number;
+    const mostSaved = PINS.filter(({ id }) => id.startsWith('shoes') && !of('fresh').includes(id))
+      .sort((a, b) => saves(b) - saves(a))
+      .map(({ id }) => id);
+    assert.deepEqual(of('popular'), mostSaved.slice(0, 3));
   });
 
   it('shows something to who is new where pins have no time', async () => {
@@ -122,15 +127,25 @@ describe('homefeed', () => {
     assert.notDeepEqual((await ask(2)).hits, hits);
   });
 
-  it('shows the most popular ones where a surface names the attribute', async () => {
-    const sources = { fresh: null, popular: { source: 'top', field: 'saves', fallback: 1 } };
-    const { hits } = await open().ask({ history: [], k: 3, sources, include: ['attributes'] });
+  it('goes by another number where a surface names it', async () => {
+    const renamed = PINS.map(({ attributes, ...pin }) => ({
+      ...pin,
+      attributes: { repins: attributes!.saves! },
+    }));
+    const engine = memoryEngine({ dim: DIM, attributes: { repins: 'number' }, pins: renamed });
+    const index = { name: 'test', model: null, engine };
+    const ask = (sources: HomefeedRequest['sources']) =>
+      runHomefeed(index, { history: [], k: 3, sources: sources!, include: ['attributes'] }, () => NOW_MS);
+    const { hits } = await ask({ popular: { field: 'repins' } });
     assert.deepEqual(
-      hits.map(({ attributes }) => attributes!.saves),
-      PINS.map(({ attributes }) => attributes!.saves as number)
+      hits.map(({ attributes }) => attributes!.repins),
+      renamed
+        .map(({ attributes }) => attributes.repins as number)
         .sort((a, b) => b - a)
         .slice(0, 3),
     );
+    const unnamed = await ask({});
+    assert.ok(unnamed.hits.every(({ source }) => source === 'any'));
   });
 
   it('follows topics: by vector, by pin and by text, each within its filter', async () => {
@@ -220,9 +235,10 @@ describe('homefeed', () => {
       history,
       sources: { interests: { blend: 'x' } },
     });
-    await refused('bad_request', 'sources.fresh.field', {
-      history,
-      sources: { fresh: { field: 'subject' } },
-    });
+    for (const name of ['fresh', 'popular'])
+      await refused('bad_request', `sources.${name}.field`, {
+        history,
+        sources: { [name]: { field: 'subject' } },
+      });
   });
 });

@@ -127,6 +127,20 @@ describe('search', () => {
     assert.equal(hits[0]!.source, 'text:lexical');
     const dense = await runSearch(lexical, { text: 'red', k: 1, mode: 'dense' }, () => 0);
     assert.equal(dense.hits[0]!.source, 'text:dense');
+    const vector = [1, 2, 3, 4, 5, 6, 7, 8];
+    assert.equal((await runSearch(lexical, { vector, k: 1 }, () => 0)).hits[0]!.source, 'text:dense');
+  });
+
+  it('says why it finds nothing by both where no pin has words', async () => {
+    const wordless = memoryEngine({
+      dim: DIM,
+      metric: 'l2',
+      pins: somePins(5, DIM, 3).map(({ id, vector }) => ({ id, vector: vector! })),
+    });
+    const of = (more: object) => ({ name: 'demo', engine: wordless, model: 'words@1', embed, ...more });
+    await refused('zero_vector', 'text', { text: 'unheard of', mode: 'hybrid' }, of({}));
+    await refused('no_model', undefined, { text: 'red', mode: 'hybrid' }, of({ model: null }));
+    assert.equal((await runSearch(of({}), { text: 'red', mode: 'hybrid' }, () => 0)).hits.length, 5);
   });
 
   it('says where an engine knows no words', async () => {

@@ -124,7 +124,10 @@ export function memoryEngine(options: MemoryEngineOptions): MemoryEngine {
     },
 
     lexical: {
-      describe: () => ({ pins: stored.size, isReady: true }),
+      describe: () => ({
+        pins: [...stored.values()].filter(({ payload }) => wordsOf(undefined, payload) !== '').length,
+        isReady: true,
+      }),
       search: async ({ text, k, filter: wanted, exclude = [], minScore = Number.NEGATIVE_INFINITY }) => {
         const filter = wanted === undefined ? undefined : parseFilter(wanted, attributes);
         const plain = (words: string) =>

@@ -6,7 +6,7 @@
  *   hybrid   both, fused; where one of them can say nothing, because the model knows none of the words or there is no model,
  *            or no pin has any of them, the other alone
  *
- * Candidates tell which of them proposed them.
+ * A vector is dense in every mode. Candidates tell which of the two proposed them.
  */
 import type { EngineAnswer } from '../../engines/engine.ts';
 import { checkVector } from '../../index/pin.ts';
@@ -43,31 +43,29 @@ export const text: Source = (params, place) => {
     fusion === undefined ? DEFAULT_FUSION : checkFusion(fusion, fieldPath(place.path, 'fusion'), place.code);
   return async (context) => {
     const { text } = context.input;
-    return text === undefined ? nothing : OPENINGS[mode](context, text, fused);
+    if (text === undefined) return nothing;
+    const { words } = text;
+    return words === undefined ? openDense(context, text) : OPENINGS[mode](context, words, fused);
   };
 };
 
 const isMode = (value: unknown): value is TextMode => (TEXT_MODES as readonly unknown[]).includes(value);
 
-type OpeningOfText = (context: SourceContext, text: TextInput, fusion: Fusion) => Promise<OpenSource>;
+type OpeningOfText = (context: SourceContext, words: string, fusion: Fusion) => Promise<OpenSource>;
 
 const OPENINGS: Readonly<Record<TextMode, OpeningOfText>> = {
-  dense: async (context, text) => {
-    const vector = await vectorOf(context, text);
-    return async (wanted) => [withPart(await searchNear(context, vector, wanted), 'dense')];
-  },
+  dense: (context, words) => openDense(context, { words }),
 
-  lexical: async (context, text) => {
-    const words = wordsOf(text);
-    return async (wanted) => [withPart(await searchWords(context, words, wanted), 'lexical')];
-  },
+  lexical: async (context, words) => async (wanted) => [
+    withPart(await searchWords(context, words, wanted), 'lexical'),
+  ],
 
-  hybrid: async (context, text, fusion) => {
-    const words = wordsOf(text);
-    const vector = await vectorOf(context, text).catch((error) => {
-      if (error instanceof NearpinError && SPEECHLESS.includes(error.code)) return undefined;
+  hybrid: async (context, words, fusion) => {
+    const found = await vectorOf(context, { words }).catch((error) => {
+      if (error instanceof NearpinError && SPEECHLESS.includes(error.code)) return error;
       throw error;
     });
+    const vector = found instanceof NearpinError ? undefined : found;
     // What the request wants at least is a fused score
     const { minScore = Number.NEGATIVE_INFINITY } = context.query;
     const unbounded = { ...context, query: { ...context.query, minScore: undefined } };
@@ -77,6 +75,8 @@ const OPENINGS: Readonly<Record<TextMode, OpeningOfText>> = {
         vector && searchNear(unbounded, vector, depth),
         searchWords(unbounded, words, depth),
       ]);
+      // An index without words answers as it does to dense
+      if (found instanceof NearpinError && lexical.candidates.length === 0 && !hasWords(context)) throw found;
       const list = await fuseLists(unbounded, vector, dense, lexical, fusion);
       return [{ ...list, candidates: list.candidates.filter(({ score }) => score >= minScore) }];
     };
@@ -86,15 +86,17 @@ const OPENINGS: Readonly<Record<TextMode, OpeningOfText>> = {
 /** Why there may be no vector of a text, where words do as well. */
 const SPEECHLESS: readonly string[] = ['no_model', 'zero_vector'];
 
+const hasWords = ({ index }: SourceContext): boolean => index.engine.lexical!.describe().pins > 0;
+
+async function openDense(context: SourceContext, text: TextInput): Promise<OpenSource> {
+  const vector = await vectorOf(context, text);
+  return async (wanted) => [withPart(await searchNear(context, vector, wanted), 'dense')];
+}
+
 async function vectorOf({ index }: SourceContext, { words, vector }: TextInput): Promise<Float32Array> {
   if (vector !== undefined) return vector;
   const { dim, metric } = index.engine.config;
   return checkVector(await embedText(index, words, 'text'), dim, metric, 'text');
-}
-
-function wordsOf({ words }: TextInput): string {
-  if (words === undefined) throw errorAt('bad_request', 'mode', 'needs a text where it is not dense');
-  return words;
 }
 
 async function searchWords(context: SourceContext, text: string, wanted: number): Promise<CandidateList> {

@@ -1,6 +1,6 @@
 /**
- * The pins with the greatest value of an attribute: the newest ones, by a time (unless named, the first that the index
- * declares), the most popular ones, by a number. What a person gets of whom nothing is known.
+ * The pins with the greatest value of an attribute, a time or a number; unless one is named, the newest ones by the first time
+ * that the index declares. What a person gets of whom nothing is known.
  */
 import { checkRecord, fieldPath } from '../../index/shape.ts';
 import { errorAt } from '../../lib/errors.ts';

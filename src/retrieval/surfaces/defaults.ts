@@ -14,7 +14,8 @@ export const DEFAULT_SURFACES: Readonly<Record<SurfaceName, SurfaceConfig>> = {
       interests: { source: 'interests' },
       topics: { source: 'topics', quota: 0.5 },
       fresh: { source: 'top', fallback: 1 },
-      // Where pins have no time, either
+      popular: { source: 'popular', fallback: 1 },
+      // Where pins have neither a time nor a number of saves
       any: { source: 'sample', fallback: 9 },
     },
     nearDuplicates: { similarity: 0.9999 },

@@ -11,7 +11,7 @@ import { LIMITS } from '../../lib/limits.ts';
 import { completeAnswers, type FoundHit, idsOf } from '../answer.ts';
 import { boostFactors, scaleScore } from '../boosts.ts';
 import type { HitExplanation, RetrievalAnswer } from '../contract.ts';
-import { suspects } from '../near-duplicates.ts';
+import { nearDuplicateLimit, suspects } from '../near-duplicates.ts';
 import type { Clock, OpenIndex } from '../open-index.ts';
 import type { Plan } from '../plan.ts';
 import { type Candidate, choose, PAGE } from '../select.ts';
@@ -81,7 +81,11 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
   const exclude = run.exclude ?? plan.query.exclude ?? [];
   const widest = LIMITS.candidatesMax - exclude.length;
   checkK(k, surface, widest);
-  const { lambda, groupBy, nearDuplicates, boosts } = surface;
+  const { lambda, groupBy, boosts } = surface;
+  const nearDuplicates =
+    surface.nearDuplicates === undefined
+      ? undefined
+      : nearDuplicateLimit(surface.nearDuplicates, plan.config);
   const needsVectors = lambda !== undefined || (nearDuplicates !== undefined && metric !== 'cosine');
   const query = { ...plan.query, exclude, withVectors: needsVectors || plan.query.withVectors === true };
   const context = { index, input: run.input, query, nowMs: plan.startedAtMs, seed: run.seed ?? 1 };

@@ -1,9 +1,11 @@
 /** Surfaces as data: what is merged over what, and what is refused where. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { DEFAULTS, type IndexConfig } from '../../../src/index/config.ts';
 import { NearpinError } from '../../../src/lib/errors.ts';
 import { LIMITS } from '../../../src/lib/limits.ts';
+import { SOURCES } from '../../../src/retrieval/sources/table.ts';
 import { DEFAULT_SURFACES } from '../../../src/retrieval/surfaces/defaults.ts';
 import {
   checkSurface,
@@ -84,6 +86,25 @@ describe('a surface', () => {
     refused({ sources, boosts: {} }, 'bad_config', 'surfaces.related.boosts');
     const boosts = Array(LIMITS.surfaceBoostsMax + 1).fill({ filter: {}, factor: 2 });
     refused({ sources, boosts }, 'limit_exceeded', 'surfaces.related.boosts');
+  });
+});
+
+describe('kinds of sources', () => {
+  it('stand in docs/surfaces.md, with parameters that they know', () => {
+    const text = readFileSync(new URL('../../../../docs/surfaces.md', import.meta.url), 'utf8');
+    const rows = [...text.matchAll(/^\| `(\w+)` \|.*\|(.*)\|$/gm)].map(([, kind, params]) => [
+      kind!,
+      params!,
+    ]);
+    assert.deepEqual(rows.map(([kind]) => kind).sort(), Object.keys(SOURCES).sort());
+    const place = { path: 's', config: CONFIG, code: 'bad_config' as const };
+    for (const [kind, params] of rows)
+      for (const [, name] of params!.matchAll(/[ ;]`(\w+)`(?=:| \d)/g))
+        assert.throws(
+          () => SOURCES[kind!]!({ [name!]: -1 }, place),
+          ({ message }: Error) => message.startsWith(`s.${name}: must be`),
+          `${kind} ${name}`,
+        );
   });
 });
 
