@@ -70,8 +70,12 @@ describe('the page in Chromium', { skip: noChromium ?? false }, () => {
     return seen;
   }
 
-  async function checkState(page: Page, name: string): Promise<void> {
+  async function picture(page: Page, name: string): Promise<void> {
     if (SHOTS !== undefined) await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+  }
+
+  async function checkState(page: Page, name: string): Promise<void> {
+    await picture(page, name);
     await assertAccessible(page);
   }
 
@@ -221,6 +225,44 @@ describe('the page in Chromium', { skip: noChromium ?? false }, () => {
     assertClean(seen);
   });
 
+  it('shows the stages that the server tells, a partial answer as one, and measures a large index on a click', async (t) => {
+    const seen = await visit(browser, 'about:blank');
+    t.after(() => seen.close());
+    const { page } = seen;
+    await page.route('**/search', async (route) => {
+      const response = await route.fetch();
+      const coverage = { shards: 4, answered: 3, degraded: 'deadline' };
+      await route.fulfill({
+        response,
+        json: { ...(await response.json()), coverage },
+        headers: {
+          ...response.headers(),
+          'server-timing': 'decode;dur=0.1, search;dur=2, filter;dur=0.5, total;dur=3',
+        },
+      });
+    });
+    await page.route('**/v1/indexes', async (route) => {
+      const response = await route.fetch();
+      const { indexes } = (await response.json()) as { indexes: { count?: number }[] };
+      await route.fulfill({
+        response,
+        json: { indexes: indexes.map((index) => ({ ...index, count: 1e8 })) },
+      });
+    });
+    await page.goto(`${server.url}/?text=lamp`);
+    const stages = page.getByRole('list', { name: 'Stages on the server' });
+    await stages.waitFor();
+    assert.deepEqual(
+      (await stages.getByRole('listitem').allTextContents()).map((text) => text.trim()),
+      ['decode 0.10 ms', 'search 2.00 ms', 'of search, filter 0.50 ms'],
+    );
+    await page.getByText('3 of 4 shards, deadline').waitFor();
+    await checkState(page, 'stages');
+    await page.getByRole('button', { name: 'measure recall' }).click();
+    await page.getByText('(24 of 24)').waitFor();
+    assert.deepEqual(seen.errors, []);
+  });
+
   it('shows the index, with charts that move', async (t) => {
     const seen = await look(t);
     const { page } = seen;
@@ -238,6 +280,44 @@ describe('the page in Chromium', { skip: noChromium ?? false }, () => {
     assert.equal(await page.locator('.chart').count(), 5);
     await checkState(page, 'index');
     assertClean(seen);
+  });
+
+  it('draws requests and latency from metrics, and says so where they are not to be seen', async (t) => {
+    const seen = await look(t);
+    const { page } = seen;
+    let count = 100;
+    await page.route('**/metrics', (route) => {
+      count += 50;
+      const labels = 'method="POST",route="/v1/indexes/:index/search",status="200"';
+      const name = 'nearpin_http_request_duration_seconds';
+      const lines = [
+        `${name}_bucket{${labels},le="0.001"} ${count}`,
+        `${name}_bucket{${labels},le="+Inf"} ${count}`,
+        `${name}_count{${labels}} ${count}`,
+        'process_resident_memory_bytes 157286400',
+      ];
+      return route.fulfill({ contentType: 'text/plain', body: lines.join('\n') });
+    });
+    await page.goto(`${server.url}/?view=index`);
+    const chart = (title: string) =>
+      page.locator('.chart', { has: page.getByRole('heading', { name: title }) });
+    await chart('Requests')
+      .getByText(/answered (2\d|1\d)/)
+      .waitFor();
+    await chart('Latency')
+      .getByText(/p50 0\.50 ms/)
+      .waitFor();
+    await chart('Memory').getByText('process 150 MiB').waitFor();
+    await page.unroute('**/metrics');
+    await page.route('**/metrics', (route) =>
+      route.fulfill({
+        status: 403,
+        json: { status: 403, code: 'forbidden', detail: 'The key has not the scope admin' },
+      }),
+    );
+    await page.reload();
+    await page.getByText('not shown to this key: The key has not the scope admin').waitFor();
+    assertClean(seen, [/^403 .*metrics$/]);
   });
 
   it('says what is wrong with an index that is not served', async (t) => {
@@ -415,13 +495,15 @@ describe('the page in Chromium', { skip: noChromium ?? false }, () => {
         await page.goto(`${server.url}/${query}`);
         await page.locator(shown).first().waitFor();
         await assertNoSideways(page);
-        await checkState(page, `narrow-${colorScheme}-${name}`);
+        // What the dark changes is looked at in a wide window
+        if (colorScheme === 'light') await checkState(page, `narrow-light-${name}`);
+        else await picture(page, `narrow-dark-${name}`);
       }
       await page.goto(`${server.url}/`);
       await page.getByRole('button', { name: 'Settings and filters' }).click();
       await page.getByLabel('Pins (k)').waitFor();
       await assertNoSideways(page);
-      await checkState(page, `narrow-${colorScheme}-settings`);
+      await picture(page, `narrow-${colorScheme}-settings`);
       assertClean(seen);
     });
 
