@@ -12,6 +12,7 @@ import { benchCommand } from './commands/bench.ts';
 import { buildCommand } from './commands/build.ts';
 import { configCommand } from './commands/config.ts';
 import { demoCommand } from './commands/demo.ts';
+import { diffCommand } from './commands/diff.ts';
 import { evalCommand } from './commands/eval.ts';
 import {
   checkpointCommand,
@@ -55,6 +56,7 @@ for (const command of [
   evalCommand(terminal),
   batchCommand(terminal),
   benchCommand(terminal),
+  diffCommand(terminal),
 ]) {
   program.addCommand(command);
 }

@@ -45,6 +45,11 @@ export const SETTINGS = {
     number(1, 1_000_000, 'requests per second of each key, or of each address where there are no keys'),
   ),
   exposures: optional(file('append what experiments and shadows record to it; SIGHUP opens it anew')),
+  graphqlOperations: optional(file('documents by ids, as JSON, that GraphQL requests can name')),
+  graphqlOperationsOnly: on('answer no GraphQL but those documents'),
+  graphqlIntrospection: optional(
+    Type.Boolean({ description: 'let the GraphQL schema be asked for (default: on loopback)' }),
+  ),
   engine: Type.Enum(ENGINE_NAMES, { description: 'what searches', default: 'wasm' }),
   workers: Type.Integer({
     minimum: 1,

@@ -40,6 +40,7 @@ export const ERRORS = {
   unknown_generation: { status: 404, title: 'There is no such generation' },
   unknown_alias: { status: 404, title: 'There is no such alias' },
   unknown_pin: { status: 404, title: 'There is no such pin' },
+  unknown_operation: { status: 404, title: 'There is no such operation on the list' },
   unknown_route: { status: 404, title: 'There is no such route' },
   method_not_allowed: { status: 405, title: 'The route does not take this method' },
   not_acceptable: { status: 406, title: 'None of the accepted media types can be produced' },

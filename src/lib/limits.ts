@@ -42,6 +42,8 @@ export const LIMITS = {
   pinLineBytesMax: 4 * 1024 * 1024,
   shardsMax: 64,
   readersMax: 64,
+  /** Pins that are read by their ids at once. */
+  readPinsMax: 1000,
   /** Pins of one write. */
   writePinsMax: 1000,
   /** Pins of writes that wait for their turn. */
@@ -65,4 +67,14 @@ export const LIMITS = {
   armsMax: 16,
   bodyBytesDefault: 8 * 1024 * 1024,
   msgpackDepthMax: 64,
+  /** Of a GraphQL document: its text, what it is parsed into, and how far that is nested. */
+  graphqlDocumentBytesMax: 16_384,
+  graphqlTokensMax: 4000,
+  graphqlFieldsMax: 500,
+  graphqlDirectivesMax: 50,
+  graphqlNestingMax: 64,
+  /** Of a GraphQL operation: as many questions as a batch has, how deep fields lie, and what all of it may cost. */
+  graphqlRootFieldsMax: 100,
+  graphqlDepthMax: 12,
+  graphqlCostMax: 50_000,
 } as const;

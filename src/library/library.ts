@@ -123,7 +123,8 @@ export class EmbeddedIndex {
 
   /** One pin. Rejects with unknown_pin. */
   pin(id: string, options: { readonly vector?: boolean } = {}): Promise<Pin> {
-    return this.#assembled.use((index) => readPin(index, id, options.vector ?? false));
+    const parts = { payload: true, attributes: true, vector: options.vector ?? false };
+    return this.#assembled.use((index) => readPin(index, id, parts));
   }
 
   /** Ids of so many pins, up to LIMITS.recallSamplesMax, drawn by a seed. */

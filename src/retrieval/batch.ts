@@ -2,8 +2,9 @@
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { BatchAnswer, BatchItem, BatchRequest } from './contract.ts';
+import { embedTogether } from './embed-together.ts';
 import { runHomefeed } from './homefeed.ts';
-import type { Clock, Embed, OpenIndex } from './open-index.ts';
+import type { Clock, OpenIndex } from './open-index.ts';
 import { checkList } from './plan.ts';
 import { errorWithin, toProblem } from './problem.ts';
 import { runQuery } from './query.ts';
@@ -58,21 +59,4 @@ function runItem(index: OpenIndex, item: BatchItem, clock: Clock) {
     default:
       throw errorAt('bad_request', 'op', 'must be one of query, related, search, homefeed');
   }
-}
-
-/** The same embedding, but calls made in one turn of the event loop become one call. */
-function embedTogether(embed: Embed): Embed {
-  let texts: string[] = [];
-  let pending: Promise<Float32Array[]> | undefined;
-  return async (added, kind) => {
-    const start = texts.length;
-    texts.push(...added);
-    pending ??= Promise.resolve().then(() => {
-      const together = texts;
-      texts = [];
-      pending = undefined;
-      return embed(together, kind);
-    });
-    return (await pending).slice(start, start + added.length);
-  };
 }

@@ -13,6 +13,7 @@ import type { Clock } from '../retrieval/open-index.ts';
 import { Aftermath } from './aftermath.ts';
 import { useFormats } from './api.ts';
 import type { Catalog } from './catalog.ts';
+import { type GraphqlOptions, graphqlRoute } from './graphql/route.ts';
 import { answerOtherMethods, watchMethods } from './methods.ts';
 import { documentRoutes, openapiRoute } from './openapi.ts';
 import { noteCallers } from './overload/caller.ts';
@@ -43,6 +44,8 @@ export interface ServerOptions {
   readonly exposures?: ExposureLog;
   /** Threads that search: shadows leave them to requests. */
   readonly threads?: number;
+  /** Without it there is no POST /graphql. */
+  readonly graphql?: GraphqlOptions;
   /** Faults are logged to it; without one nothing is. */
   readonly logger?: FastifyBaseLogger;
   readonly bodyLimitBytes?: number;
@@ -122,16 +125,17 @@ export function createServer(options: ServerOptions): FastifyInstance {
     done();
   });
   const isDraining = drainOnClose(app, drainDelayMs, options.drainLimitMs);
-  const { exposures } = options;
+  const { exposures, graphql } = options;
   const aftermath = new Aftermath({ catalog, clock, exposures, threads });
   app.addHook('onClose', () => aftermath.close());
 
   const taken = watchMethods(app);
   documentRoutes(app);
+  const holdToRates =
+    options.ratePerSecond === undefined ? undefined : rateHook(new RateLimiter(options.ratePerSecond));
   app.register(async (api) => {
     useFormats(api);
-    if (options.ratePerSecond !== undefined)
-      api.addHook('onRequest', rateHook(new RateLimiter(options.ratePerSecond)));
+    if (holdToRates) api.addHook('onRequest', holdToRates);
     retrievalRoutes(api, catalog, clock, admissions.searches, aftermath);
     pinRoutes(api, catalog, clock, admissions.writes);
     indexRoutes(api, catalog);
@@ -147,6 +151,11 @@ export function createServer(options: ServerOptions): FastifyInstance {
     metricsRoute(site, catalog, aftermath, options.searchCpuS);
     pageRoutes(site);
   });
+  if (graphql)
+    app.register(async (questions) => {
+      if (holdToRates) questions.addHook('onRequest', holdToRates);
+      await graphqlRoute(questions, { catalog, clock, aftermath, admission: admissions.searches }, graphql);
+    });
   app.register(async (rest) => answerOtherMethods(rest, taken));
   return app;
 }

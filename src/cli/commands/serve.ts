@@ -6,6 +6,7 @@ import { createServer } from '../../server/server.ts';
 import { createCatalog } from '../catalog.ts';
 import { checkSettings } from '../check-settings.ts';
 import { ExposureFile } from '../exposure-file.ts';
+import { readGraphql } from '../graphql.ts';
 import { jsonOption } from '../options.ts';
 import { readSettings, type Settings, settingOptions } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
@@ -32,6 +33,7 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
   await checkSettings(settings);
   const exposureFile =
     settings.exposures === undefined ? undefined : await ExposureFile.open(settings.exposures);
+  const graphql = await readGraphql(settings);
   const host = createEngineHost(settings.engine, settings.workers);
   const catalog = await createCatalog(settings.indexes, host, settings, (index, { code, message }) =>
     terminal.note(`${index}: ${message} (${code})`),
@@ -48,6 +50,7 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     catalog,
     threads: settings.workers,
     ...(exposures && { exposures }),
+    graphql,
     clock: () => timeOrigin + performance.now(),
     searchCpuS: () => host.pool.searchCpuS,
     drainDelayMs: settings.drainMs,

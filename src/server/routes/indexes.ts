@@ -71,9 +71,10 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
       }),
     },
     async (request, reply) => {
-      const withVector = request.query.include?.split(',').includes('vector') === true;
+      const vector = request.query.include?.split(',').includes('vector') === true;
       const served = openIndex(catalog, request.params.index);
-      const pin = await served.use((index) => readPin(index, request.params.id, withVector));
+      const parts = { payload: true, attributes: true, vector };
+      const pin = await served.use((index) => readPin(index, request.params.id, parts));
       return sendAnswer(request, reply, pin);
     },
   );
