@@ -114,7 +114,7 @@ export async function graphqlRoute(
       done(error as Error);
     }
   });
-  app.post('/graphql', { schema: { hide: true } }, async (request, reply) => {
+  app.post('/graphql', { config: { scope: 'read' }, schema: { hide: true } }, async (request, reply) => {
     const type = answerType(request);
     check(request.body);
     const session = new Session(service, request, reply);
