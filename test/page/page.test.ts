@@ -316,7 +316,7 @@ describe('the page in Chromium', { skip: noChromium ?? false }, () => {
       }),
     );
     await page.reload();
-    await page.getByText('not shown to this key: The key has not the scope admin').waitFor();
+    await page.getByText('not to be had here: The key has not the scope admin').waitFor();
     assertClean(seen, [/^403 .*metrics$/]);
   });
 

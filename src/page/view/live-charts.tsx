@@ -76,8 +76,8 @@ export function LiveCharts({ samples, metricsRefusal }: LiveChartsProps) {
       </div>
       {metricsRefusal && (
         <p class="hint">
-          Requests, latency and the process are of all indexes, by the server's metrics, which are not shown
-          to this key: {metricsRefusal.message}
+          Requests, latency and the process are of all indexes, by the server's metrics, which are not to be
+          had here: {metricsRefusal.message}
         </p>
       )}
     </section>
