@@ -223,7 +223,7 @@ test('nothing is left to do, skipped or switched off', () => {
 });
 
 test('documents name files that exist', () => {
-  for (const document of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md']) {
+  for (const document of ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'docs/operations.md']) {
     const content = readFileSync(join(ROOT, document), 'utf8');
     const named = [...content.matchAll(/`((?:src|native|test|bench|indexes|docs)\/[\w./-]+\.\w+)`/g)].map(
       (match) => match[1]!,

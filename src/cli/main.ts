@@ -20,6 +20,7 @@ import {
   publishCommand,
   rollbackCommand,
 } from './commands/generations.ts';
+import { healthCommand } from './commands/health.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { mixerCommand } from './commands/mixer.ts';
 import { queryCommand } from './commands/query.ts';
@@ -41,6 +42,7 @@ for (const command of [
   trainCommand(terminal),
   serveCommand(terminal),
   configCommand(terminal),
+  healthCommand(terminal),
   queryCommand(terminal),
   inspectCommand(terminal),
   verifyCommand(terminal),

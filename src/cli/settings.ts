@@ -28,6 +28,8 @@ export const SETTINGS = {
   host: Type.String({ description: 'address to listen on', value: 'address', default: '127.0.0.1' }),
   port: number(0, 65_535, 'port to listen on; 0 picks a free one', 8080),
   bodyLimitBytes: number(1024, 1 << 30, 'largest request body', LIMITS.bodyBytesDefault),
+  tlsCert: optional(file('certificate for https, PEM with its chain; taken anew when it changes')),
+  tlsKey: optional(file('private key of the certificate, PEM')),
   drainMs: number(0, 600_000, 'time between SIGTERM and the end of listening', 0),
   maxWaitMs: number(
     1,

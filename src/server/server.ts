@@ -1,5 +1,6 @@
 /** The HTTP server: routes over a catalog of indexes, in JSON and msgpack, with every refusal as a problem. */
 import type { Server } from 'node:http';
+import type { SecureContextOptions } from 'node:tls';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -49,6 +50,8 @@ export interface ServerOptions {
   /** Faults are logged to it; without one nothing is. */
   readonly logger?: FastifyBaseLogger;
   readonly bodyLimitBytes?: number;
+  /** Makes it speak https alone. */
+  readonly tls?: SecureContextOptions;
   /** Time that a client has to send its whole request. */
   readonly requestTimeoutMs?: number;
   /** Time between `close` and the end of listening, in which /readyz says 503 and everything is still served. */
@@ -71,12 +74,13 @@ const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/;
  * Fastify's.
  */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { catalog, clock, logger, drainDelayMs = 0 } = options;
+  const { catalog, clock, logger, tls, drainDelayMs = 0 } = options;
   const startedAt = Math.floor(clock()).toString(36);
   let requests = 0;
 
   const app: FastifyInstance = fastify<RawServerDefault>({
     ...(logger !== undefined && { loggerInstance: logger }),
+    ...(tls !== undefined && { https: tls }),
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes ?? LIMITS.bodyBytesDefault,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,

@@ -92,7 +92,7 @@ describe('the command line', () => {
     const help = run(['--help']);
     assert.equal(help.status, 0);
     const commands = ['build', 'serve', 'query', 'inspect', 'verify', 'demo', 'upsert', 'delete'];
-    commands.push('config', 'checkpoint', 'generations', 'publish', 'rollback', 'alias', 'mixer');
+    commands.push('config', 'health', 'checkpoint', 'generations', 'publish', 'rollback', 'alias', 'mixer');
     for (const command of commands) {
       assert.match(help.stdout, new RegExp(`^\\s+${command}\\b`, 'm'));
       const own = run([command, '--help']);

@@ -4,10 +4,12 @@ import { createEngineHost } from '../../engines/engine-host.ts';
 import { ExposureLog } from '../../retrieval/experiments/exposure.ts';
 import { createServer } from '../../server/server.ts';
 import { createCatalog } from '../catalog.ts';
+import { CertificateFiles, certificateSettings } from '../certificate-files.ts';
 import { checkSettings } from '../check-settings.ts';
 import { ExposureFile } from '../exposure-file.ts';
 import { readGraphql } from '../graphql.ts';
 import { jsonOption } from '../options.ts';
+import { onHangup } from '../reload.ts';
 import { readSettings, type Settings, settingOptions } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
 import { withCommas } from '../terminal.ts';
@@ -39,25 +41,33 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     terminal.note(`${index}: ${message} (${code})`),
   );
   const { timeOrigin } = performance;
+  const clock = () => timeOrigin + performance.now();
+  const files = certificateSettings(settings);
+  const certificate = files && (await CertificateFiles.open(files, { note: terminal.note, clock }));
   const exposures =
     exposureFile &&
     new ExposureLog(
       (records) => exposureFile.write(records),
       (error) => terminal.note(`exposures are lost: ${(error as Error).message}`),
     );
-  if (exposureFile) process.on('SIGHUP', () => exposureFile.reopen());
   const server = createServer({
     catalog,
     threads: settings.workers,
     ...(exposures && { exposures }),
     graphql,
-    clock: () => timeOrigin + performance.now(),
+    clock,
+    ...(certificate && { tls: certificate.context }),
     searchCpuS: () => host.pool.searchCpuS,
     drainDelayMs: settings.drainMs,
     bodyLimitBytes: settings.bodyLimitBytes,
     admission: settings,
     ...(settings.ratePerSecond !== undefined && { ratePerSecond: settings.ratePerSecond }),
   });
+  certificate?.follow(server.server);
+  onHangup([
+    exposureFile && (() => exposureFile.reopen()),
+    certificate && (() => void certificate.look(true)),
+  ]);
   const ended = new Promise<void>((resolve) => {
     let signals = 0;
     const stop = (signal: NodeJS.Signals) => {
@@ -85,6 +95,7 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     await ended;
   } finally {
     await server.close();
+    certificate?.close();
     await exposures?.flush();
     await exposureFile?.close();
     await catalog.close();
