@@ -12,7 +12,7 @@ interface Plotted {
 }
 
 const MIB = 2 ** 20;
-const perSecond = (value: number): string => `${value < 10 ? value.toFixed(1) : whole(value)}/s`;
+const perSecond = (value: number): string => `${value < 100 ? value.toFixed(1) : whole(value)}/s`;
 
 const CHARTS: readonly Plotted[] = [
   {
