@@ -19,6 +19,9 @@ import { LOOK_MS, MixerFile, type MixerState } from './mixer-file.ts';
 /** Names of indexes and aliases: also names of directories, and never hidden. */
 export const INDEX_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
+/** Of models that requests may name: `name` or `org/name`, no step of which is hidden or leads up. */
+const MODEL_NAME = /^\w[\w.-]{0,127}(\/\w[\w.-]{0,127})?$/;
+
 export interface LoadedCatalog extends Catalog {
   /** Loads every index; `onEntry` hears how each ended. Never rejects. */
   load(onEntry: (entry: CatalogEntry, assembled?: AssembledIndex) => void): Promise<void>;
@@ -32,6 +35,21 @@ function indexNames(indexesDir: string): string[] {
     .sort();
 }
 
+/**
+ * Opens a model that a request names: one of the model folder or the hub, never any folder of this machine. That there
+ * is none is the request's fault.
+ */
+async function openNamed(name: string, source: ModelSource) {
+  if (!MODEL_NAME.test(name)) throw errorAt('bad_config', 'config.model', 'must be the name of a model');
+  try {
+    return await openEmbedder({ ...source, name });
+  } catch (error) {
+    const { code, message } = error as NearpinError;
+    if (code !== 'model_unavailable' && code !== 'missing_file') throw error;
+    throw new NearpinError('bad_config', message, [{ path: 'config.model', message }], { cause: error });
+  }
+}
+
 /** The config of an empty index, and the model that its texts are embedded with. */
 async function configFor(
   input: unknown,
@@ -40,7 +58,7 @@ async function configFor(
   const name = (input as { model?: unknown } | null)?.model;
   // name@revision says what made the vectors; a bare name is a model to open
   if (typeof name !== 'string' || name.includes('@')) return { config: resolveConfig(input), model: null };
-  const embedder = await openEmbedder({ ...source, name });
+  const embedder = await openNamed(name, source);
   try {
     const model = { ...embedder.description };
     const config = resolveConfig({ ...(input as object), model: `${model.name}@${model.revision}` });

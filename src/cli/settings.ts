@@ -46,6 +46,10 @@ export const SETTINGS = {
   ratePerSecond: optional(
     number(1, 1_000_000, 'requests per second of each key, or of each address where there are no keys'),
   ),
+  corsOrigins: Type.Array(Type.String({ pattern: '^https?://[^/\\s*,]+$' }), {
+    description: 'origins of other sites whose pages may ask, as https://example.org',
+    default: [],
+  }),
   exposures: optional(file('append what experiments and shadows record to it; SIGHUP opens it anew')),
   graphqlOperations: optional(file('documents by ids, as JSON, that GraphQL requests can name')),
   graphqlOperationsOnly: on('answer no GraphQL but those documents'),
@@ -85,6 +89,8 @@ interface Described {
   readonly enum?: readonly string[];
   readonly minimum?: number;
   readonly maximum?: number;
+  /** Of a list, which a flag separates by commas. */
+  readonly items?: { readonly pattern: string };
   /** What the help calls its value. */
   readonly value?: string;
 }
@@ -103,8 +109,19 @@ function optionOf(name: SettingName): Option {
   else if (said.enum) made = option(`${flag} <name>`, said.description).choices(said.enum);
   else if (said.type === 'integer')
     made = option(`${flag} <n>`, said.description).argParser(whole(said.minimum!, said.maximum!));
+  else if (said.items) made = option(`${flag} <list>`, said.description).argParser(listOf(said.items));
   else made = option(`${flag} <${said.value ?? 'text'}>`, said.description);
   return said.default === undefined || said.default === false ? made : made.default(said.default);
+}
+
+/** A list of texts, separated by commas. */
+function listOf({ pattern }: { readonly pattern: string }): (text: string) => string[] {
+  return (text) => {
+    const list = text === '' ? [] : text.split(',').map((each) => each.trim());
+    const wrong = list.find((each) => !new RegExp(pattern).test(each));
+    if (wrong !== undefined) throw new InvalidArgumentError(`${wrong} does not match ${pattern}.`);
+    return list;
+  };
 }
 
 function trueOrFalse(text: string): boolean {

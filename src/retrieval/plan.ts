@@ -161,6 +161,9 @@ function checkExclude(value: unknown): string[] {
 /** Refuses a vector or a text that is meant for another model: model_mismatch. */
 export function checkModel(index: OpenIndex, model: string | undefined): void {
   if (model === undefined || model === index.model) return;
-  const has = index.model === null ? 'does not name its model' : `is made by ${index.model}`;
-  throw errorAt('model_mismatch', 'model', `index ${index.name} ${has}, not by ${model}`);
+  const has =
+    index.model === null
+      ? `does not name its model, so it cannot be ${model}`
+      : `is made by ${index.model}, not by ${model}`;
+  throw errorAt('model_mismatch', 'model', `index ${index.name} ${has}`);
 }

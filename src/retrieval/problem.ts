@@ -2,13 +2,16 @@
 import { ERRORS, NearpinError } from '../lib/errors.ts';
 import type { Problem } from './contract.ts';
 
+/** Where a server tells of every code what it means and what to do about it. */
+export const ERROR_DOCUMENT = '/docs/errors';
+
 /** The problem for any thrown value; faults of the program say only that they happened. */
 export function toProblem(error: unknown): Problem {
   const known = error instanceof NearpinError ? error : new NearpinError('internal', '');
   const { code, status, details } = known;
   const { title } = ERRORS[code];
   return {
-    type: `urn:nearpin:problem:${code}`,
+    type: `${ERROR_DOCUMENT}#${code}`,
     title,
     status,
     code,

@@ -1,17 +1,24 @@
 /** What the routes of the API share: two formats in and out, one way to answer, one way to be documented. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
-import { errorAt } from '../lib/errors.ts';
-import { encodeAnswer } from './codec/encode.ts';
+import Type from 'typebox';
+import { type ErrorCode, errorAt } from '../lib/errors.ts';
+import { encodeAnswer, hasVectors } from './codec/encode.ts';
 import { JSON_TYPE, type MediaType, MSGPACK_TYPE, MSGPACK_TYPES, negotiate } from './codec/format.ts';
 import { decodeJson } from './codec/json.ts';
 import { decodeMsgpack } from './codec/msgpack.ts';
-import { PROBLEM_TYPE } from './problems.ts';
+import { addVary, PACK_BYTES_MIN, packAnswer } from './compress.ts';
 import type { SchemaName } from './schemas.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** What the answer is encoded as. */
     answerType: MediaType;
+  }
+  interface FastifySchema {
+    /** What OpenAPI says of the route beside the schemas that it is checked by. */
+    operation?: Operation;
+    /** Of routes that are no part of the API: pages, files, and what answers wrong methods. */
+    hide?: boolean;
   }
 }
 
@@ -55,40 +62,60 @@ export function useFormats(app: FastifyInstance, always = false): void {
   });
 }
 
-/** Encodes a value as the request accepts it: what a handler returns. (To return the reply costs Fastify more.) */
-export function sendAnswer(request: FastifyRequest, reply: FastifyReply, value: object): Buffer | string {
-  reply.header('content-type', HEADERS[request.answerType]);
-  return encodeAnswer(value, request.answerType);
+/**
+ * Encodes a value as the request accepts it: what a handler returns. (To return the reply costs Fastify more.) Long
+ * answers are packed where the client takes that, off the thread.
+ */
+export function sendAnswer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  value: object,
+): Buffer | string | Promise<Buffer | string> {
+  const type = request.answerType;
+  reply.header('content-type', HEADERS[type]);
+  // Only these may be kept by caches, which must know what the answer hangs on.
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    addVary(reply, 'accept, accept-encoding');
+    reply.header('x-content-type-options', 'nosniff');
+  }
+  const body = encodeAnswer(value, type);
+  if (body.length < PACK_BYTES_MIN || (type !== JSON_TYPE && hasVectors(value))) return body;
+  return packAnswer(request, reply, body);
 }
 
-interface Documentation {
+/** A route as OpenAPI shows it. */
+export interface Operation {
+  /** Its name for generated clients, the same for ever. */
+  readonly id: string;
   readonly tags: readonly string[];
   readonly summary: string;
   readonly description?: string;
   /** Schema of the body; a route without one takes none. */
   readonly body?: SchemaName;
+  readonly isBodyOptional?: true;
   readonly answer: SchemaName;
+  /** Codes that it refuses with, beside those that follow from its shape (`openapi.ts`). */
+  readonly errors?: readonly ErrorCode[];
+}
+
+interface Documentation extends Operation {
   readonly params?: object;
   readonly querystring?: object;
 }
 
-const PROBLEM_RESPONSE = {
-  description: 'Refused: problem details with a stable code.',
-  content: Object.fromEntries(
-    [PROBLEM_TYPE, MSGPACK_TYPE].map((type) => [type, { schema: { $ref: 'Problem' } }]),
-  ),
-};
+/** Of the routes of one index. */
+export const INDEX_PARAMS = Type.Object({
+  index: Type.String({ description: 'Name of the index, or an alias of it.' }),
+});
 const NO_FIELDS = { type: 'object', properties: {}, additionalProperties: false };
 
 /** The schema of a route: what is checked, and what OpenAPI says of it. */
-export function documented({ body, answer, querystring = NO_FIELDS, ...rest }: Documentation): FastifySchema {
+export function documented({ params, querystring = NO_FIELDS, ...operation }: Documentation): FastifySchema {
+  const { body } = operation;
   return {
-    ...rest,
-    tags: [...rest.tags],
-    consumes: [JSON_TYPE, MSGPACK_TYPE],
-    produces: [JSON_TYPE, MSGPACK_TYPE],
+    operation,
     querystring,
+    ...(params !== undefined && { params }),
     ...(body !== undefined && { body: { $ref: body } }),
-    response: { 200: { $ref: answer }, '4xx': PROBLEM_RESPONSE, '5xx': PROBLEM_RESPONSE },
   };
 }

@@ -1,23 +1,35 @@
 /** Every refusal leaves as problem details: nearpin's own, Fastify's, and those of requests that reach no route. */
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { errorAt, NearpinError } from '../lib/errors.ts';
+import { type ErrorCode, errorAt, NearpinError } from '../lib/errors.ts';
 import { toProblem } from '../retrieval/problem.ts';
-import { JSON_TYPE, negotiate } from './codec/format.ts';
+import { JSON_TYPE, MSGPACK_TYPE, negotiate } from './codec/format.ts';
 import { encodeMsgpack } from './codec/msgpack.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 /** For refusals that pass by themselves: overload, an index that is still loading, or writes that wait. */
 const RETRY_AFTER_SECONDS = 1;
-const PASSING: readonly string[] = ['overloaded', 'not_ready', 'too_many_writes'];
+export const RETRY_AFTER_CODES: readonly ErrorCode[] = [
+  'overloaded',
+  'rate_limited',
+  'not_ready',
+  'too_many_writes',
+];
 
 /** Answers with the problem of an error, in msgpack when the request accepts that rather than JSON. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = fromFastify(thrown);
   if (!(error instanceof NearpinError) || error.status === 500) request.log.error(error);
   const problem = toProblem(error);
-  reply.code(problem.status).header('x-request-id', request.id);
-  if (PASSING.includes(problem.code)) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  reply
+    .code(problem.status)
+    .header('x-request-id', request.id)
+    .header('x-content-type-options', 'nosniff')
+    .header('cache-control', 'no-store');
+  if ((RETRY_AFTER_CODES as readonly string[]).includes(problem.code))
+    reply.header('retry-after', RETRY_AFTER_SECONDS);
+  if (problem.code === 'unsupported_media_type')
+    reply.header('accept', `${JSON_TYPE}, ${MSGPACK_TYPE}`).header('accept-encoding', 'identity');
   const type = negotiate(request.headers.accept) ?? JSON_TYPE;
   // JSON goes as bytes too: Fastify would add a charset, which problem+json does not have.
   return type === JSON_TYPE

@@ -23,6 +23,7 @@ const PinId = Type.Union([Type.String({ minLength: 1 }), Type.Integer()], {
 const Filter = Type.Object(
   {},
   {
+    additionalProperties: true,
     description:
       'Conditions on declared attributes: `{"category": "lamps", "price": {"$lt": 50}}`, with $eq $ne $in $nin ' +
       '$gt $gte $lt $lte $exists, $and $or $not.',
@@ -108,7 +109,8 @@ const Boost = Type.Union(
       'over 1 halves with every half-life.',
   },
 );
-const Sources = Type.Record(Type.String(), orNull(Type.Object({})), {
+const AnyObject = Type.Object({}, { additionalProperties: true });
+const Sources = Type.Record(Type.String(), orNull(AnyObject), {
   description:
     'Of the surface, by name: `quota` and parameters to change, a source to add (`source` is its kind), or null to ' +
     'leave it out.',
@@ -306,6 +308,10 @@ const RecallRequest = strict(
 const Attributes = Type.Record(
   Type.String(),
   Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Array(Type.String())]),
+  {
+    description:
+      'Values by name, of the types that the index declares. A time is epoch milliseconds or ISO 8601.',
+  },
 );
 const ifSeq = optional(
   whole(0, Number.MAX_SAFE_INTEGER, 'Only if this update was the last to write the pin.'),
@@ -317,7 +323,7 @@ const PinWrite = strict(
     text: optional(
       Type.String({ description: "Embedded with the index's model; give either text or vector." }),
     ),
-    attributes: optional(Attributes),
+    attributes: optional(Type.Ref('Attributes')),
     payload: optional(Type.Unknown({ description: 'Any JSON value; it comes back as it is.' })),
     ifSeq,
     ifAbsent: optional(Type.Boolean({ description: 'Only if there is no such pin.' })),
@@ -346,16 +352,28 @@ const AliasRequest = strict({ index: Type.String() }, 'The index that the alias 
 const CreateRequest = Type.Object(
   {
     dim: whole(LIMITS.dimMin, LIMITS.dimMax, 'Dimensions of the vectors.'),
-    metric: optional(Type.Enum(['cosine', 'dot', 'l2'])),
+    metric: optional(
+      Type.Enum(['cosine', 'dot', 'l2'], { description: 'How vectors are compared; cosine when absent.' }),
+    ),
     shards: optional(whole(1, LIMITS.shardsMax, 'As few as hold the pins to come; 1 when absent.')),
-    attributes: optional(Type.Record(Type.String(), Type.String())),
+    attributes: optional(
+      Type.Record(Type.String(), Type.Enum(['keyword', 'keyword[]', 'number', 'bool', 'time']), {
+        description: 'Types by name, of what is to be filtered by.',
+      }),
+    ),
     model: optional(
       Type.String({ description: 'Model for texts; or `name@revision` of what makes the vectors.' }),
     ),
-    m: optional(Type.Integer()),
-    efConstruction: optional(Type.Integer()),
-    precision: optional(Type.String()),
-    seed: optional(Type.Integer()),
+    m: optional(whole(LIMITS.mMin, LIMITS.mMax, 'Links of a node; 16 when absent.')),
+    efConstruction: optional(
+      whole(1, LIMITS.efConstructionMax, 'Width of the search for a new node; 200 when absent.'),
+    ),
+    precision: optional(
+      Type.Enum(['f32', 'i8', 'i8+f32', 'i8+i10'], {
+        description: 'The code that is searched, and what the best are rescored with; i8+i10 when absent.',
+      }),
+    ),
+    seed: optional(Type.Integer({ description: 'The same input and seed give the same bytes.' })),
   },
   { additionalProperties: false, description: 'Config of the index.' },
 );
@@ -366,7 +384,17 @@ const SearchItem = strict({ op: Type.Literal('search'), ...search });
 const HomefeedItem = strict({ op: Type.Literal('homefeed'), ...homefeed });
 const BatchItem = Type.Union(
   [Type.Ref('QueryItem'), Type.Ref('RelatedItem'), Type.Ref('SearchItem'), Type.Ref('HomefeedItem')],
-  { discriminator: { propertyName: 'op' } },
+  {
+    discriminator: {
+      propertyName: 'op',
+      mapping: Object.fromEntries(
+        (['Query', 'Related', 'Search', 'Homefeed'] as const).map((name) => [
+          name.toLowerCase(),
+          `#/components/schemas/${name}Item`,
+        ]),
+      ),
+    },
+  },
 );
 const BatchRequest = strict(
   { requests: Type.Array(Type.Ref('BatchItem'), { maxItems: LIMITS.batchRequestsMax }) },
@@ -375,7 +403,7 @@ const BatchRequest = strict(
 
 const AnswerVector = Type.Ref('Vector');
 const Hit = strict({
-  id: Type.String(),
+  id: Type.String({ description: 'Of the pin.' }),
   score: Type.Number({
     description:
       'Larger is better: cosine similarity, dot product, or minus squared L2; of surfaces with their boosts.',
@@ -394,15 +422,20 @@ const Hit = strict({
       'How it was ranked, if asked.',
     ),
   ),
-  payload: optional(Type.Unknown()),
-  attributes: optional(Attributes),
+  payload: optional(Type.Unknown({ description: 'If `include` asks; absent of a pin that has none.' })),
+  attributes: optional(Type.Ref('Attributes')),
   vector: optional(AnswerVector),
 });
-const Coverage = strict({
-  shards: Type.Integer(),
-  answered: Type.Integer({ description: 'Shards that searched to the end.' }),
-  degraded: optional(Type.Enum(['deadline', 'shard_failed'])),
-});
+const Coverage = strict(
+  {
+    shards: Type.Integer({ description: 'Shards of the index.' }),
+    answered: Type.Integer({ description: 'Shards that searched to the end.' }),
+    degraded: optional(
+      Type.Enum(['deadline', 'shard_failed'], { description: 'Why not all did; absent when all did.' }),
+    ),
+  },
+  'Whether the answer is of the whole index.',
+);
 const ShardPlan = strict(
   {
     plan: Type.Enum(['graph', 'two-hop', 'scan', 'none'], {
@@ -428,14 +461,16 @@ const Assigned = strict({
   arm: Type.String({ description: '`interleaved` where the hits of two arms are in one list.' }),
   forced: optional(Type.Literal(true, { description: "By the request's variants; not to be counted." })),
 });
-const nullableModel = Type.Union([Type.String(), Type.Null()]);
+const nullableModel = Type.Union([Type.String(), Type.Null()], {
+  description: '`name@revision` of the model that made the vectors; null when none was named.',
+});
 const retrievalAnswer = {
-  hits: Type.Array(Type.Ref('Hit')),
-  tookMs: Type.Number(),
+  hits: Type.Array(Type.Ref('Hit'), { description: 'In score order, ties by id; the best comes first.' }),
+  tookMs: Type.Number({ description: 'Time in the server, without decoding and encoding.' }),
   ef: Type.Integer({ description: 'Width actually searched with; 0 for an exact scan.' }),
-  generation: Type.String(),
+  generation: Type.String({ description: 'The generation that answered.' }),
   model: nullableModel,
-  coverage: Coverage,
+  coverage: Type.Ref('Coverage'),
   exhausted: Type.Boolean({ description: 'Fewer than k pins match, and all of them are hits.' }),
   explain: optional(Type.Array(Type.Ref('ShardPlan'), { description: 'One for each shard, if asked.' })),
   experiments: optional(
@@ -460,12 +495,16 @@ const MultiAnswer = strict({ results: Type.Array(Type.Ref('RetrievalAnswer')) })
 const QueryAnswer = Type.Union([Type.Ref('RetrievalAnswer'), Type.Ref('MultiAnswer')]);
 const Problem = Type.Object(
   {
-    type: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    code: Type.Enum(Object.keys(ERRORS)),
-    detail: Type.String(),
-    errors: optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+    type: Type.String({ format: 'uri-reference', description: 'Leads to the description of the code.' }),
+    title: Type.String({ description: 'The same for every occurrence.' }),
+    status: Type.Integer({ description: 'As in the status line.' }),
+    code: Type.Enum(Object.keys(ERRORS), { description: 'Stable: to be switched on.' }),
+    detail: Type.String({ description: 'What is wrong here.' }),
+    errors: optional(
+      Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
+        description: 'Each value that is wrong, `path` as in `pins[3].vector[7]`.',
+      }),
+    ),
   },
   { description: 'Problem details (RFC 9457); `code` is stable, the texts are for people.' },
 );
@@ -480,24 +519,25 @@ const BatchAnswer = strict({
   ),
 });
 const RecallAnswer = strict({
-  recall: Type.Number(),
+  recall: Type.Number({ description: 'Share of the exact k nearest that the search found.' }),
   low: Type.Number({ description: 'Lower end of the 95 % confidence interval.' }),
-  high: Type.Number(),
-  samples: Type.Integer(),
+  high: Type.Number({ description: 'Its upper end.' }),
+  samples: Type.Integer({ description: 'Queries made.' }),
   k: Type.Integer(),
-  ef: Type.Integer(),
+  ef: Type.Integer({ description: 'Width searched with.' }),
   generation: Type.String(),
 });
 const Pin = strict({
   id: Type.String(),
-  seq: Type.Integer(),
-  attributes: optional(Attributes),
-  payload: optional(Type.Unknown()),
+  seq: Type.Integer({ description: 'The update that wrote it last; 0 when that was the build.' }),
+  attributes: optional(Type.Ref('Attributes')),
+  payload: optional(Type.Unknown({ description: 'As it was written.' })),
   vector: optional(AnswerVector),
 });
-const UpsertAnswer = strict({ seq: Type.Integer(), upserted: Type.Integer() });
+const seqOfUpdate = Type.Integer({ description: 'Number of the update; later ones have greater numbers.' });
+const UpsertAnswer = strict({ seq: seqOfUpdate, upserted: Type.Integer({ description: 'Pins written.' }) });
 const DeleteAnswer = strict({
-  seq: Type.Integer(),
+  seq: seqOfUpdate,
   deleted: Type.Integer({ description: 'Pins that were there.' }),
 });
 const GenerationDescription = strict({
@@ -559,7 +599,20 @@ const IndexDescription = strict({
   shards: Type.Array(strict({ count: Type.Integer(), bytes: Type.Integer() })),
   bytes: Type.Integer(),
   defaultEf: Type.Integer(),
-  config: Type.Object({ dim: Type.Integer(), metric: Type.Enum(['cosine', 'dot', 'l2']) }),
+  config: strict(
+    {
+      dim: Type.Integer(),
+      metric: Type.Enum(['cosine', 'dot', 'l2']),
+      shards: Type.Integer(),
+      attributes: Type.Record(Type.String(), Type.String()),
+      model: nullableModel,
+      m: Type.Integer(),
+      efConstruction: Type.Integer(),
+      precision: Type.String(),
+      seed: Type.Integer(),
+    },
+    'With every default filled in.',
+  ),
   live: optional(Type.Ref('LiveDescription')),
   mixer: optional(Type.Ref('MixerDescription')),
 });
@@ -572,7 +625,15 @@ const IndexList = strict({
   indexes: Type.Array(Type.Union([Type.Ref('IndexDescription'), Type.Ref('UnavailableIndex')])),
 });
 const SurfaceList = strict(
-  { surfaces: Type.Record(Type.String(), Type.Object({ sources: Type.Object({}) })) },
+  {
+    surfaces: Type.Record(
+      Type.String(),
+      Type.Object(
+        { sources: Type.Record(Type.String(), AnyObject) },
+        { additionalProperties: true, description: 'As in a mixer config (docs/mixer.md).' },
+      ),
+    ),
+  },
   'Every surface of the index as it is in force, by name.',
 );
 const Liveness = strict({ status: Type.Literal('live') });
@@ -590,6 +651,7 @@ export const SCHEMAS = {
   Vector,
   PinId,
   Filter,
+  Attributes,
   Boost,
   Sources,
   QueryRequest,
@@ -613,6 +675,7 @@ export const SCHEMAS = {
   BatchItem,
   BatchRequest,
   Hit,
+  Coverage,
   ShardPlan,
   Assigned,
   RetrievalAnswer,

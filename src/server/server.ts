@@ -14,9 +14,11 @@ import type { Clock } from '../retrieval/open-index.ts';
 import { Aftermath } from './aftermath.ts';
 import { useFormats } from './api.ts';
 import type { Catalog } from './catalog.ts';
+import { allowOrigins } from './cors.ts';
+import { docsRoutes } from './docs/docs.ts';
 import { type GraphqlOptions, graphqlRoute } from './graphql/route.ts';
 import { answerOtherMethods, watchMethods } from './methods.ts';
-import { documentRoutes, openapiRoute } from './openapi.ts';
+import { openapiRoute, watchOperations } from './openapi.ts';
 import { noteCallers } from './overload/caller.ts';
 import {
   ADMISSION_DEFAULTS,
@@ -62,6 +64,8 @@ export interface ServerOptions {
   readonly admission?: AdmissionBounds;
   /** Requests per second of each key, or of each address where there are no keys; as many as come when absent. */
   readonly ratePerSecond?: number;
+  /** Origins of other sites whose pages may ask; none when absent. */
+  readonly corsOrigins?: readonly string[];
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -110,8 +114,6 @@ export function createServer(options: ServerOptions): FastifyInstance {
       }
     };
   });
-  // Answers are encoded by their routes; response schemas are documentation, held true by tests.
-  app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));
   app.setNotFoundHandler((request, reply) =>
     sendProblem(
@@ -128,13 +130,14 @@ export function createServer(options: ServerOptions): FastifyInstance {
     reply.header('x-request-id', request.id);
     done();
   });
+  allowOrigins(app, options.corsOrigins ?? []);
   const isDraining = drainOnClose(app, drainDelayMs, options.drainLimitMs);
   const { exposures, graphql } = options;
   const aftermath = new Aftermath({ catalog, clock, exposures, threads });
   app.addHook('onClose', () => aftermath.close());
 
   const taken = watchMethods(app);
-  documentRoutes(app);
+  const describeApi = watchOperations(app);
   const holdToRates =
     options.ratePerSecond === undefined ? undefined : rateHook(new RateLimiter(options.ratePerSecond));
   app.register(async (api) => {
@@ -151,7 +154,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     healthRoutes(health, catalog, isDraining);
   });
   app.register(async (site) => {
-    openapiRoute(site);
+    openapiRoute(site, describeApi);
+    docsRoutes(site, describeApi);
     metricsRoute(site, catalog, aftermath, options.searchCpuS);
     pageRoutes(site);
   });

@@ -47,6 +47,18 @@ test('a flag wins over the environment, that over the file, that over the defaul
   );
 });
 
+test('a list is separated by commas in a flag, and one in the file; each of it is checked', async () => {
+  const origins = ['https://a.example', 'http://localhost:3000'];
+  assert.deepEqual((await read([])).settings.corsOrigins, []);
+  assert.deepEqual((await read([`--cors-origins=${origins}`])).settings.corsOrigins, origins);
+  const config = written({ corsOrigins: origins });
+  assert.deepEqual((await read(['--config', config])).settings.corsOrigins, origins);
+  for (const bad of ['*', 'a.example', 'https://a.example/path']) {
+    await assert.rejects(read(['--cors-origins', bad]), /does not match/);
+    await rejects(read(['--config', written({ corsOrigins: [bad] })]), 'bad_config');
+  }
+});
+
 test('the file itself can be named by the environment', async () => {
   const { settings } = await read([], { NEARPIN_CONFIG: written({ host: '127.0.0.2' }) });
   assert.equal(settings.host, '127.0.0.2');

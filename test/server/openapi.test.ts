@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Static } from 'typebox';
-import { ERRORS } from '../../src/lib/errors.ts';
+import { ERRORS, type ErrorCode } from '../../src/lib/errors.ts';
 import type {
   BatchItem,
   QueryRequest,
@@ -11,6 +11,7 @@ import type {
   RelatedRequest,
   SearchRequest,
 } from '../../src/retrieval/contract.ts';
+import { STORY } from '../../src/server/docs/examples.ts';
 import type { SCHEMAS } from '../../src/server/schemas.ts';
 import { catalogOf, type Exchange, exchange, serve } from '../support/http.ts';
 
@@ -22,14 +23,15 @@ const PROBLEM_TYPES = ['application/problem+json', 'application/msgpack'];
 describe('/openapi.json', () => {
   let server: Awaited<ReturnType<typeof serve>>;
   let document: Json;
-  const routes: { method: string; url: string; hidden: boolean }[] = [];
+  const routes: { method: string; url: string; hidden: boolean; isDocumented: boolean }[] = [];
 
   before(async () => {
     const { createServer } = await import('../../src/server/server.ts');
     // A second instance, only to hear of its routes.
     const app = createServer({ catalog: catalogOf([]), clock: () => 0 });
     app.addHook('onRoute', ({ method, url, schema }) => {
-      for (const one of [method].flat()) routes.push({ method: one, url, hidden: schema?.hide === true });
+      const route = { url, hidden: schema?.hide === true, isDocumented: schema?.operation !== undefined };
+      for (const one of [method].flat()) routes.push({ method: one, ...route });
     });
     await app.ready();
     await app.close();
@@ -53,25 +55,36 @@ describe('/openapi.json', () => {
     const registered = routes
       .filter(({ hidden, method }) => !hidden && method !== 'HEAD')
       .map(({ method, url }) => `${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`);
-    assert.ok(registered.length >= 10);
-    assert.deepEqual(documented.filter((one) => !one.startsWith('HEAD')).sort(), registered.sort());
-    for (const path of ['query', 'related', 'search', 'batch', 'recall', 'pins/{id}'])
-      assert.ok(`/v1/indexes/{index}/${path}` in document.paths, path);
+    assert.ok(registered.length >= 20);
+    assert.deepEqual(documented.sort(), registered.sort());
+    for (const { hidden, isDocumented, url } of routes) assert.ok(hidden !== isDocumented, url);
   });
 
-  it('shows both media types for bodies and answers, and problems for refusals, on every route', () => {
+  it('shows both media types for bodies and answers, and every refusal by its status, on every route', () => {
+    const ids = new Set<string>();
     for (const { path, method, operation } of operations()) {
       const at = `${method} ${path}`;
       assert.ok(operation.summary, at);
+      assert.ok(!ids.has(operation.operationId), at);
+      ids.add(operation.operationId);
       if (method === 'post') assert.deepEqual(Object.keys(operation.requestBody.content), API_TYPES, at);
       assert.deepEqual(Object.keys(operation.responses['200'].content), API_TYPES, at);
-      for (const status of ['4XX', '5XX']) {
-        const { content } = operation.responses[status];
+      const codes: string[] = [];
+      for (const [status, { $ref }] of Object.entries<Json>(operation.responses)) {
+        if (status === '200') continue;
+        const { content } = document.components.responses[$ref.split('/').at(-1)];
         assert.deepEqual(Object.keys(content), PROBLEM_TYPES, at);
-        for (const { schema } of Object.values<Json>(content)) assert.match(schema.$ref, /\/Problem$/);
+        for (const { schema } of Object.values<Json>(content)) {
+          assert.match(schema.$ref, /\/Problem$/);
+          assert.equal(schema.properties.status.const, Number(status));
+        }
+        const { code } = content[PROBLEM_TYPES[0]!].schema.properties;
+        for (const each of code.enum) assert.equal(ERRORS[each as ErrorCode].status, Number(status), each);
+        codes.push(...code.enum);
       }
+      assert.deepEqual(codes.sort(), [...operation['x-error-codes']].sort(), at);
       const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-      const parameters = (operation.parameters ?? []).filter((parameter: Json) => parameter.in === 'path');
+      const parameters = operation.parameters.filter((parameter: Json) => parameter.in === 'path');
       assert.deepEqual(
         parameters.map((parameter: Json) => parameter.name),
         named,
@@ -80,13 +93,27 @@ describe('/openapi.json', () => {
     }
   });
 
-  it('refers only to schemas that are there', () => {
+  it('has an example of every operation, and of every body', () => {
+    for (const { path, method, operation } of operations()) {
+      const { examples } = operation.responses['200'].content['application/json'];
+      assert.ok(Object.keys(examples ?? {}).length > 0, `${method} ${path}`);
+      if (operation.requestBody !== undefined)
+        assert.ok(operation.requestBody.content['application/json'].examples, `${method} ${path}`);
+    }
+    for (const { operation } of STORY)
+      assert.ok(
+        operations().some((each) => each.operation.operationId === operation),
+        operation,
+      );
+  });
+
+  it('refers only to what is there', () => {
     const references = JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g);
     let count = 0;
     for (const [, reference] of references) {
       count++;
-      const name = /^#\/components\/schemas\/(\w+)$/.exec(reference!)?.[1];
-      assert.ok(name !== undefined && name in document.components.schemas, reference);
+      const [, kind = '', name = ''] = /^#\/components\/(\w+)\/([\w-]+)$/.exec(reference!) ?? [];
+      assert.ok(name in (document.components[kind] ?? {}), reference);
     }
     assert.ok(count > 50);
   });

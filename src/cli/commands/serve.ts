@@ -61,6 +61,7 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     drainDelayMs: settings.drainMs,
     bodyLimitBytes: settings.bodyLimitBytes,
     admission: settings,
+    corsOrigins: settings.corsOrigins,
     ...(settings.ratePerSecond !== undefined && { ratePerSecond: settings.ratePerSecond }),
   });
   certificate?.follow(server.server);

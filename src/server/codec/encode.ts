@@ -24,6 +24,16 @@ function toBin(vector: Vector): Buffer {
   return Buffer.from(floats.buffer, floats.byteOffset, floats.byteLength);
 }
 
+/** Whether an answer has vectors: numbers without a pattern, which nothing packs. */
+export function hasVectors(value: object): boolean {
+  if ('hits' in value) return (value as RetrievalAnswer).hits[0]?.vector !== undefined;
+  const parts =
+    (value as Partial<BatchAnswer>).answers ??
+    (value as Partial<MultiAnswer>).results ??
+    (value as Partial<NotificationsAnswer>).users;
+  return parts?.some(hasVectors) ?? false;
+}
+
 /** The same answer with its vectors converted, wherever an answer can have them; untouched when it has none. */
 function withVectors(value: object, convert: Convert): object {
   if ('hits' in value) {

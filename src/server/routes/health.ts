@@ -13,6 +13,7 @@ export function healthRoutes(app: FastifyInstance, catalog: Catalog, isDraining:
     '/livez',
     {
       schema: documented({
+        id: 'liveness',
         tags: ['health'],
         summary: 'Answers while the event loop turns',
         answer: 'Liveness',
@@ -26,12 +27,14 @@ export function healthRoutes(app: FastifyInstance, catalog: Catalog, isDraining:
     '/readyz',
     {
       schema: documented({
+        id: 'readiness',
         tags: ['health'],
         summary: 'Whether to send traffic here',
         description:
           'Refused with not_ready while indexes load, when none that is known could be loaded, and while ' +
           'the server drains. An index that failed beside others that serve is listed, and does not count.',
         answer: 'Readiness',
+        errors: ['not_ready'],
         querystring: ANYTHING,
       }),
     },

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { describeIndex, describeSurfaces } from '../../retrieval/describe.ts';
 import { readPin } from '../../retrieval/pins.ts';
-import { documented, sendAnswer } from '../api.ts';
+import { documented, INDEX_PARAMS, sendAnswer } from '../api.ts';
 import { type Catalog, describeEntry, openIndex } from '../catalog.ts';
 
 const PART = '(payload|attributes|vector)';
@@ -13,6 +13,7 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/indexes',
     {
       schema: documented({
+        id: 'listIndexes',
         tags: ['indexes'],
         summary: 'All indexes, with those that failed to load',
         answer: 'IndexList',
@@ -25,10 +26,12 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/indexes/:index',
     {
       schema: documented({
+        id: 'describeIndex',
         tags: ['indexes'],
         summary: 'One index',
+        description: 'Its config, size and generation, and how writing stands.',
         answer: 'IndexDescription',
-        params: Type.Object({ index: Type.String() }),
+        params: INDEX_PARAMS,
       }),
     },
     async (request, reply) =>
@@ -39,10 +42,13 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/indexes/:index/surfaces',
     {
       schema: documented({
+        id: 'listSurfaces',
         tags: ['indexes'],
         summary: 'The surfaces of an index, as they are in force',
+        description:
+          'What Related Pins, Search, Homefeed and Notifications are made of; requests may change it for themselves.',
         answer: 'SurfaceList',
-        params: Type.Object({ index: Type.String() }),
+        params: INDEX_PARAMS,
       }),
     },
     async (request, reply) =>
@@ -53,10 +59,15 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/indexes/:index/pins/:id',
     {
       schema: documented({
+        id: 'getPin',
         tags: ['indexes'],
         summary: 'One pin, with its attributes and payload',
         answer: 'Pin',
-        params: Type.Object({ index: Type.String(), id: Type.String() }),
+        errors: ['unknown_pin', 'bad_pin_id'],
+        params: Type.Object({
+          ...INDEX_PARAMS.properties,
+          id: Type.String({ description: 'Id of the pin, percent-encoded.' }),
+        }),
         querystring: Type.Object(
           {
             include: Type.Optional(

@@ -1,6 +1,6 @@
 /** The routes that find pins: query, related, search, batch, and recall, which measures how well they do. */
 import type { FastifyInstance } from 'fastify';
-import Type from 'typebox';
+import type { ErrorCode } from '../../lib/errors.ts';
 import { runBatch } from '../../retrieval/batch.ts';
 import type {
   BatchRequest,
@@ -19,20 +19,40 @@ import { measureRecall } from '../../retrieval/recall.ts';
 import { runRelated } from '../../retrieval/related.ts';
 import { runSearch } from '../../retrieval/search.ts';
 import type { Aftermath } from '../aftermath.ts';
-import { documented, sendAnswer } from '../api.ts';
+import { documented, INDEX_PARAMS, sendAnswer } from '../api.ts';
 import { type Catalog, openIndex } from '../catalog.ts';
 import type { Admission } from '../overload/admission.ts';
 import { callerOf } from '../overload/caller.ts';
 import type { SchemaName } from '../schemas.ts';
 import { type Check, compileCheck } from '../validate.ts';
 
-interface Operation {
+interface Retrieval {
+  /** Of the route, and its operationId. */
   readonly path: string;
   readonly summary: string;
+  readonly description: string;
+  readonly errors: readonly ErrorCode[];
   readonly body: SchemaName;
   readonly answer: SchemaName;
   readonly run: (index: OpenIndex, body: never, onFault: (error: unknown) => void) => Promise<object>;
 }
+
+/** Of all that search; of surfaces, whose sources may need a model; of those that start from pins. */
+const SEARCHING: readonly ErrorCode[] = [
+  'bad_vector',
+  'zero_vector',
+  'bad_pin_id',
+  'bad_filter',
+  'deadline_exceeded',
+];
+const SURFACE: readonly ErrorCode[] = [
+  ...SEARCHING,
+  'unknown_pin',
+  'no_model',
+  'model_mismatch',
+  'model_unavailable',
+  'not_supported',
+];
 
 export function retrievalRoutes(
   app: FastifyInstance,
@@ -42,10 +62,13 @@ export function retrievalRoutes(
   aftermath: Aftermath,
 ): void {
   const check = batchItemCheck();
-  const operations: readonly Operation[] = [
+  const operations: readonly Retrieval[] = [
     {
       path: 'query',
       summary: 'Pins nearest to a vector, or to several',
+      description:
+        'The hits are as near as the width `ef` of the search finds; `exact` compares with every pin. Filters are part of the search: it returns k hits wherever k pins match.',
+      errors: [...SEARCHING, 'model_mismatch'],
       body: 'QueryRequest',
       answer: 'QueryAnswer',
       run: (index, body: QueryRequest) => runQuery(index, body, clock),
@@ -53,6 +76,9 @@ export function retrievalRoutes(
     {
       path: 'related',
       summary: 'Pins nearest to other pins',
+      description:
+        'Seeds with weights, and pins to move away from. None of them is a hit, nor a copy of one.',
+      errors: SURFACE,
       body: 'RelatedRequest',
       answer: 'RetrievalAnswer',
       run: (index, body: RelatedRequest) => runRelated(index, body, clock),
@@ -60,6 +86,8 @@ export function retrievalRoutes(
     {
       path: 'search',
       summary: 'Pins that fit a text',
+      description: 'By the vector of the text, by its words (BM25, with misspelt words), or by both.',
+      errors: SURFACE,
       body: 'SearchRequest',
       answer: 'RetrievalAnswer',
       run: (index, body: SearchRequest) => runSearch(index, body, clock),
@@ -67,6 +95,8 @@ export function retrievalRoutes(
     {
       path: 'homefeed',
       summary: 'Pins for a person, by what they saved',
+      description: 'Interests are found in the history and asked for one by one; what was seen is left out.',
+      errors: SURFACE,
       body: 'HomefeedRequest',
       answer: 'HomefeedAnswer',
       run: (index, body: HomefeedRequest) => runHomefeed(index, body, clock),
@@ -74,6 +104,9 @@ export function retrievalRoutes(
     {
       path: 'notifications',
       summary: 'The best fresh and unseen pins for each of many persons',
+      description:
+        'As Homefeed for many at once, without those that are old. What is wrong with one user is told in their place.',
+      errors: SURFACE,
       body: 'NotificationsRequest',
       answer: 'NotificationsAnswer',
       run: (index, body: NotificationsRequest) => runNotifications(index, body, clock),
@@ -81,6 +114,8 @@ export function retrievalRoutes(
     {
       path: 'batch',
       summary: 'Several requests, answered in order',
+      description: 'All are asked at once. Each answer is a success or a problem of its own.',
+      errors: [],
       body: 'BatchRequest',
       answer: 'BatchAnswer',
       run: (index, body: BatchRequest, onFault) => runBatch(index, body, clock, { check, onFault }),
@@ -88,15 +123,17 @@ export function retrievalRoutes(
     {
       path: 'recall',
       summary: 'Recall measured now against exact search',
+      description: 'Stored pins are the queries. One measurement of an index at a time; its work is bounded.',
+      errors: ['overloaded', 'deadline_exceeded'],
       body: 'RecallRequest',
       answer: 'RecallAnswer',
       run: (index, body: RecallRequest) => measureRecall(index, body),
     },
   ];
-  for (const { path, summary, body, answer, run } of operations)
+  for (const { path, run, ...operation } of operations)
     app.post<{ Params: { index: string } }>(
       `/v1/indexes/:index/${path}`,
-      { schema: documented({ tags: ['retrieval'], summary, body, answer, params: INDEX_PARAMS }) },
+      { schema: documented({ id: path, tags: ['retrieval'], ...operation, params: INDEX_PARAMS }) },
       async (request, reply) => {
         const onFault = (error: unknown) => request.log.error(error);
         const served = openIndex(catalog, request.params.index);
@@ -126,8 +163,6 @@ export function retrievalRoutes(
       },
     );
 }
-
-const INDEX_PARAMS = Type.Object({ index: Type.String() });
 
 /** Checks an item of a batch by the schema of its op; an op that is unknown is left to the batch. */
 function batchItemCheck(): Check {

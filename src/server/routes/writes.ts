@@ -1,16 +1,19 @@
 /** The routes that change an index: its pins, its generations, and the index itself. */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import type { ErrorCode } from '../../lib/errors.ts';
 import type { DeleteRequest, UpsertRequest } from '../../retrieval/contract.ts';
 import { describeIndex } from '../../retrieval/describe.ts';
 import type { Clock } from '../../retrieval/open-index.ts';
 import { runDelete, runUpsert, writable } from '../../retrieval/write.ts';
-import { documented, sendAnswer } from '../api.ts';
+import { documented, INDEX_PARAMS, sendAnswer } from '../api.ts';
 import { adminOf, type Catalog, openIndex } from '../catalog.ts';
 import type { Admission } from '../overload/admission.ts';
 
-const INDEX_PARAMS = Type.Object({ index: Type.String() });
-const ALIAS_PARAMS = Type.Object({ alias: Type.String() });
+const ALIAS_PARAMS = Type.Object({ alias: Type.String({ description: 'Name of the alias.' }) });
+/** Of every write, and of every change of what there is. */
+const WRITING: readonly ErrorCode[] = ['not_supported', 'read_only_engine', 'index_locked', 'disk_full'];
+const MANAGING: readonly ErrorCode[] = ['not_supported', 'disk_full', 'io_error'];
 
 interface OfIndex {
   Params: { index: string };
@@ -21,6 +24,7 @@ export function pinRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock, 
     '/v1/indexes/:index/pins',
     {
       schema: documented({
+        id: 'upsertPins',
         tags: ['writing'],
         summary: 'Write pins',
         description:
@@ -28,6 +32,23 @@ export function pinRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock, 
           'Retry-After when more wait than are taken, with disk_full or shard_full when there is no room.',
         body: 'UpsertRequest',
         answer: 'UpsertAnswer',
+        errors: [
+          ...WRITING,
+          'bad_pin',
+          'bad_pin_id',
+          'bad_vector',
+          'zero_vector',
+          'bad_attribute',
+          'duplicate_pin',
+          'unknown_pin',
+          'write_conflict',
+          'model_mismatch',
+          'no_model',
+          'model_unavailable',
+          'too_many_writes',
+          'shard_full',
+          'overloaded',
+        ],
         params: INDEX_PARAMS,
       }),
     },
@@ -42,10 +63,13 @@ export function pinRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock, 
     '/v1/indexes/:index/pins',
     {
       schema: documented({
+        id: 'deletePins',
         tags: ['writing'],
         summary: 'Delete pins',
+        description: 'All or none. Answered when it is on the disk and none of them can be found.',
         body: 'DeleteRequest',
         answer: 'DeleteAnswer',
+        errors: [...WRITING, 'bad_pin', 'bad_pin_id', 'duplicate_pin', 'write_conflict', 'too_many_writes'],
         params: INDEX_PARAMS,
       }),
     },
@@ -62,10 +86,13 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/indexes/:index/checkpoint',
     {
       schema: documented({
+        id: 'checkpoint',
         tags: ['generations'],
         summary: 'Write a generation that holds every update so far',
         body: 'CheckpointRequest',
+        isBodyOptional: true,
         answer: 'GenerationDescription',
+        errors: [...WRITING, 'shard_full'],
         params: INDEX_PARAMS,
       }),
       preValidation: async (request) => {
@@ -80,9 +107,11 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/indexes/:index/generations',
     {
       schema: documented({
+        id: 'listGenerations',
         tags: ['generations'],
         summary: 'All generations, oldest first',
         answer: 'GenerationList',
+        errors: [...WRITING],
         params: INDEX_PARAMS,
       }),
     },
@@ -96,6 +125,7 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/indexes/:index/generation',
     {
       schema: documented({
+        id: 'publishGeneration',
         tags: ['generations'],
         summary: 'Publish a generation, or roll back to one',
         description:
@@ -103,6 +133,7 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
           'way end on the one before.',
         body: 'PublishRequest',
         answer: 'GenerationDescription',
+        errors: [...WRITING, 'unknown_generation', 'log_trimmed', 'model_unavailable', 'shard_full'],
         params: INDEX_PARAMS,
       }),
     },
@@ -116,11 +147,13 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/indexes/:index',
     {
       schema: documented({
+        id: 'createIndex',
         tags: ['indexes'],
         summary: 'Make an empty index',
         description: 'An index that has this config already is left as it is.',
         body: 'CreateRequest',
         answer: 'IndexDescription',
+        errors: [...MANAGING, 'bad_config', 'index_exists', 'model_mismatch'],
         params: INDEX_PARAMS,
       }),
     },
@@ -136,9 +169,12 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/indexes/:index',
     {
       schema: documented({
+        id: 'removeIndex',
         tags: ['indexes'],
         summary: 'Remove an index with all its files',
+        description: 'Refused while an alias stands for it.',
         answer: 'Removed',
+        errors: [...MANAGING],
         params: INDEX_PARAMS,
       }),
     },
@@ -154,7 +190,15 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
 export function aliasRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.get(
     '/v1/aliases',
-    { schema: documented({ tags: ['indexes'], summary: 'All aliases', answer: 'AliasList' }) },
+    {
+      schema: documented({
+        id: 'listAliases',
+        tags: ['indexes'],
+        summary: 'All aliases',
+        answer: 'AliasList',
+        errors: ['not_supported'],
+      }),
+    },
     async (request, reply) => {
       const aliases = [...adminOf(catalog).aliases()].map(([alias, index]) => ({ alias, index }));
       return sendAnswer(request, reply, { aliases });
@@ -165,10 +209,12 @@ export function aliasRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/aliases/:alias',
     {
       schema: documented({
+        id: 'setAlias',
         tags: ['indexes'],
         summary: 'Let an alias stand for an index',
         body: 'AliasRequest',
         answer: 'Alias',
+        errors: [...MANAGING, 'unknown_index', 'index_exists'],
         params: ALIAS_PARAMS,
       }),
     },
@@ -184,9 +230,11 @@ export function aliasRoutes(app: FastifyInstance, catalog: Catalog): void {
     '/v1/aliases/:alias',
     {
       schema: documented({
+        id: 'removeAlias',
         tags: ['indexes'],
         summary: 'Remove an alias',
         answer: 'Removed',
+        errors: [...MANAGING, 'unknown_alias'],
         params: ALIAS_PARAMS,
       }),
     },
