@@ -70,12 +70,12 @@ export function pageOf({ hits, generation }: RetrievalAnswer, page: Page) {
   const rest = before.size === 0 ? hits : hits.filter(({ id }) => !before.has(hashOf(id).toString('latin1')));
   const room = LIMITS.kMax - before.size;
   const shown = rest.slice(0, Math.min(page.first, room));
-  const generationHash = createHash('sha256').update(generation).digest().subarray(0, GENERATION_BYTES);
+  const generationHash = () => createHash('sha256').update(generation).digest().subarray(0, GENERATION_BYTES);
   const cursorAt = (i: number): string =>
     Buffer.concat([
       Buffer.of(VERSION),
       page.request(),
-      generationHash,
+      generationHash(),
       page.shown,
       ...shown.slice(0, i + 1).map(({ id }) => hashOf(id)),
     ]).toString('base64url');
@@ -90,7 +90,7 @@ export function pageOf({ hits, generation }: RetrievalAnswer, page: Page) {
       startCursor: () => (shown.length > 0 ? cursorAt(0) : null),
       endCursor: () => (shown.length > 0 ? cursorAt(shown.length - 1) : null),
     },
-    generationChanged: page.generation !== undefined && !page.generation.equals(generationHash),
+    generationChanged: page.generation !== undefined && !page.generation.equals(generationHash()),
   };
 }
 
