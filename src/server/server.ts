@@ -31,6 +31,7 @@ import { drainOnClose } from './overload/drain.ts';
 import { RateLimiter } from './overload/rate-limiter.ts';
 import { pageRoutes } from './page/page.ts';
 import { refuseSocket, sendProblem } from './problems.ts';
+import { quickResponses } from './quick-response.ts';
 import { healthRoutes } from './routes/health.ts';
 import { indexRoutes } from './routes/indexes.ts';
 import { metricsRoute } from './routes/metrics.ts';
@@ -69,6 +70,8 @@ export interface ServerOptions {
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
+/** For which a connection on which nothing comes is kept. */
+const KEEP_ALIVE_S = 72;
 /** A pin id of the greatest length with every byte percent-encoded fits, and so does one that is too long. */
 const PATH_PARAMETER_CHARS_MAX = 8 * 3 * LIMITS.pinIdBytesMax;
 const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/;
@@ -88,6 +91,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes ?? LIMITS.bodyBytesDefault,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_S * 1000,
+    http: { ServerResponse: quickResponses(clock, KEEP_ALIVE_S) },
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARS_MAX },
     // Requests that come in on a kept connection while the server drains are answered like any other.
     return503OnClosing: false,
