@@ -48,7 +48,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   server: {
     layers: ['lib', 'retrieval'],
     types: ['engines', 'index'],
-    packages: ['fastify', 'typebox', 'msgpackr', 'ajv', 'mercurius', 'graphql'],
+    packages: ['fastify', 'typebox', 'msgpackr', 'ajv', 'jose', 'mercurius', 'graphql'],
     io: true,
   },
   client: { layers: [], types: ['lib', 'index', 'retrieval'], packages: ['msgpackr'], io: false },

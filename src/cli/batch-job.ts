@@ -11,7 +11,12 @@ import type { PinRow } from '../storage/formats/row.ts';
 import type { ResumableLines } from '../storage/resumable-lines.ts';
 
 /** Refusals that are no fault of a line's request. */
-const OF_THE_JOB: ReadonlySet<string> = new Set(['unauthorized', 'unknown_index', 'too_many_writes']);
+const OF_THE_JOB: ReadonlySet<string> = new Set([
+  'unauthorized',
+  'forbidden',
+  'unknown_index',
+  'too_many_writes',
+]);
 /** Requests under way: enough that searches of one turn of the event loop travel together. */
 const UNDER_WAY = 64;
 

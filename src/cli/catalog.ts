@@ -14,7 +14,8 @@ import { type AssembledIndex, assembleIndex } from '../library/assemble.ts';
 import type { ServedIndex } from '../retrieval/open-index.ts';
 import type { Catalog, CatalogAdmin, CatalogEntry } from '../server/catalog.ts';
 import { readAliases, writeAliases } from '../storage/aliases.ts';
-import { LOOK_MS, MixerFile, type MixerState } from './mixer-file.ts';
+import { MixerFile, type MixerState } from './mixer-file.ts';
+import { LOOK_MS } from './watched-file.ts';
 
 /** Names of indexes and aliases: also names of directories, and never hidden. */
 export const INDEX_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;

@@ -3,13 +3,20 @@ import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorAt } from '../lib/errors.ts';
 import { checkOperations } from '../server/graphql/operations.ts';
+import { addressesOf } from './addresses.ts';
+import { checkAuth } from './auth.ts';
 import { certificateSettings, readCertificate } from './certificate-files.ts';
 import { readGraphql } from './graphql.ts';
+import { readKeys } from './keys-file.ts';
 import type { Settings } from './settings.ts';
 
-/** Throws bad_config, naming the setting. */
+/** Throws bad_config, naming the setting; auth_required; or what is wrong with the file of keys. */
 export async function checkSettings(settings: Settings): Promise<void> {
-  const { indexes, modelDir, exposures } = settings;
+  const { indexes, modelDir, exposures, auditLog, keysFile } = settings;
+  addressesOf(settings);
+  checkAuth(settings);
+  if (keysFile !== undefined) await readKeys(keysFile);
+  if (auditLog !== undefined) await checkPlace('auditLog', auditLog);
   const { operations } = await readGraphql(settings);
   if (operations !== undefined) checkOperations(operations);
   await checkDirectory('indexes', indexes);

@@ -1,10 +1,9 @@
 /** What a server is told of GraphQL: the list of its operations, and whether its schema can be asked for. */
 import { errorAt } from '../lib/errors.ts';
 import type { GraphqlOptions } from '../server/graphql/route.ts';
-import { readJson } from './mixer-file.ts';
+import { isLoopback } from './addresses.ts';
+import { readJson } from './json-file.ts';
 import type { Settings } from './settings.ts';
-
-const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost'];
 
 /** Throws bad_config, or what keeps the list from being read. */
 export async function readGraphql(settings: Settings): Promise<GraphqlOptions> {
@@ -12,7 +11,7 @@ export async function readGraphql(settings: Settings): Promise<GraphqlOptions> {
   if (operationsOnly && file === undefined)
     throw errorAt('bad_config', 'graphqlOperationsOnly', 'needs graphqlOperations, the list');
   return {
-    introspection: settings.graphqlIntrospection ?? LOOPBACK.includes(host),
+    introspection: settings.graphqlIntrospection ?? isLoopback(host),
     operationsOnly,
     ...(file !== undefined && { operations: await readJson(file) }),
   };

@@ -22,6 +22,7 @@ import {
 } from './commands/generations.ts';
 import { healthCommand } from './commands/health.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { keysCommand } from './commands/keys.ts';
 import { mixerCommand } from './commands/mixer.ts';
 import { queryCommand } from './commands/query.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -54,6 +55,7 @@ for (const command of [
   rollbackCommand(terminal),
   aliasCommand(terminal),
   mixerCommand(terminal),
+  keysCommand(terminal, () => Date.now()),
   demoCommand(terminal),
   evalCommand(terminal),
   batchCommand(terminal),

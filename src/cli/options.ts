@@ -50,6 +50,9 @@ export const modelDirOption = (): Option =>
 export const downloadOption = (): Option =>
   option('--allow-download', 'let a model be fetched from the hub when no folder has it').default(false);
 
+export const keyOption = (): Option =>
+  option('--key <key>', 'for the server; in the environment others do not see it');
+
 export const jsonOption = (): Option => option('--json', 'print JSON').default(false);
 
 /** Options by the name that commander gives them. */

@@ -11,7 +11,7 @@ import { NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { ADMISSION_DEFAULTS } from '../server/overload/door.ts';
 import { compileCheck } from '../server/validate.ts';
-import { readJson } from './mixer-file.ts';
+import { readJson } from './json-file.ts';
 import { option, whole } from './options.ts';
 
 const optional = Type.Optional;
@@ -27,6 +27,33 @@ export const SETTINGS = {
   indexes: Type.String({ description: 'directory of indexes', value: 'dir', default: 'indexes' }),
   host: Type.String({ description: 'address to listen on', value: 'address', default: '127.0.0.1' }),
   port: number(0, 65_535, 'port to listen on; 0 picks a free one', 8080),
+  adminHost: Type.String({
+    description: 'address of the listener for administration and metrics',
+    value: 'address',
+    default: '127.0.0.1',
+  }),
+  adminPort: optional(
+    number(0, 65_535, 'its port (default: 8081 where others can reach --host, else --port does for both)'),
+  ),
+  keysFile: optional(file('API keys that are let in, of `nearpin keys`; read again when it changes')),
+  jwks: optional(
+    Type.String({
+      description: 'let in tokens (JWTs) signed with these keys: a JWKS file, or an https URL',
+      value: 'source',
+      minLength: 1,
+    }),
+  ),
+  jwtIssuer: optional(Type.String({ description: 'who must have made a token', value: 'name' })),
+  jwtAudience: optional(Type.String({ description: 'for whom it must be', value: 'name' })),
+  jwtAlgorithms: Type.String({
+    description: 'how it may be signed',
+    value: 'list',
+    default: 'RS256,PS256,ES256,EdDSA',
+  }),
+  jwtToleranceS: number(0, 600, 'by how many seconds the clock of the issuer may differ', 30),
+  auditLog: optional(
+    file('append who changed what, and who was not let in, to it; changes wait for it; SIGHUP opens it anew'),
+  ),
   bodyLimitBytes: number(1024, 1 << 30, 'largest request body', LIMITS.bodyBytesDefault),
   tlsCert: optional(file('certificate for https, PEM with its chain; taken anew when it changes')),
   tlsKey: optional(file('private key of the certificate, PEM')),

@@ -46,6 +46,8 @@ export interface ClientOptions {
   /** Attempts after the first; 2 when absent. */
   readonly retries?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** An API key or a token; sent as a bearer. */
+  readonly key?: string | undefined;
   readonly format?: Format;
 }
 
@@ -159,7 +161,11 @@ export function createClient(options: ClientOptions): NearpinClient {
 
   async function once(path: string, method: string, signal: AbortSignal, body?: object): Promise<unknown> {
     const type = MEDIA_TYPES[format];
-    const headers = { ...options.headers, accept: type };
+    const headers = {
+      ...options.headers,
+      ...(options.key !== undefined && { authorization: `Bearer ${options.key}` }),
+      accept: type,
+    };
     const request =
       body === undefined
         ? { headers, method, signal }

@@ -45,7 +45,7 @@ export function documentRoute(app: FastifyInstance, url: string, make: () => Doc
   let document: (Document & { readonly tag: string }) | undefined;
   const packed = new Map<Encoding, Promise<Representation>>();
 
-  app.get(url, { schema: { hide: true } }, async (request, reply) => {
+  app.get(url, { config: { scope: 'open' }, schema: { hide: true } }, async (request, reply) => {
     if (document === undefined) {
       const made = make();
       document = { ...made, tag: hashOf(made.body, 'base64url').slice(0, TAG_CHARS) };

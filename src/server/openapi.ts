@@ -75,7 +75,9 @@ const BY_INDEX: readonly ErrorCode[] = [
   'engine_unavailable',
   'io_error',
 ];
-const BY_SCOPE: readonly ErrorCode[] = ['unauthorized'];
+const BY_SCOPE: readonly ErrorCode[] = ['unauthorized', 'forbidden', 'auth_unavailable'];
+/** Of those that change something. */
+const BY_AUDIT: readonly ErrorCode[] = ['audit_unavailable'];
 
 const waits = ({ tags }: Operation): boolean => tags.some((tag) => WAITING_TAGS.includes(tag));
 
@@ -86,6 +88,7 @@ function codesOf({ operation, url, scope }: Route): ErrorCode[] {
     ...(operation.tags.includes('health') ? [] : BY_API),
     ...(waits(operation) ? BY_TURN : []),
     ...(scope === 'open' ? [] : BY_SCOPE),
+    ...(scope === 'write' || scope === 'admin' ? BY_AUDIT : []),
     ...(operation.body === undefined ? [] : BY_BODY),
     ...(url.includes('/:index') ? BY_INDEX : []),
     ...(operation.errors ?? []),
@@ -103,7 +106,7 @@ export function watchOperations(app: FastifyInstance): () => OpenApi {
       readonly params?: ObjectSchema;
       readonly querystring?: ObjectSchema;
     };
-    const { scope = 'read' } = (config ?? {}) as { scope?: string };
+    const { scope = 'read' } = config ?? {};
     for (const each of [method].flat())
       if (each !== 'HEAD')
         routes.push({ method: each, url, operation, scope, params: params ?? {}, query: querystring ?? {} });

@@ -7,13 +7,15 @@ import { JSON_TYPE, MSGPACK_TYPE, negotiate } from './codec/format.ts';
 import { encodeMsgpack } from './codec/msgpack.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
-/** For refusals that pass by themselves: overload, an index that is still loading, or writes that wait. */
+/** For refusals that pass by themselves: overload, an index that is still loading, writes that wait. */
 const RETRY_AFTER_SECONDS = 1;
 export const RETRY_AFTER_CODES: readonly ErrorCode[] = [
   'overloaded',
   'rate_limited',
   'not_ready',
   'too_many_writes',
+  'auth_unavailable',
+  'audit_unavailable',
 ];
 
 /** Answers with the problem of an error, in msgpack when the request accepts that rather than JSON. */

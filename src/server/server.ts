@@ -13,10 +13,14 @@ import type { ExposureLog } from '../retrieval/experiments/exposure.ts';
 import type { Clock } from '../retrieval/open-index.ts';
 import { Aftermath } from './aftermath.ts';
 import { useFormats } from './api.ts';
+import type { AuditLog } from './auth/audit.ts';
+import type { Authenticator } from './auth/authenticate.ts';
+import { guard } from './auth/guard.ts';
 import type { Catalog } from './catalog.ts';
 import { allowOrigins } from './cors.ts';
 import { docsRoutes } from './docs/docs.ts';
 import { type GraphqlOptions, graphqlRoute } from './graphql/route.ts';
+import { addAdminServer } from './listeners.ts';
 import { answerOtherMethods, watchMethods } from './methods.ts';
 import { openapiRoute, watchOperations } from './openapi.ts';
 import { noteCallers } from './overload/caller.ts';
@@ -67,6 +71,12 @@ export interface ServerOptions {
   readonly ratePerSecond?: number;
   /** Origins of other sites whose pages may ask; none when absent. */
   readonly corsOrigins?: readonly string[];
+  /** Who is who; without it everybody may do everything. */
+  readonly auth?: Authenticator;
+  /** Where changes, and requests that are not let in, are recorded; nowhere when absent. */
+  readonly audit?: AuditLog;
+  /** Whether what is of scope admin gets a listener of its own. */
+  readonly hasAdminListener?: boolean;
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -81,7 +91,7 @@ const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/;
  * Fastify's.
  */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { catalog, clock, logger, tls, drainDelayMs = 0 } = options;
+  const { catalog, clock, logger, tls, drainDelayMs = 0, hasAdminListener = false } = options;
   const startedAt = Math.floor(clock()).toString(36);
   let requests = 0;
 
@@ -136,8 +146,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
     done();
   });
   allowOrigins(app, options.corsOrigins ?? []);
-  const isDraining = drainOnClose(app, drainDelayMs, options.drainLimitMs);
-  const { exposures, graphql } = options;
+  const adminServer = hasAdminListener ? addAdminServer(app, tls) : undefined;
+  const isDraining = drainOnClose(app, { delayMs: drainDelayMs, limitMs: options.drainLimitMs, adminServer });
+  const { auth, audit, exposures, graphql } = options;
+  guard(app, { catalog, auth, audit, clock, hasAdminListener });
   const aftermath = new Aftermath({ catalog, clock, exposures, threads });
   app.addHook('onClose', () => aftermath.close());
 
@@ -156,7 +168,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   });
   app.register(async (health) => {
     useFormats(health, true);
-    healthRoutes(health, catalog, isDraining);
+    healthRoutes(health, catalog, isDraining, auth === undefined);
   });
   app.register(async (site) => {
     openapiRoute(site, describeApi);

@@ -6,12 +6,13 @@ import { createClient } from '../../client/client.ts';
 import { errorAt, NearpinError } from '../../lib/errors.ts';
 import { readAliases, writeAliases } from '../../storage/aliases.ts';
 import { INDEX_NAME } from '../catalog.ts';
-import { jsonOption, option } from '../options.ts';
+import { jsonOption, keyOption, option } from '../options.ts';
 import { formatTable, type Terminal } from '../terminal.ts';
 
 interface AliasOptions {
   readonly indexes: string;
   readonly url?: string;
+  readonly key?: string;
   readonly remove: boolean;
   readonly json: boolean;
 }
@@ -23,6 +24,7 @@ export function aliasCommand(terminal: Terminal): Command {
     .argument('[index]', 'name of the index that it is to stand for')
     .addOption(option('--indexes <dir>', 'directory of indexes').default('indexes'))
     .addOption(option('--url <url>', 'at the server there'))
+    .addOption(keyOption())
     .addOption(option('--remove', 'remove the alias').default(false))
     .addOption(jsonOption())
     .action(async (alias: string | undefined, index: string | undefined, options: AliasOptions) => {
@@ -37,18 +39,22 @@ export function aliasCommand(terminal: Terminal): Command {
     });
 }
 
-async function list({ url, indexes }: AliasOptions): Promise<readonly { alias: string; index: string }[]> {
-  if (url !== undefined) return (await createClient({ url }).aliases()).aliases;
+async function list({
+  url,
+  key,
+  indexes,
+}: AliasOptions): Promise<readonly { alias: string; index: string }[]> {
+  if (url !== undefined) return (await createClient({ url, key }).aliases()).aliases;
   return [...(await readAliases(indexes))].map(([alias, index]) => ({ alias, index }));
 }
 
 async function change(
   alias: string,
   index: string | undefined,
-  { url, indexes }: AliasOptions,
+  { url, key, indexes }: AliasOptions,
 ): Promise<void> {
   if (url !== undefined) {
-    const client = createClient({ url });
+    const client = createClient({ url, key });
     await (index === undefined ? client.removeAlias(alias) : client.setAlias(alias, index));
     return;
   }

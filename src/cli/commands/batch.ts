@@ -16,7 +16,15 @@ import { ResumableLines } from '../../storage/resumable-lines.ts';
 import { runBatchJob } from '../batch-job.ts';
 import { interruptible } from '../interruptible.ts';
 import { readMixerFile } from '../mixer-file.ts';
-import { json, jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
+import {
+  json,
+  jsonOption,
+  keyOption,
+  option,
+  type ServingOptions,
+  servingOptions,
+  whole,
+} from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
 import { remoteIndex } from './remote-index.ts';
 
@@ -28,6 +36,7 @@ interface BatchOptions extends ServingOptions {
   readonly k?: number;
   readonly request?: unknown;
   readonly url?: string;
+  readonly key?: string;
   readonly json: boolean;
 }
 
@@ -59,7 +68,8 @@ export function batchCommand(terminal: Terminal): Command {
     .addOption(
       option('--request <json>', 'fields that all requests have, as {"minScore": 0.6}').argParser(json),
     )
-    .addOption(option('--url <url>', 'ask the server there'));
+    .addOption(option('--url <url>', 'ask the server there'))
+    .addOption(keyOption());
   for (const each of [...servingOptions(), jsonOption()]) command.addOption(each);
   return command.action((file: string, options: BatchOptions) => batch(file, options, terminal));
 }
@@ -77,7 +87,8 @@ async function batch(file: string, options: BatchOptions, terminal: Terminal): P
   const opened =
     url === undefined ? await openIndex(index, { ...options, readOnly: true, mixer }) : undefined;
   try {
-    const to = opened ?? remoteIndex(createClient({ url: url!, timeoutMs: TIMEOUT_MS }), basename(index));
+    const client = () => createClient({ url: url!, key: options.key, timeoutMs: TIMEOUT_MS });
+    const to = opened ?? remoteIndex(client(), basename(index));
     const report = await interruptible('the same command goes on there', (signal) =>
       runBatchJob({
         rows,

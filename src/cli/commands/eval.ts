@@ -29,7 +29,7 @@ import { readJsonLines } from '../../storage/formats/json-lines.ts';
 import { readInteractions } from '../../storage/interactions.ts';
 import { interruptible } from '../interruptible.ts';
 import { readMixerFile } from '../mixer-file.ts';
-import { jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
+import { jsonOption, keyOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
 import { remoteIndex } from './remote-index.ts';
 import { checkExposures } from './sample-ratio.ts';
@@ -43,6 +43,7 @@ interface EvalCommandOptions extends ServingOptions {
   readonly variant: readonly Variant[];
   readonly interactions?: string;
   readonly url?: string;
+  readonly key?: string;
   readonly out?: string;
   readonly seed: number;
   readonly json: boolean;
@@ -99,6 +100,7 @@ export function evalCommand(terminal: Terminal): Command {
     )
     .addOption(option('--interactions <file>', 'who saved what: for popularity, item-knn and novelty'))
     .addOption(option('--url <url>', 'ask the server there'))
+    .addOption(keyOption())
     .addOption(option('--out <dir>', 'folder for results.json and report.html'))
     .addOption(
       option(
@@ -164,9 +166,9 @@ async function onIndex<Result>(
   options: EvalCommandOptions,
   run: (target: Target) => Promise<Result>,
 ): Promise<Result> {
-  const { url } = options;
+  const { url, key } = options;
   if (url !== undefined) {
-    const client = createClient({ url, timeoutMs: TIMEOUT_MS });
+    const client = createClient({ url, key, timeoutMs: TIMEOUT_MS });
     const name = basename(resolve(index));
     return run({
       ...remoteIndex(client, name),

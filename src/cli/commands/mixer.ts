@@ -6,7 +6,8 @@ import type { Arm, Experiments } from '../../retrieval/experiments/config.ts';
 import { BUCKETS } from '../../retrieval/experiments/hash.ts';
 import { parseMixerConfig } from '../../retrieval/mixer-config.ts';
 import { currentGeneration, readManifest } from '../../storage/generation.ts';
-import { readJson, readMixerFile } from '../mixer-file.ts';
+import { readJson } from '../json-file.ts';
+import { readMixerFile } from '../mixer-file.ts';
 import { jsonOption, option } from '../options.ts';
 import { formatTable, type Terminal } from '../terminal.ts';
 

@@ -12,7 +12,15 @@ import { type EmbeddedIndex, openIndex } from '../../library/library.ts';
 import type { RetrievalAnswer, SearchRequest } from '../../retrieval/contract.ts';
 import { readPinFile } from '../../storage/pin-files.ts';
 import { readMixerFile } from '../mixer-file.ts';
-import { json, jsonOption, option, type ServingOptions, servingOptions, whole } from '../options.ts';
+import {
+  json,
+  jsonOption,
+  keyOption,
+  option,
+  type ServingOptions,
+  servingOptions,
+  whole,
+} from '../options.ts';
 import { formatTable, type Terminal } from '../terminal.ts';
 import { remoteIndex } from './remote-index.ts';
 
@@ -29,6 +37,7 @@ interface QueryCommandOptions extends ServingOptions {
   /** Checked where the request is. */
   readonly fields: object;
   readonly url?: string;
+  readonly key?: string;
   readonly json: boolean;
 }
 
@@ -61,7 +70,8 @@ export function queryCommand(terminal: Terminal): Command {
         .argParser(json)
         .default({}, 'none'),
     )
-    .addOption(option('--url <url>', 'ask the server there'));
+    .addOption(option('--url <url>', 'ask the server there'))
+    .addOption(keyOption());
   for (const each of [...servingOptions(), jsonOption()]) command.addOption(each);
   return command.action((index: string, options: QueryCommandOptions) => query(index, options, terminal));
 }
@@ -90,7 +100,8 @@ async function query(index: string, options: QueryCommandOptions, terminal: Term
     return to.query({ ...common, vector: await readVector(vector!) });
   };
   if (url !== undefined) {
-    show(await ask(remoteIndex(createClient({ url }), basename(index))), options, terminal);
+    const client = createClient({ url, key: options.key });
+    show(await ask(remoteIndex(client, basename(index))), options, terminal);
     return;
   }
   const mixer = await readMixerFile(index);

@@ -2,12 +2,16 @@
 import { Command } from 'commander';
 import { createEngineHost } from '../../engines/engine-host.ts';
 import { ExposureLog } from '../../retrieval/experiments/exposure.ts';
+import { AuditLog } from '../../server/auth/audit.ts';
+import { listen } from '../../server/listeners.ts';
 import { createServer } from '../../server/server.ts';
+import { addressesOf } from '../addresses.ts';
+import { openAuth } from '../auth.ts';
 import { createCatalog } from '../catalog.ts';
 import { CertificateFiles, certificateSettings } from '../certificate-files.ts';
 import { checkSettings } from '../check-settings.ts';
-import { ExposureFile } from '../exposure-file.ts';
 import { readGraphql } from '../graphql.ts';
+import { JsonLinesFile } from '../json-lines-file.ts';
 import { jsonOption } from '../options.ts';
 import { onHangup } from '../reload.ts';
 import { readSettings, type Settings, settingOptions } from '../settings.ts';
@@ -33,8 +37,13 @@ interface ServeContext {
 /** Listens, loads, says so, and returns once a signal has ended it. Throws bad_config where it cannot start so. */
 export async function serve(settings: Settings, { terminal, json, onReady }: ServeContext): Promise<void> {
   await checkSettings(settings);
-  const exposureFile =
-    settings.exposures === undefined ? undefined : await ExposureFile.open(settings.exposures);
+  const addresses = addressesOf(settings);
+  const note = (line: string) => terminal.note(line);
+  const exposureFile = settings.exposures ? await JsonLinesFile.open(settings.exposures) : undefined;
+  const auditFile = settings.auditLog
+    ? await JsonLinesFile.open(settings.auditLog, { isAudit: true })
+    : undefined;
+  const access = await openAuth(settings, () => Date.now(), note);
   const graphql = await readGraphql(settings);
   const host = createEngineHost(settings.engine, settings.workers);
   const catalog = await createCatalog(settings.indexes, host, settings, (index, { code, message }) =>
@@ -43,13 +52,25 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
   const { timeOrigin } = performance;
   const clock = () => timeOrigin + performance.now();
   const files = certificateSettings(settings);
-  const certificate = files && (await CertificateFiles.open(files, { note: terminal.note, clock }));
+  const certificate = files && (await CertificateFiles.open(files, { note, clock }));
   const exposures =
     exposureFile &&
     new ExposureLog(
       (records) => exposureFile.write(records),
       (error) => terminal.note(`exposures are lost: ${(error as Error).message}`),
     );
+  const audit =
+    auditFile &&
+    new AuditLog({
+      write: (records) => auditFile.write(records),
+      clock: () => Date.now(),
+      onFailure: (error) =>
+        note(
+          error === undefined
+            ? 'the audit log is written again'
+            : `the audit log cannot be written, nothing can be changed: ${(error as Error).message}`,
+        ),
+    });
   const server = createServer({
     catalog,
     threads: settings.workers,
@@ -57,6 +78,9 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     graphql,
     clock,
     ...(certificate && { tls: certificate.context }),
+    ...(access.auth && { auth: access.auth }),
+    ...(audit && { audit }),
+    hasAdminListener: addresses.admin !== undefined,
     searchCpuS: () => host.pool.searchCpuS,
     drainDelayMs: settings.drainMs,
     bodyLimitBytes: settings.bodyLimitBytes,
@@ -65,8 +89,11 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     ...(settings.ratePerSecond !== undefined && { ratePerSecond: settings.ratePerSecond }),
   });
   certificate?.follow(server.server);
+  if (server.adminServer) certificate?.follow(server.adminServer);
   onHangup([
     exposureFile && (() => exposureFile.reopen()),
+    auditFile && (() => auditFile.reopen()),
+    access.auth && access.reload,
     certificate && (() => void certificate.look(true)),
   ]);
   const ended = new Promise<void>((resolve) => {
@@ -81,7 +108,8 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     process.on('SIGINT', stop);
   });
   try {
-    const url = await server.listen({ host: settings.host, port: settings.port });
+    const { url, adminUrl } = await listen(server, addresses.api, addresses.admin);
+    if (adminUrl !== undefined) note(`administration and metrics at ${adminUrl}`);
     await catalog.load((entry, assembled) => {
       if (entry.status === 'failed') {
         terminal.note(`${entry.name}: not served: ${(entry.error as Error).message}`);
@@ -91,14 +119,18 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
         if (assembled?.modelError) terminal.note(`${entry.name}: no texts: ${assembled.modelError.message}`);
       }
     });
-    terminal.print(json ? JSON.stringify({ url }) : url);
+    terminal.print(json ? JSON.stringify({ url, adminUrl }) : url);
     onReady?.(url);
     await ended;
   } finally {
     await server.close();
     certificate?.close();
     await exposures?.flush();
+    const lost = (await audit?.flush()) ?? 0;
+    if (lost > 0) note(`${lost} records of the audit log are lost`);
     await exposureFile?.close();
+    await auditFile?.close();
+    access.close();
     await catalog.close();
     await host.close();
   }

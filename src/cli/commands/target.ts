@@ -10,13 +10,14 @@ import type {
   UpsertAnswer,
   UpsertRequest,
 } from '../../retrieval/contract.ts';
-import { downloadOption, jsonOption, modelDirOption, option } from '../options.ts';
+import { downloadOption, jsonOption, keyOption, modelDirOption, option } from '../options.ts';
 
 /** A checkpoint of gigabytes, or a publishing, takes its time. */
 const TIMEOUT_MS = 3_600_000;
 
 export interface TargetOptions {
   readonly url?: string;
+  readonly key?: string;
   readonly modelDir?: string;
   readonly allowDownload: boolean;
   readonly json: boolean;
@@ -24,6 +25,7 @@ export interface TargetOptions {
 
 export const targetOptions = (): Option[] => [
   option('--url <url>', 'work on the index of the server there; the index is then its name'),
+  keyOption(),
   modelDirOption(),
   downloadOption(),
   jsonOption(),
@@ -44,7 +46,7 @@ export async function onTarget<Result>(
   run: (target: Target) => Promise<Result>,
 ): Promise<Result> {
   if (options.url !== undefined) {
-    const client = createClient({ url: options.url, timeoutMs: TIMEOUT_MS });
+    const client = createClient({ url: options.url, key: options.key, timeoutMs: TIMEOUT_MS });
     const name = basename(resolve(index));
     return run({
       upsert: (request) => client.upsert(name, request),

@@ -147,6 +147,18 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Send `Authorization: Bearer …` with a key or a token that has not run out.',
     example: { detail: 'A key is needed' },
   },
+  forbidden: {
+    cause:
+      'The key or token is good, and lacks the scope of the route or the index; an index that is not there counts as lacking.',
+    remedy:
+      '`WWW-Authenticate` names the scope. `nearpin keys list` shows what a key has; make one that has more.',
+    example: { detail: 'The scope write is not granted' },
+  },
+  unknown_key: {
+    cause: '`nearpin keys revoke` was given a name that no key has.',
+    remedy: '`nearpin keys list` shows the names.',
+    example: { detail: 'there is no key web' },
+  },
   unknown_index: {
     cause: 'The server has no index of that name, and no alias.',
     remedy:
@@ -373,6 +385,18 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorHelp>> = {
     remedy: 'Wait for `Retry-After`, with growing pauses. If it lasts, give the service more processes.',
     example: { detail: 'the recall of index pins is being measured already' },
   },
+  auth_unavailable: {
+    cause: 'A token came whose key the server does not have, and the issuer cannot be reached to ask for it.',
+    remedy:
+      'Try again after `Retry-After`. Who runs the server finds on its log why the JWKS cannot be fetched.',
+    example: { detail: "The issuer's keys cannot be had" },
+  },
+  audit_unavailable: {
+    cause: 'The audit log cannot be written, so nothing is changed; reading goes on.',
+    remedy:
+      'Try again after `Retry-After`. Who runs the server makes room on the disk, or corrects `auditLog`.',
+    example: { detail: 'Changes cannot be recorded just now' },
+  },
   not_ready: {
     cause: 'An index is still loading, or the server is ending.',
     remedy: 'Wait for `Retry-After`, or ask another server; `/readyz` tells when it is ready.',
@@ -408,6 +432,11 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorHelp>> = {
     cause: '`nearpin verify` measured less recall than was demanded.',
     remedy: 'Search with a greater `ef`, or build with greater `--m` and `--ef-construction`.',
     example: { detail: 'recall@10 is 0.91 where 0.95 is demanded' },
+  },
+  auth_required: {
+    cause: '`serve` was told to listen where others can reach it, and nothing says who may do what.',
+    remedy: 'Give `--keys-file` or `--jwks`, or listen on 127.0.0.1.',
+    example: { detail: 'others can reach 0.0.0.0: give --keys-file or --jwks, or listen on 127.0.0.1' },
   },
   io_error: {
     cause: 'The disk or the file system failed.',

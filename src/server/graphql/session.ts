@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { embedTogether } from '../../retrieval/embed-together.ts';
 import { askedBy, type Clock, type OpenIndex, type ServedIndex } from '../../retrieval/open-index.ts';
 import type { Aftermath } from '../aftermath.ts';
+import { checkIndex, maySee } from '../auth/principal.ts';
 import { type Catalog, type CatalogEntry, openIndex } from '../catalog.ts';
 import type { Admission } from '../overload/admission.ts';
 import { callerOf } from '../overload/caller.ts';
@@ -55,17 +56,20 @@ export class Session {
 
   /** The index of a name or an alias, as it answers now. forbidden, unknown_index, not_ready, or why it failed to load. */
   served(name: string): ServedIndex {
+    checkIndex(this.service.catalog, this.#request.principal, name);
     return openIndex(this.service.catalog, name);
   }
 
   /** The same, also when it does not answer; undefined when there is none. forbidden. */
   entry(name: string): CatalogEntry | undefined {
+    checkIndex(this.service.catalog, this.#request.principal, name);
     return this.service.catalog.get(name);
   }
 
   /** All indexes that whoever asks may use. */
   entries(): readonly CatalogEntry[] {
-    return this.service.catalog.list();
+    const { catalog } = this.service;
+    return catalog.list().filter((entry) => maySee(catalog, this.#request.principal, entry.name));
   }
 
   /** The index of a name or an alias, in the generation that this request has it in. Rejects as `served` throws. */

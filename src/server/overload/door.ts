@@ -62,13 +62,15 @@ export function guardDoor(server: Server, { searches, writes }: Admissions, cloc
 /** An `onRequest` hook that holds each key to its rate, or each address where there are no keys. */
 export function rateHook(rates: RateLimiter) {
   return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
-    const key = networkOf(request.raw.socket.remoteAddress ?? '');
+    const { principal, raw } = request;
+    const isKnown = principal !== null && principal.kind !== 'anyone';
+    const key = isKnown ? `${principal.kind} ${principal.id}` : networkOf(raw.socket.remoteAddress ?? '');
     const waitMs = rates.take(key, request.arrivedAtMs);
     if (waitMs === 0) {
       done();
       return;
     }
     reply.hijack();
-    refuse(RATE_LIMITED, Math.ceil(waitMs / 1000), request.raw, reply.raw);
+    refuse(RATE_LIMITED, Math.ceil(waitMs / 1000), raw, reply.raw);
   };
 }

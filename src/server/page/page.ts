@@ -16,7 +16,7 @@ export function pageRoutes(app: FastifyInstance): void {
   const htmlTag = `"${sha256(html, 'hex').slice(0, 16)}"`;
   const policy = policyFor(importMap);
 
-  app.get('/', { schema: { hide: true } }, (request, reply) => {
+  app.get('/', { config: { scope: 'open' }, schema: { hide: true } }, (request, reply) => {
     reply
       .header('content-security-policy', policy)
       .header('referrer-policy', 'no-referrer')
@@ -26,7 +26,7 @@ export function pageRoutes(app: FastifyInstance): void {
 
   app.get<{ Params: { version: string; '*': string } }>(
     '/assets/:version/*',
-    { schema: { hide: true } },
+    { config: { scope: 'open' }, schema: { hide: true } },
     (request, reply) => {
       const { version, '*': path } = request.params;
       const file = version === assets.version ? assets.files.get(path) : undefined;

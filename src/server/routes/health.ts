@@ -8,10 +8,17 @@ import { type Catalog, describeEntry } from '../catalog.ts';
 /** A probe is answered whatever it adds to the path or accepts: its question is another. */
 const ANYTHING = Type.Object({});
 
-export function healthRoutes(app: FastifyInstance, catalog: Catalog, isDraining: () => boolean): void {
+/** @param namesIndexes whether everybody may know what indexes there are: probes have no key */
+export function healthRoutes(
+  app: FastifyInstance,
+  catalog: Catalog,
+  isDraining: () => boolean,
+  namesIndexes: boolean,
+): void {
   app.get(
     '/livez',
     {
+      config: { scope: 'open' },
       schema: documented({
         id: 'liveness',
         tags: ['health'],
@@ -26,13 +33,15 @@ export function healthRoutes(app: FastifyInstance, catalog: Catalog, isDraining:
   app.get(
     '/readyz',
     {
+      config: { scope: 'open' },
       schema: documented({
         id: 'readiness',
         tags: ['health'],
         summary: 'Whether to send traffic here',
         description:
           'Refused with not_ready while indexes load, when none that is known could be loaded, and while ' +
-          'the server drains. An index that failed beside others that serve is listed, and does not count.',
+          'the server drains. An index that failed beside others that serve is listed, and does not count. ' +
+          'Where keys are asked for, no index is named.',
         answer: 'Readiness',
         errors: ['not_ready'],
         querystring: ANYTHING,
@@ -47,17 +56,19 @@ export function healthRoutes(app: FastifyInstance, catalog: Catalog, isDraining:
         throw new NearpinError(
           'not_ready',
           waiting.length > 0 ? 'Indexes are still loading' : 'No index could be loaded',
-          entries.flatMap((entry) => {
-            const shown = describeEntry(entry);
-            return shown.status === 'ready'
-              ? []
-              : [{ path: `indexes.${shown.name}`, message: `${shown.status}: ${shown.problem.detail}` }];
-          }),
+          entries
+            .filter(() => namesIndexes)
+            .flatMap((entry) => {
+              const shown = describeEntry(entry);
+              return shown.status === 'ready'
+                ? []
+                : [{ path: `indexes.${shown.name}`, message: `${shown.status}: ${shown.problem.detail}` }];
+            }),
         );
       return sendAnswer(request, reply, {
         status: 'ready',
-        ready: ready.map(({ name }) => name),
-        failed: entries.filter(({ status }) => status === 'failed').map(describeEntry),
+        ready: namesIndexes ? ready.map(({ name }) => name) : [],
+        failed: namesIndexes ? entries.filter(({ status }) => status === 'failed').map(describeEntry) : [],
       });
     },
   );

@@ -4,6 +4,7 @@ import Type from 'typebox';
 import { describeIndex, describeSurfaces } from '../../retrieval/describe.ts';
 import { readPin } from '../../retrieval/pins.ts';
 import { documented, INDEX_PARAMS, sendAnswer } from '../api.ts';
+import { maySee } from '../auth/principal.ts';
 import { type Catalog, describeEntry, openIndex } from '../catalog.ts';
 
 const PART = '(payload|attributes|vector)';
@@ -12,19 +13,24 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.get(
     '/v1/indexes',
     {
+      config: { scope: 'read' },
       schema: documented({
         id: 'listIndexes',
         tags: ['indexes'],
-        summary: 'All indexes, with those that failed to load',
+        summary: 'All indexes that the key may use, with those that failed to load',
         answer: 'IndexList',
       }),
     },
-    async (request, reply) => sendAnswer(request, reply, { indexes: catalog.list().map(describeEntry) }),
+    async (request, reply) => {
+      const seen = catalog.list().filter(({ name }) => maySee(catalog, request.principal, name));
+      return sendAnswer(request, reply, { indexes: seen.map(describeEntry) });
+    },
   );
 
   app.get<{ Params: { index: string } }>(
     '/v1/indexes/:index',
     {
+      config: { scope: 'read' },
       schema: documented({
         id: 'describeIndex',
         tags: ['indexes'],
@@ -41,6 +47,7 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.get<{ Params: { index: string } }>(
     '/v1/indexes/:index/surfaces',
     {
+      config: { scope: 'read' },
       schema: documented({
         id: 'listSurfaces',
         tags: ['indexes'],
@@ -58,6 +65,7 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.get<{ Params: { index: string; id: string }; Querystring: { include?: string } }>(
     '/v1/indexes/:index/pins/:id',
     {
+      config: { scope: 'read' },
       schema: documented({
         id: 'getPin',
         tags: ['indexes'],

@@ -153,7 +153,7 @@ export function metricsRoute(
   aftermath: Aftermath,
   searchCpuS?: () => number,
 ): void {
-  app.get('/metrics', { schema: { hide: true } }, (_request, reply) => {
+  app.get('/metrics', { config: { scope: 'admin' }, schema: { hide: true } }, (_request, reply) => {
     const indexes = catalog
       .list()
       .flatMap((entry) => (entry.status === 'ready' ? [describeIndex(entry.index)] : []));

@@ -133,7 +133,10 @@ export function retrievalRoutes(
   for (const { path, run, ...operation } of operations)
     app.post<{ Params: { index: string } }>(
       `/v1/indexes/:index/${path}`,
-      { schema: documented({ id: path, tags: ['retrieval'], ...operation, params: INDEX_PARAMS }) },
+      {
+        config: { scope: 'read' },
+        schema: documented({ id: path, tags: ['retrieval'], ...operation, params: INDEX_PARAMS }),
+      },
       async (request, reply) => {
         const onFault = (error: unknown) => request.log.error(error);
         const served = openIndex(catalog, request.params.index);

@@ -7,6 +7,7 @@ import { describeIndex } from '../../retrieval/describe.ts';
 import type { Clock } from '../../retrieval/open-index.ts';
 import { runDelete, runUpsert, writable } from '../../retrieval/write.ts';
 import { documented, INDEX_PARAMS, sendAnswer } from '../api.ts';
+import { maySee } from '../auth/principal.ts';
 import { adminOf, type Catalog, openIndex } from '../catalog.ts';
 import type { Admission } from '../overload/admission.ts';
 
@@ -23,6 +24,7 @@ export function pinRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock, 
   app.put<OfIndex & { Body: UpsertRequest }>(
     '/v1/indexes/:index/pins',
     {
+      config: { scope: 'write' },
       schema: documented({
         id: 'upsertPins',
         tags: ['writing'],
@@ -62,6 +64,7 @@ export function pinRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock, 
   app.delete<OfIndex & { Body: DeleteRequest }>(
     '/v1/indexes/:index/pins',
     {
+      config: { scope: 'write' },
       schema: documented({
         id: 'deletePins',
         tags: ['writing'],
@@ -85,6 +88,7 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.post<OfIndex>(
     '/v1/indexes/:index/checkpoint',
     {
+      config: { scope: 'admin' },
       schema: documented({
         id: 'checkpoint',
         tags: ['generations'],
@@ -106,6 +110,7 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.get<OfIndex>(
     '/v1/indexes/:index/generations',
     {
+      config: { scope: 'admin' },
       schema: documented({
         id: 'listGenerations',
         tags: ['generations'],
@@ -124,6 +129,7 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.put<OfIndex & { Body: { generation: string } }>(
     '/v1/indexes/:index/generation',
     {
+      config: { scope: 'admin' },
       schema: documented({
         id: 'publishGeneration',
         tags: ['generations'],
@@ -146,6 +152,7 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.put<OfIndex>(
     '/v1/indexes/:index',
     {
+      config: { scope: 'admin' },
       schema: documented({
         id: 'createIndex',
         tags: ['indexes'],
@@ -168,6 +175,7 @@ export function generationRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.delete<OfIndex>(
     '/v1/indexes/:index',
     {
+      config: { scope: 'admin' },
       schema: documented({
         id: 'removeIndex',
         tags: ['indexes'],
@@ -191,16 +199,19 @@ export function aliasRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.get(
     '/v1/aliases',
     {
+      config: { scope: 'read' },
       schema: documented({
         id: 'listAliases',
         tags: ['indexes'],
-        summary: 'All aliases',
+        summary: 'All aliases of indexes that the key may use',
         answer: 'AliasList',
         errors: ['not_supported'],
       }),
     },
     async (request, reply) => {
-      const aliases = [...adminOf(catalog).aliases()].map(([alias, index]) => ({ alias, index }));
+      const aliases = [...adminOf(catalog).aliases()]
+        .filter(([alias]) => maySee(catalog, request.principal, alias))
+        .map(([alias, index]) => ({ alias, index }));
       return sendAnswer(request, reply, { aliases });
     },
   );
@@ -208,6 +219,7 @@ export function aliasRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.put<{ Params: { alias: string }; Body: { index: string } }>(
     '/v1/aliases/:alias',
     {
+      config: { scope: 'admin' },
       schema: documented({
         id: 'setAlias',
         tags: ['indexes'],
@@ -229,6 +241,7 @@ export function aliasRoutes(app: FastifyInstance, catalog: Catalog): void {
   app.delete<{ Params: { alias: string } }>(
     '/v1/aliases/:alias',
     {
+      config: { scope: 'admin' },
       schema: documented({
         id: 'removeAlias',
         tags: ['indexes'],

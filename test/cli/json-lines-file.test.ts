@@ -1,9 +1,9 @@
-/** The file of exposures: whole lines, whatever happens to the file meanwhile. */
+/** Logs as JSON lines: whole lines, whatever happens to the file meanwhile. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { ExposureFile } from '../../src/cli/exposure-file.ts';
+import { JsonLinesFile } from '../../src/cli/json-lines-file.ts';
 import { ExposureLog, type ExposureRecord } from '../../src/retrieval/experiments/exposure.ts';
 import { temporaryDir } from '../storage/temporary.ts';
 
@@ -28,12 +28,12 @@ async function idsIn(path: string): Promise<string[]> {
   return lines.map((line) => (JSON.parse(line) as ExposureRecord).requestId);
 }
 
-describe('the file of exposures', () => {
+describe('a log of JSON lines', () => {
   it('gets a line for each record, after what it held before', async (t) => {
     const path = join(await temporaryDir(t), 'exposures.jsonl');
     const many = Array.from({ length: 200 }, (_, i) => `r${i}`);
     for (const ids of [['first'], many]) {
-      const file = await ExposureFile.open(path);
+      const file = await JsonLinesFile.open(path);
       await file.write(ids.map(record));
       await file.close();
     }
@@ -44,7 +44,7 @@ describe('the file of exposures', () => {
   it('is a new one after rotation and reopening, and the old one until then', async (t) => {
     const dir = await temporaryDir(t);
     const [path, rotated] = [join(dir, 'exposures.jsonl'), join(dir, 'exposures.1')];
-    const file = await ExposureFile.open(path);
+    const file = await JsonLinesFile.open(path);
     await file.write([record('r1')]);
     await rename(path, rotated);
     await file.write([record('r2')]);
@@ -55,14 +55,23 @@ describe('the file of exposures', () => {
     assert.deepEqual(await idsIn(path), ['r3']);
   });
 
+  it('of audits is for its owner alone', async (t) => {
+    const path = join(await temporaryDir(t), 'audit.jsonl');
+    const file = await JsonLinesFile.open(path, { isAudit: true });
+    await file.write([record('r1')]);
+    await file.close();
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.deepEqual(await idsIn(path), ['r1']);
+  });
+
   it('is refused at the start when it cannot be written', async (t) => {
     const dir = await temporaryDir(t);
-    await assert.rejects(ExposureFile.open(join(dir, 'missing', 'exposures.jsonl')), { code: 'ENOENT' });
+    await assert.rejects(JsonLinesFile.open(join(dir, 'missing', 'exposures.jsonl')), { code: 'ENOENT' });
   });
 
   it('that cannot be written later costs the records of that time, counted, and is tried again', async (t) => {
     const path = join(await temporaryDir(t), 'exposures.jsonl');
-    const file = await ExposureFile.open(path);
+    const file = await JsonLinesFile.open(path);
     const said: string[] = [];
     const log = new ExposureLog(
       (records) => file.write(records),
