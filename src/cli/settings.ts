@@ -81,7 +81,7 @@ export const SETTINGS = {
   graphqlOperations: optional(file('documents by ids, as JSON, that GraphQL requests can name')),
   graphqlOperationsOnly: on('answer no GraphQL but those documents'),
   graphqlIntrospection: optional(
-    Type.Boolean({ description: 'let the GraphQL schema be asked for (default: on loopback)' }),
+    Type.Boolean({ description: 'let the GraphQL schema be asked for (default: on loopback without keys)' }),
   ),
   engine: Type.Enum(ENGINE_NAMES, { description: 'what searches', default: 'wasm' }),
   workers: Type.Integer({

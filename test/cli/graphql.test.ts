@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { checkSettings } from '../../src/cli/check-settings.ts';
 import { readGraphql } from '../../src/cli/graphql.ts';
-import type { Settings } from '../../src/cli/settings.ts';
+import { SETTINGS, type Settings } from '../../src/cli/settings.ts';
 
 describe('GraphQL settings', () => {
   let folder: string;
@@ -14,12 +14,10 @@ describe('GraphQL settings', () => {
 
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'nearpin-graphql-settings-'));
-    settings = {
-      indexes: folder,
-      host: '127.0.0.1',
-      adminHost: '127.0.0.1',
-      graphqlOperationsOnly: false,
-    } as unknown as Settings;
+    const defaults = Object.entries(SETTINGS as Readonly<Record<string, { default?: unknown }>>).flatMap(
+      ([name, { default: byDefault }]) => (byDefault === undefined ? [] : [[name, byDefault]]),
+    );
+    settings = { ...Object.fromEntries(defaults), indexes: folder };
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -35,6 +33,7 @@ describe('GraphQL settings', () => {
       [{ host: '0.0.0.0', keysFile: 'keys.json' }, false],
       [{ host: '0.0.0.0', graphqlIntrospection: true }, true],
       [{ graphqlIntrospection: false }, false],
+      [{ keysFile: 'keys.json' }, false],
     ] as const)
       assert.equal((await readGraphql({ ...settings, ...more } as Settings)).introspection, introspection);
   });

@@ -5,7 +5,7 @@ import { readChunks } from '../../storage/byte-source.ts';
 import { readJsonLines } from '../../storage/formats/json-lines.ts';
 import { type Difference, differences } from '../diff/compare.ts';
 import { answerOf, type GraphqlAnswer, type RestRequest, TWINS, twinOf } from '../diff/twin.ts';
-import { jsonOption, option } from '../options.ts';
+import { jsonOption, keyOption, option } from '../options.ts';
 import { type Terminal, withCommas } from '../terminal.ts';
 
 interface DiffOptions {
@@ -37,7 +37,7 @@ export function diffCommand(terminal: Terminal): Command {
     .addOption(option('--url <url>', 'the server; asked over REST').makeOptionMandatory())
     .addOption(option('--other <url>', 'the server to compare with (default: the same)'))
     .addOption(option('--other-api <name>', 'how to ask it').choices(['graphql', 'rest']).default('graphql'))
-    .addOption(option('--key <key>', 'for the servers'))
+    .addOption(keyOption())
     .addOption(option('--tolerance <n>', 'how far numbers may be apart').argParser(Number).default(TOLERANCE))
     .addOption(jsonOption())
     .action((file: string, options: DiffOptions) => diff(file, options, terminal));

@@ -9,7 +9,8 @@ import {
 } from '../../../src/retrieval/experiments/exposure.ts';
 import type { OpenIndex } from '../../../src/retrieval/open-index.ts';
 import { codesOf, DIM, MODEL, newEngine, noting, PINS, start } from '../../support/graphql.ts';
-import { catalogOf, exchange, postJson, serve } from '../../support/http.ts';
+import { catalogOf, exchange, postJson, ready, serve } from '../../support/http.ts';
+import { TestKeys } from '../../support/keys.ts';
 
 const VECTOR = PINS[0]!.vector as number[];
 const HITS = 'edges { score node { pinId } }';
@@ -502,6 +503,55 @@ describe('GraphQL over HTTP', () => {
     });
     assert.deepEqual(codesOf(answer), ['corrupt_file']);
     assert.deepEqual(answer.body.data.indexes, [{ status: 'failed', problem: { code: 'corrupt_file' } }]);
+  });
+});
+
+describe('GraphQL with keys', () => {
+  const QUESTIONS = `query ($index: String!, $node: ID!, $of: ID!) {
+    indexes { name }
+    index(name: $index) { name }
+    pin(index: $index, id: "p1") { pinId }
+    related(index: $index, request: {pins: [{id: "p1"}], k: 1}) { ef }
+    node(id: $node) { id }
+    again: node(id: $of) { id }
+  }`;
+  const idOf = (text: string) => Buffer.from(text).toString('base64url');
+
+  it('answers what the key may use, by its names and aliases, and refuses the rest whether it is there or not', async (t) => {
+    const keys = new TestKeys();
+    const reader = keys.add('one', ['read'], ['a']);
+    const both = catalogOf(['a', 'b'].map((name) => ready({ name, engine: newEngine(), model: null })));
+    const { app, url } = await serve({
+      catalog: { list: both.list, get: (name) => both.get(name === 'live' ? 'a' : name) },
+      auth: keys.auth,
+      graphql: { introspection: false },
+    });
+    t.after(() => app.close());
+    const ask = (index: string, headers: Record<string, string>) =>
+      postJson(
+        `${url}/graphql`,
+        {
+          query: QUESTIONS,
+          variables: { index, node: idOf(`Pin:${index}:p1`), of: idOf(`Index:${index}`) },
+        },
+        headers,
+      );
+    for (const name of ['a', 'live']) {
+      const { body } = await ask(name, reader);
+      assert.equal(body.errors, undefined);
+      assert.deepEqual(body.data.indexes, [{ name: 'a' }]);
+      assert.equal(body.data.pin.pinId, 'p1');
+    }
+    for (const name of ['b', 'none']) {
+      const answer = await ask(name, reader);
+      assert.equal(answer.status, 200);
+      assert.deepEqual(codesOf(answer), Array(5).fill('forbidden'), name);
+      assert.deepEqual(answer.body.data.indexes, [{ name: 'a' }]);
+    }
+    const nobody = await ask('a', {});
+    assert.deepEqual([nobody.status, nobody.body.code], [401, 'unauthorized']);
+    const writer = await ask('a', keys.add('two', ['write']));
+    assert.deepEqual([writer.status, writer.body.code], [403, 'forbidden']);
   });
 });
 
