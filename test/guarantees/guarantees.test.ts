@@ -51,6 +51,9 @@ let pinsFile: string;
 let indexes: string;
 let server: Serving;
 let client: NearpinClient;
+/** One that asks for keys, and the keys that it knows by their names. */
+let guarded: Serving;
+const keys: Record<string, string> = {};
 const all = lifetime();
 
 function randomVector(seed: number): number[] {
@@ -81,6 +84,16 @@ before(async () => {
   indexes = ownIndexes('shared');
   server = await startServer(all, ['--indexes', indexes, '--workers', '2']);
   client = clientOf(server);
+  const keysFile = join(folder, 'keys.json');
+  const owners = {
+    reader: ['--scopes', 'read', '--only', 'pins'],
+    writer: ['--scopes', 'write'],
+    stranger: ['--scopes', 'read,write,admin', '--only', 'other'],
+  };
+  for (const [owner, may] of Object.entries(owners))
+    keys[owner] = runJson('keys', 'add', owner, '--keys-file', keysFile, ...may).key;
+  const own = ownIndexes('guarded');
+  guarded = await startServer(all, ['--indexes', own, '--workers', '1', '--keys-file', keysFile]);
 });
 after(async () => {
   await all.end();
@@ -454,6 +467,83 @@ guarantee(
     }
   },
 );
+
+guarantee('It does not start on an address that others can reach where nothing says who may do what.', () => {
+  for (const args of [
+    ['--host', '0.0.0.0'],
+    ['--admin-port', '0', '--admin-host', '::'],
+  ]) {
+    const { status, stdout, stderr } = run(['serve', '--indexes', indexes, '--port', '0', ...args]);
+    assert.deepEqual([status, stdout], [1, ''], stderr);
+    assert.match(stderr, /\(auth_required\)\n$/);
+  }
+});
+
+guarantee(
+  'Nobody without a known key reaches a body parser: the refusal comes before the body does.',
+  async () => {
+    const { url } = guarded;
+    const { hostname, port } = new URL(url);
+    /** The first line of the answer to a request whose body is announced and never sent. */
+    const answerTo = (path: string, method: string, type: string, key?: string) =>
+      new Promise<string>((resolve, reject) => {
+        const authorization = key === undefined ? '' : `authorization: Bearer ${key}\r\n`;
+        const socket = connect(Number(port), hostname, () =>
+          socket.write(
+            `${method} ${path} HTTP/1.1\r\nhost: a\r\n${authorization}content-type: ${type}\r\ncontent-length: 5000000\r\n\r\n`,
+          ),
+        );
+        socket.once('data', (chunk) => {
+          socket.destroy();
+          resolve(chunk.toString('latin1').split('\r\n')[0]!);
+        });
+        socket.on('error', reject);
+      });
+    const wrong = `${keys.reader!.slice(0, -1)}${keys.reader!.endsWith('A') ? 'B' : 'A'}`;
+    for (const [method, path] of [
+      ['POST', '/v1/indexes/pins/query'],
+      ['POST', '/v1/indexes/pins/batch'],
+      ['PUT', '/v1/indexes/pins/pins'],
+      ['PUT', '/v1/indexes/new'],
+    ] as const)
+      for (const type of ['application/json', 'application/msgpack'])
+        for (const key of [undefined, wrong, 'nonsense'])
+          assert.equal(
+            await answerTo(path, method, type, key),
+            'HTTP/1.1 401 Unauthorized',
+            `${path} ${key}`,
+          );
+    const query = { vector: randomVector(1) };
+    assert.equal((await postJson(`${url}/v1/indexes/pins/query`, query)).status, 401);
+    const authorization = `Bearer ${keys.reader}`;
+    assert.equal((await postJson(`${url}/v1/indexes/pins/query`, query, { authorization })).status, 200);
+    for (const path of ['/livez', '/readyz']) assert.equal((await exchange(`${url}${path}`)).status, 200);
+  },
+);
+
+guarantee('A key opens what its scopes and its indexes name, and nothing else.', async () => {
+  const { url } = guarded;
+  const codes = async (key: string) => {
+    const to = createClient({ url, retries: 0, headers: { authorization: `Bearer ${keys[key]}` } });
+    const asked = [
+      to.query('pins', { vector: randomVector(1) }),
+      to.upsert('pins', { pins: [{ id: `of-${key}`, vector: randomVector(1) }] }),
+      to.checkpoint('pins'),
+      to.query('nowhere', { vector: randomVector(1) }),
+    ];
+    return Promise.all(
+      asked.map((each: Promise<unknown>) =>
+        each.then(
+          () => 'done',
+          ({ code }) => code,
+        ),
+      ),
+    );
+  };
+  assert.deepEqual(await codes('reader'), ['done', 'forbidden', 'forbidden', 'forbidden']);
+  assert.deepEqual(await codes('writer'), ['forbidden', 'done', 'forbidden', 'forbidden']);
+  assert.deepEqual(await codes('stranger'), ['forbidden', 'forbidden', 'forbidden', 'forbidden']);
+});
 
 guarantee(
   'A server that is told to end answers all that has arrived, and ends with exit code 0.',
