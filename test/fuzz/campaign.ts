@@ -248,6 +248,16 @@ class Campaign {
     else if (type.includes('msgpack')) value = unpackr.unpack(body);
     else return status >= 400 ? `status ${status} of type ${type}` : undefined;
 
+    const { errors } = value as { errors?: readonly { readonly extensions?: { readonly code?: string } }[] };
+    if (request.kind === 'graphql' && errors?.[0]?.extensions !== undefined) {
+      for (const { extensions: { code = '' } = {} } of errors) {
+        this.#byCode[code] = (this.#byCode[code] ?? 0) + 1;
+        const known = ERRORS[code as ErrorCode] as { readonly status: number } | undefined;
+        if (known === undefined || (known.status >= 500 && !DEFINED.includes(code as ErrorCode)))
+          return `a fault: ${status} ${JSON.stringify(value).slice(0, 300)}`;
+      }
+      return undefined;
+    }
     if (status >= 400) {
       const { code, status: told } = value as { code: ErrorCode; status: number };
       this.#byCode[code] = (this.#byCode[code] ?? 0) + 1;

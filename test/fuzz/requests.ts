@@ -1,7 +1,7 @@
 /** One request of a campaign, as bytes: which it is follows from the seed and its number alone. */
 import { Prng } from '../../src/lib/prng.ts';
 import type { OpenApi, OpenApiOperation } from '../../src/server/openapi.ts';
-import { toJson, toMsgpack, ValueMaker, type World } from './values.ts';
+import { Entries, toJson, toMsgpack, ValueMaker, type World } from './values.ts';
 
 export interface FuzzWorld extends World {
   readonly api: OpenApi;
@@ -158,6 +158,39 @@ const NONSENSE: readonly (() => Buffer)[] = [
   () => Buffer.from('CONNECT other.example:443 HTTP/1.1\r\nhost: a\r\n\r\n'),
 ];
 
+const PAGE =
+  '{ edges { cursor score node { pinId payload attributes } } pageInfo { endCursor hasNextPage } exhausted }';
+/** Documents with what they take; the last ones are none that are answered. */
+const DOCUMENTS: readonly { readonly query: string; readonly request?: string }[] = [
+  ...['query', 'related', 'search', 'homefeed'].map((name) => {
+    const type = `${name[0]!.toUpperCase()}${name.slice(1)}Request`;
+    const query = `query ($index: String!, $request: ${type}!, $first: Int, $after: String) { ${name}(index: $index, request: $request, first: $first, after: $after) ${PAGE} }`;
+    return { query, request: type };
+  }),
+  {
+    query: `query ($index: String!, $request: NotificationsRequest!) { notifications(index: $index, request: $request) { user } }`,
+    request: 'NotificationsRequest',
+  },
+  { query: '{ indexes { name } index(name: "pins") { name } }' },
+  { query: '{ pins(index: "pins", ids: ["p1", "gone", "p2"]) { pinId payload } }' },
+  {
+    query: '{ pin(index: "pins", id: "p1") { pinId related(request: {k: 3}) { edges { node { pinId } } } } }',
+  },
+  {
+    query: `{ ${Array.from({ length: 60 }, (_, i) => `a${i}: pin(index: "pins", id: "p${i}") { pinId }`).join(' ')} }`,
+  },
+  { query: 'query A { indexes { name } } query B { indexes { name } }' },
+  { query: '{ __schema { types { name fields { name } } } }' },
+  {
+    query: `{ pin(index: "pins", id: "p1") ${'{ related(request: {k: 2}) { edges { node '.repeat(20)}{ pinId }${' } } }'.repeat(20)} }`,
+  },
+  { query: 'fragment F on Pin { ...F } { pin(index: "pins", id: "p1") { ...F } }' },
+  { query: 'mutation { removeIndex(name: "pins") }' },
+  { query: 'subscription { pins }' },
+  { query: `{ ${'['.repeat(5000)} }` },
+  { query: '' },
+];
+
 export class RequestMaker {
   readonly #world: FuzzWorld;
   readonly #seed: number;
@@ -181,6 +214,7 @@ export class RequestMaker {
   make(number: number): FuzzRequest {
     const prng = new Prng(BigInt(this.#seed) * 0x1_0000_0000n + BigInt(number));
     const chance = prng.below(100);
+    if (chance < 8) return this.#graphql(prng);
     if (chance < 55) return this.#structured(prng, 'structured', prng.pick([0, 0, 0.02, 0.08]));
     if (chance < 72) return this.#mutated(prng);
     if (chance < 80) return this.#strayed(prng);
@@ -247,6 +281,43 @@ export class RequestMaker {
       isHasty: parts.isHasty,
       // An odd path may lead elsewhere
       ...(oddity === 0 && { operation: target.operation }),
+    };
+  }
+
+  #graphql(prng: Prng): FuzzRequest {
+    const maker = new ValueMaker(prng, this.#world, prng.pick([0, 0, 0.03]));
+    const { query, request } = prng.pick(DOCUMENTS);
+    const value = new Entries([
+      ['query', query],
+      [
+        'variables',
+        request === undefined
+          ? prng.pick([null, maker.anything()])
+          : new Entries([
+              ['index', prng.below(10) === 0 ? maker.odd() : 'pins'],
+              ['request', maker.make({ $ref: request }, 1)],
+              ['first', prng.pick([null, 1, 2, 0, -1, 5000])],
+              ['after', prng.pick<unknown>([null, null, '', maker.text(), maker.odd()])],
+            ]),
+      ],
+      ...(prng.below(6) === 0 ? [['operationName', maker.text()] as const] : []),
+      ...(prng.below(12) === 0 ? [['id', maker.text()] as const] : []),
+    ]);
+    const text = Buffer.from(toJson(value));
+    const key = this.#world.keys.read;
+    const headers = [
+      'host: 127.0.0.1',
+      'accept: application/json',
+      'content-type: application/json',
+      ...(key === undefined ? [] : [`authorization: Bearer ${key}`]),
+    ];
+    const body = prng.below(4) === 0 ? mutate(text, prng) : text;
+    return {
+      kind: 'graphql',
+      pieces: [bytesOf({ method: 'POST', address: '/graphql', headers, body })],
+      answers: 1,
+      method: 'POST',
+      isHasty: true,
     };
   }
 

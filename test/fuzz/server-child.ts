@@ -52,9 +52,15 @@ const app = createServer({
   searchCpuS: () => host.pool.searchCpuS,
   requestTimeoutMs: REQUEST_TIMEOUT_MS,
   bodyLimitBytes: BODY_LIMIT_BYTES,
+  graphql: { introspection: false },
 });
 await app.listen({ port: 0, host: '127.0.0.1' });
 
+let isClosing = false;
+// Nobody asks for it any more
+process.on('disconnect', () => {
+  if (!isClosing) process.exit(1);
+});
 process.on('message', async (asked) => {
   if (asked === 'state') {
     for (let i = 0; i < 4; i++) {
@@ -72,6 +78,7 @@ process.on('message', async (asked) => {
       state: { connections, descriptors, resources, heapBytes: heapUsed + arrayBuffers, rssBytes: rss },
     });
   } else if (asked === 'close') {
+    isClosing = true;
     await app.close();
     await catalog.close();
     await host.close();

@@ -37,7 +37,7 @@ export function referencePage(api: OpenApi): string {
     ...TAGS.map(
       ({ name, description }) =>
         `<section><h2 id="tag-${name}">${name}</h2><p>${inline(description)}</p>\n${ofTag(name)
-          .map(entryOf)
+          .map((entry) => entryOf(entry, api.components.schemas))
           .join('\n')}</section>`,
     ),
     '<section><h2 id="schemas">schemas</h2>',
@@ -52,7 +52,10 @@ export function referencePage(api: OpenApi): string {
   return pageOf('API of nearpin', contents, main);
 }
 
-function entryOf({ path, method, operation }: Entry): string {
+function entryOf({ path, method, operation }: Entry, schemas: OpenApi['components']['schemas']): string {
+  /** The fields of a named schema, where they are looked for. */
+  const shapeOf = ({ $ref = '' }: JsonSchema): string =>
+    `<p>${linkTo($ref)}</p>${fieldsOf(schemas[nameOf($ref)] ?? {})}`;
   const { operationId, summary, description, parameters, requestBody, responses } = operation;
   const examples = EXAMPLES[operationId] ?? [];
   const named = parameters.filter(({ name }) => name !== undefined);
@@ -73,7 +76,7 @@ ${
         )
         .join('')}</ul>`
 }
-${requestBody === undefined ? '' : `<details open><summary>Body</summary>${shapeOf(requestBody.content['application/json']!.schema)}</details>`}
+${requestBody === undefined ? '' : `<details><summary>Body</summary>${shapeOf(requestBody.content['application/json']!.schema)}</details>`}
 <details><summary>Answer</summary>${shapeOf(answer)}</details>
 <details><summary>Codes</summary><p>${operation['x-error-codes'].map((code) => `<a href="/docs/errors#${code}"><code>${code}</code></a>`).join(' ')}</p></details>
 ${examples.map((example) => exampleOf(example, method, path)).join('\n')}
@@ -131,8 +134,10 @@ ${[...inputs, body].join('\n')}
 </form></details>`;
 }
 
+const nameOf = (reference: string): string => reference.split('/').at(-1)!;
+
 const linkTo = (reference: string): string => {
-  const name = reference.split('/').at(-1)!;
+  const name = nameOf(reference);
   return `<a href="#schema-${name}">${name}</a>`;
 };
 
@@ -184,6 +189,3 @@ function fieldsOf(schema: JsonSchema): string {
     })
     .join('');
 }
-
-const shapeOf = (schema: JsonSchema): string =>
-  schema.$ref === undefined ? fieldsOf(schema) : `<p>${linkTo(schema.$ref)}</p>`;
