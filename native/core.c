@@ -88,9 +88,10 @@ i32 EXPORT(np_set_row)(u32 ordinal) { return set_row(0, ordinal); }
 /* Whether a live ordinal holds what the vector in the reader's scratch is stored as, 1 or 0. */
 u32 EXPORT(np_holds)(u32 reader, u32 ordinal) { return holds_vector(reader, ordinal); }
 
-/* Starts a search for the vector in the reader's scratch, and runs it for at most `budget` distances. A compiled
- * filter of so many words, which may be 0, stands in the input. Returns NP_DONE or NP_RUNNING. */
-i32 EXPORT(np_search)(u32 reader, u32 k, u32 ef, u32 exact, u32 filter_words, i32 budget) {
+/* Starts a search for the vector in the reader's scratch, and runs it for at most `budget` distances; one that is `timed`
+ * also stops between two stages, and as soon as it has started with a budget of 0. A compiled filter of so many words,
+ * which may be 0, stands in the input. Returns NP_DONE or NP_RUNNING. */
+i32 EXPORT(np_search)(u32 reader, u32 k, u32 ef, u32 exact, u32 filter_words, i32 budget, u32 timed) {
   enter_epoch(reader);
   say(pinned_by(reader), 0);
   /* in this order: the writer publishes the count before the entry point that lies below it, notes a change when it is
@@ -103,6 +104,7 @@ i32 EXPORT(np_search)(u32 reader, u32 k, u32 ef, u32 exact, u32 filter_words, i3
   S(reader, S_EF) = S(reader, S_EF_ASKED) = min_u32(max_u32(ef, k), NP_EF_MAX);
   S(reader, S_COUNT) = count;
   S(reader, S_EXACT) = exact;
+  S(reader, S_TIMED) = timed;
   S(reader, S_FILTERED) = filter_words ? NP_FILTER_ROWS : NP_FILTER_NONE;
   S(reader, S_PROGRAM_WORDS) = filter_words;
   S(reader, S_CHANGES) = changes;

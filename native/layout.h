@@ -167,6 +167,13 @@
 #define S_MASK 21
 #define S_MASK_CACHED 22
 #define S_SKETCH 23
+#define S_TIMED 24
+#define S_STAGE 25
+
+/* what S_STAGE says: what the search goes on with. One that is timed stops between two stages */
+#define NP_STAGE_SEARCH 0
+#define NP_STAGE_FILTER 1
+#define NP_STAGE_RESCORE 2
 
 /* what S_FILTERED says: how to know whether an ordinal matches */
 #define NP_FILTER_NONE 0

@@ -351,7 +351,7 @@ static void search_pins(u32 reader, u32 budget, void (*between)(void)) {
   draw_vector(query);
   memcpy(QUERY_VECTOR(reader), query, c.dim * sizeof(f32));
   u32 words = kind ? write_filter(SCRATCH(u32, reader, H_S_INPUT), kind) : 0;
-  i32 answer = np_search(reader, k, exact && !kind ? 0 : 1 + below(120), exact, words, (i32)budget);
+  i32 answer = np_search(reader, k, exact && !kind ? 0 : 1 + below(120), exact, words, (i32)budget, below(2));
   if (between) between();
   for (u32 slices = 0; answer == NP_RUNNING; slices++) {
     if (slices > 2000000) fail("a search without an end", budget, 0);
@@ -497,7 +497,7 @@ static void fuzz(u32 seed, u32 images) {
         case 9: np_remove(below(slots)); break;
         default:
           u32 words = kind ? write_filter(input, kind) : 0;
-          i32 answer = np_search(1, 10, 1 + below(100), below(2), words, 100);
+          i32 answer = np_search(1, 10, 1 + below(100), below(2), words, 100, below(2));
           while (answer == NP_RUNNING) answer = np_resume(1, 100);
           np_hits(1);
       }

@@ -178,6 +178,7 @@ static u32 search_level(const Shape *s, const Query *q, u32 reader, u32 start, u
 /* Scans the accepted pins beside the hits there are. */
 static void start_fine_scan(u32 reader) {
   S(reader, S_PHASE) = PHASE_FINE_SCAN;
+  S(reader, S_STAGE) = NP_STAGE_SEARCH;
   S(reader, S_PLAN) = NP_PLAN_SCAN;
   S(reader, S_CURSOR) = 0;
   S(reader, S_EF) = 0;
@@ -187,6 +188,7 @@ static void start_fine_scan(u32 reader) {
 /* Scans the pins of the mask beside the candidates there are. */
 static void start_scan(u32 reader) {
   S(reader, S_PHASE) = PHASE_SCAN;
+  S(reader, S_STAGE) = NP_STAGE_SEARCH;
   S(reader, S_PLAN) = NP_PLAN_SCAN;
   S(reader, S_CURSOR) = 0;
   S(reader, S_EF) = 0;
@@ -203,6 +205,7 @@ static void start_graph(const Shape *s, const Query *q, u32 reader, u32 ef) {
   u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
   u32 count = S(reader, S_COUNT), entry = S(reader, S_ENTRY);
   S(reader, S_PHASE) = PHASE_GRAPH;
+  S(reader, S_STAGE) = NP_STAGE_SEARCH;
   S(reader, S_PLAN) = NP_PLAN_GRAPH;
   S(reader, S_EF) = ef;
   S(reader, S_CURSOR) = 0;
@@ -223,6 +226,7 @@ static void start_two_hop(const Shape *s, const Query *q, u32 reader) {
   u32 found[MATCHES_MAX + 1], seeds[SEEDS];
   f32 distances[MATCHES_MAX];
   S(reader, S_PHASE) = PHASE_TWO_HOP;
+  S(reader, S_STAGE) = NP_STAGE_SEARCH;
   S(reader, S_PLAN) = NP_PLAN_TWO_HOP;
   S(reader, S_CURSOR) = 0;
   S(reader, S_EF) = ef;
@@ -268,6 +272,7 @@ static void use_kept_mask(u32 reader) {
 /* Evaluates the filter on every row. */
 static void start_rows(u32 reader) {
   S(reader, S_PHASE) = PHASE_MASK;
+  S(reader, S_STAGE) = NP_STAGE_FILTER;
   S(reader, S_MASK) = scratch_of(reader) + H(H_S_MATCHES);
   S(reader, S_CURSOR) = S(reader, S_MATCHING) = 0;
 }
@@ -445,9 +450,16 @@ INLINE Width width_for(const Shape *s, u32 ef, u32 k) {
   return s->metric == NP_METRIC_DOT ? whole_width(ef) : adaptive_width(ef, k);
 }
 
+/* Whether a search that is timed stops here, so that its rescoring begins with a call of its own. */
+INLINE u32 stops_to_rescore(u32 reader) {
+  if (!S(reader, S_TIMED) || S(reader, S_STAGE) == NP_STAGE_RESCORE) return 0;
+  S(reader, S_STAGE) = NP_STAGE_RESCORE;
+  return 1;
+}
+
 static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
-  u32 count = S(reader, S_COUNT);
-  while (budget > 0) {
+  u32 count = S(reader, S_COUNT), stage = S(reader, S_STAGE), timed = S(reader, S_TIMED);
+  while (budget > 0 && !(timed && S(reader, S_STAGE) != stage)) {
     u32 ef = S(reader, S_EF), k = S(reader, S_K), phase = S(reader, S_PHASE);
     if (phase == PHASE_SKETCH) {
       run_sketch(reader, &budget);
@@ -458,14 +470,14 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
       if (S(reader, S_CURSOR) >= count) return finished(reader);
     } else if (phase == PHASE_SCAN) {
       run_scan(s, q, reader, &budget);
-      if (S(reader, S_CURSOR) < count) continue;
+      if (S(reader, S_CURSOR) < count || stops_to_rescore(reader)) continue;
       rescore(s, q, reader);
       return finished(reader);
     } else if (phase == PHASE_TWO_HOP) {
       Width w = width_for(s, ef, k);
       two_hop(s, q, MASK(reader), &w, SCRATCH(u64, reader, H_S_QUEUE), &S(reader, S_SIZE), &S(reader, S_CURSOR),
               SCRATCH(u32, reader, H_S_VISITED), count, &budget, &S(reader, S_DISTANCES), &S(reader, S_HOPS));
-      if (S(reader, S_CURSOR) < S(reader, S_SIZE)) continue;
+      if (S(reader, S_CURSOR) < S(reader, S_SIZE) || stops_to_rescore(reader)) continue;
       if (rescore(s, q, reader) >= min_u32(k, S(reader, S_MATCHING))) return finished(reader);
       /* the matching ones do not hang together */
       start_scan(reader);
@@ -480,6 +492,7 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
       S(reader, S_DISTANCES) += (u32)(slice - left);
       u32 running = S(reader, S_CURSOR) < S(reader, S_SIZE);
       if (running && (!probing || S(reader, S_DISTANCES) < PROBE || is_promising(reader))) continue;
+      if (!running && stops_to_rescore(reader)) continue;
       /* what will not do halfway is not worth rescoring */
       u32 hits = running ? 0 : rescore(s, q, reader), live = S(reader, S_MATCHING);
       if (filtered) {

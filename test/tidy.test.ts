@@ -48,7 +48,17 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   server: {
     layers: ['lib', 'retrieval'],
     types: ['engines', 'index'],
-    packages: ['fastify', 'typebox', 'msgpackr', 'ajv', 'jose', 'mercurius', 'graphql'],
+    packages: [
+      'fastify',
+      'typebox',
+      'msgpackr',
+      'ajv',
+      'jose',
+      'mercurius',
+      'graphql',
+      '@opentelemetry/api',
+      '@opentelemetry/sdk-trace-node',
+    ],
     io: true,
   },
   client: { layers: [], types: ['lib', 'index', 'retrieval'], packages: ['msgpackr'], io: false },
@@ -90,7 +100,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'library',
       'bench',
     ],
-    packages: ['commander', 'cli-progress', 'typebox'],
+    packages: ['commander', 'cli-progress', 'pino', 'typebox'],
     io: true,
   },
 };

@@ -3,7 +3,6 @@
  * The command line: where everything is put together, and the only reader of arguments and environment.
  * Exit codes: 0 done, 1 failed, 2 wrong usage.
  */
-import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { NearpinError } from '../lib/errors.ts';
 import { aliasCommand } from './commands/alias.ts';
@@ -30,8 +29,8 @@ import { trainCommand } from './commands/train.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { deleteCommand, upsertCommand } from './commands/write.ts';
 import { createTerminal } from './terminal.ts';
+import { version } from './version.ts';
 
-const { version } = createRequire(import.meta.url)('nearpin/package.json') as { version: string };
 const terminal = createTerminal({ stdout: process.stdout, stderr: process.stderr, now: () => Date.now() });
 
 const program = new Command('nearpin')

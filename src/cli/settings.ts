@@ -12,6 +12,7 @@ import { LIMITS } from '../lib/limits.ts';
 import { ADMISSION_DEFAULTS } from '../server/overload/door.ts';
 import { compileCheck } from '../server/validate.ts';
 import { readJson } from './json-file.ts';
+import { LOG_LEVELS } from './log.ts';
 import { option, whole } from './options.ts';
 
 const optional = Type.Optional;
@@ -22,6 +23,10 @@ const dir = (description: string) => Type.String({ description, value: 'dir', mi
 /** A whole number; the flag's value is called n. */
 const number = (minimum: number, maximum: number, description: string, byDefault?: number) =>
   Type.Integer({ minimum, maximum, description, ...(byDefault !== undefined && { default: byDefault }) });
+
+/** A share of a whole. */
+const share = (description: string, byDefault: number) =>
+  Type.Number({ minimum: 0, maximum: 1, description, default: byDefault });
 
 export const SETTINGS = {
   indexes: Type.String({ description: 'directory of indexes', value: 'dir', default: 'indexes' }),
@@ -77,6 +82,19 @@ export const SETTINGS = {
     description: 'origins of other sites whose pages may ask, as https://example.org',
     default: [],
   }),
+  logLevel: Type.Enum(LOG_LEVELS, { description: 'least level that is logged on stderr', default: 'info' }),
+  accessLog: on('log every request'),
+  slowQueryMs: number(0, 3_600_000, 'requests that take longer are logged, with what they took where', 1000),
+  traces: optional(
+    Type.String({
+      description:
+        'send traces to this collector (OpenTelemetry, OTLP over HTTP; OTEL_EXPORTER_OTLP_ENDPOINT)',
+      value: 'url',
+      pattern: '^https?://',
+    }),
+  ),
+  tracesShare: share('share of requests that are traced, of those that come without a trace', 1),
+  recallShare: share('share of live searches that are asked again exactly, for their recall', 0.01),
   exposures: optional(file('append what experiments and shadows record to it; SIGHUP opens it anew')),
   graphqlOperations: optional(file('documents by ids, as JSON, that GraphQL requests can name')),
   graphqlOperationsOnly: on('answer no GraphQL but those documents'),
@@ -137,6 +155,8 @@ function optionOf(name: SettingName): Option {
   else if (said.type === 'integer')
     made = option(`${flag} <n>`, said.description).argParser(whole(said.minimum!, said.maximum!));
   else if (said.items) made = option(`${flag} <list>`, said.description).argParser(listOf(said.items));
+  else if (said.type === 'number')
+    made = option(`${flag} <n>`, said.description).argParser(real(said.minimum!, said.maximum!));
   else made = option(`${flag} <${said.value ?? 'text'}>`, said.description);
   return said.default === undefined || said.default === false ? made : made.default(said.default);
 }
@@ -148,6 +168,16 @@ function listOf({ pattern }: { readonly pattern: string }): (text: string) => st
     const wrong = list.find((each) => !new RegExp(pattern).test(each));
     if (wrong !== undefined) throw new InvalidArgumentError(`${wrong} does not match ${pattern}.`);
     return list;
+  };
+}
+
+/** Parses a number in [min, max]. */
+function real(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (text.trim() === '' || !(n >= min && n <= max))
+      throw new InvalidArgumentError(`It must be a number from ${min} to ${max}.`);
+    return n;
   };
 }
 

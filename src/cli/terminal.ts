@@ -9,6 +9,8 @@ export interface Terminal {
   print(line: string): void;
   /** Writes a remark. */
   note(line: string): void;
+  /** Whether remarks are read by somebody, and not collected. */
+  readonly isWatched: boolean;
   /** Shows how far a job is; `total` may be unknown. A new label starts a new bar. */
   progress(label: string, done: number, total?: number): void;
   /** Takes the progress bar away. */
@@ -31,6 +33,7 @@ export function createTerminal({ stdout, stderr, now }: TerminalOptions): Termin
     current = undefined;
   };
   return {
+    isWatched: stderr.isTTY === true,
     print: (line) => void stdout.write(`${line}\n`),
     note: (line) => {
       clear();

@@ -55,6 +55,7 @@ interface CoreExports {
     exact: number,
     filterWords: number,
     budget: number,
+    timed: number,
   ): number;
   np_resume(reader: number, budget: number): number;
   np_hits(reader: number): number;
@@ -529,8 +530,9 @@ export class Shard {
   }
 
   /**
-   * Starts a search and runs it for about `budget` distances, 1 to 2^31 - 1. Each search is ended by `leave`.
+   * Starts a search and runs it for about `budget` distances, 0 to 2^31 - 1. Each search is ended by `leave`.
    * @param vector f32[dim], of unit length under cosine @param program compiled filter, or null
+   * @param timed whether it stops also where another `stage` begins
    * @returns whether the search is done; otherwise `resume` goes on with it
    */
   search(
@@ -540,12 +542,14 @@ export class Shard {
     exact: boolean,
     program: Uint32Array | null,
     budget: number,
+    timed = false,
   ): boolean {
     this.#vector.set(vector);
     if (program) this.#input.set(program);
+    const words = program?.length ?? 0;
     return this.#guard(
       () =>
-        this.#core.np_search(this.reader, k, ef, exact ? 1 : 0, program?.length ?? 0, budget) === L.NP_DONE,
+        this.#core.np_search(this.reader, k, ef, exact ? 1 : 0, words, budget, timed ? 1 : 0) === L.NP_DONE,
     );
   }
 
@@ -574,6 +578,24 @@ export class Shard {
   /** Width of the last search; 0 for a scan. */
   get ef(): number {
     return this.#state[L.S_EF]!;
+  }
+
+  /** What a search that is not done goes on with: NP_STAGE_SEARCH, NP_STAGE_FILTER or NP_STAGE_RESCORE. */
+  get stage(): number {
+    return this.#state[L.S_STAGE]!;
+  }
+
+  /** Of the last search, as in `stats`: the number of its plan, distances computed, lists of links read. */
+  get plan(): number {
+    return this.#state[L.S_PLAN]!;
+  }
+
+  get compared(): number {
+    return this.#state[L.S_DISTANCES]!;
+  }
+
+  get visited(): number {
+    return this.#state[L.S_HOPS]!;
   }
 
   /** Numbers of the last search. */

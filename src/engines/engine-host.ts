@@ -1,6 +1,7 @@
 /** What the indexes of a process share: the core, the threads that search, those that write, the log's, the checkpoints'. */
 import { availableParallelism } from 'node:os';
 import { wasm } from '../core/webassembly.ts';
+import { LIMITS } from '../lib/limits.ts';
 import { Checkpoints } from '../shards/checkpoint.ts';
 import { LogThread } from '../shards/log-thread.ts';
 import { SearchPool } from '../shards/pool.ts';
@@ -21,6 +22,10 @@ export const ENGINE_NAMES = Object.keys(WORKERS) as EngineName[];
 export interface EngineHost {
   readonly module: InstanceType<typeof wasm.Module>;
   readonly pool: SearchPool;
+  /** One thread for searches that nobody waits for. */
+  readonly background: SearchPool | undefined;
+  /** CPU time that the searches of all threads have taken so far, in seconds. */
+  readonly searchCpuS: () => number;
   readonly writers: Writers;
   readonly logs: LogThread;
   readonly checkpoints: Checkpoints;
@@ -31,6 +36,12 @@ export interface EngineHost {
   close(): Promise<void>;
 }
 
+export interface HostOptions {
+  readonly availableBytes?: () => number;
+  /** Whether there is a thread for searches that nobody waits for. */
+  readonly background?: boolean;
+}
+
 /**
  * Starts the threads of an engine; all indexes of a process can share them. Close the host in the end.
  * Throws engine_unavailable, or limit_exceeded at `workers`.
@@ -38,16 +49,29 @@ export interface EngineHost {
 export function createEngineHost(
   name: EngineName,
   workers: number,
-  availableBytes: () => number = () => process.availableMemory(),
+  { availableBytes = () => process.availableMemory(), background: hasBackground = false }: HostOptions = {},
 ): EngineHost {
   if (name === 'hnswlib') loadHnswlib();
   const module = new wasm.Module(readCoreBinary());
-  const pool = new SearchPool({ workerFile: WORKERS[name], module, workers });
+  const workerFile = WORKERS[name];
+  const pool = new SearchPool({ workerFile, module, workers });
+  // With as many threads as there can be there is no slot left for it
+  const background =
+    hasBackground && workers + 1 < LIMITS.readersMax
+      ? new SearchPool({ workerFile, module, workers: 1, firstSlot: workers + 1, isBackground: true })
+      : undefined;
+  const searchCpuS = () => pool.searchCpuS + (background?.searchCpuS ?? 0);
   const writers = new Writers(module, availableParallelism());
   const logs = new LogThread();
   const checkpoints = new Checkpoints(module);
   const close = async () => {
-    await Promise.all([pool.close(), writers.close(), logs.close(), checkpoints.close()]);
+    await Promise.all([
+      pool.close(),
+      background?.close(),
+      writers.close(),
+      logs.close(),
+      checkpoints.close(),
+    ]);
   };
-  return { module, name, pool, writers, logs, checkpoints, availableBytes, close };
+  return { module, name, pool, background, searchCpuS, writers, logs, checkpoints, availableBytes, close };
 }

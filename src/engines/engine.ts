@@ -6,6 +6,7 @@ import type { IndexConfig } from '../index/config.ts';
 import type { Filter } from '../index/filter.ts';
 import type { Attributes, Pin } from '../index/pin.ts';
 import type { ErrorCode } from '../lib/errors.ts';
+import type { Watch } from '../lib/watch.ts';
 
 export type EngineName = 'wasm' | 'hnswlib' | 'exact';
 
@@ -37,6 +38,10 @@ export interface EngineQuery {
   readonly explain?: boolean | undefined;
   /** What has not begun when the caller is gone is not searched, and answered as after a passed deadline. */
   readonly caller?: { isGone(): boolean } | undefined;
+  /** Nobody waits for the answer: where the engine has threads that give way to others, they search. */
+  readonly background?: boolean | undefined;
+  /** Hears what the search takes. */
+  readonly watch?: Watch<EngineQuery> | undefined;
 }
 
 /** A hit: score order, larger is better; ties by id, also those between a hit and what is no hit any more. */

@@ -13,6 +13,7 @@ import type { Pin } from '../index/pin.ts';
 import { fromErrorRecord, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { Prng } from '../lib/prng.ts';
+import { STAGE } from '../lib/watch.ts';
 import { mergeHits, type Standing } from '../shards/merge.ts';
 import type { ShardFailure, ShardHits, ShardQuery } from '../shards/protocol.ts';
 import type { ShardSet } from '../shards/shard-set.ts';
@@ -110,6 +111,7 @@ export class ShardEngine implements Engine {
     this.#checkOpen();
     const { pins, manifest, shards } = this.#parts;
     const { metric, attributes } = manifest.config;
+    const { watch } = query;
     const filter = query.filter === undefined ? undefined : parseFilter(query.filter, attributes);
     const exclude = query.exclude?.length ? new Set(query.exclude) : NONE;
     const minScore = query.minScore ?? Number.NEGATIVE_INFINITY;
@@ -137,7 +139,9 @@ export class ShardEngine implements Engine {
           withVectors: query.withVectors ?? false,
           explain: query.explain ?? false,
         };
-        const answered = withoutFailures(await shards.search(asked, scale, query.caller));
+        const searching = shards.search(asked, scale, query.caller, query.background);
+        const answered = withoutFailures(await searching);
+        const mergedFromMs = watch ? watch.now() : 0;
         const { hits, leftOut } = mergeHits(answered, metric, query.k, standingOf, minScore);
         let ef = 0;
         let complete = 0;
@@ -149,6 +153,8 @@ export class ShardEngine implements Engine {
           mayHoldMore ||= distances.length >= k && scoreOf(metric, distances[k - 1]!) >= minScore;
         }
         const isComplete = complete === answered.length;
+        watch?.took(STAGE.merge, mergedFromMs);
+        watch?.searched(query, { shards: answered, isComplete });
         const isShort = hits.length < query.k && mayHoldMore && leftOut > exclude.size;
         if (isShort && isComplete && k < LAYOUT.NP_K_MAX) {
           k = Math.min(k + 2 * leftOut + HIDDEN_MARGIN, LAYOUT.NP_K_MAX);

@@ -2,6 +2,7 @@
 import type { EngineAnswer, EngineHit } from '../engines/engine.ts';
 import type { Pin } from '../index/pin.ts';
 import { NearpinError } from '../lib/errors.ts';
+import { STAGE } from '../lib/watch.ts';
 import type { Hit, HitExplanation, RetrievalAnswer } from './contract.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
 import type { Plan } from './plan.ts';
@@ -16,13 +17,22 @@ export interface FoundAnswer extends EngineAnswer {
   readonly hits: readonly FoundHit[];
 }
 
-/** Ids of all hits, in order: of the pins whose parts a plan asks for. */
-export function idsOf(found: readonly EngineAnswer[]): string[] {
-  return found.flatMap(({ hits }) => hits.map(({ id }) => id));
+/** The pins of all hits, in order, where the plan asks for parts of them. */
+export async function readParts(
+  { engine, watch }: OpenIndex,
+  { parts }: Plan,
+  found: readonly EngineAnswer[],
+): Promise<readonly (Pin | undefined)[] | undefined> {
+  if (parts === undefined) return undefined;
+  const sinceMs = watch ? watch.now() : 0;
+  const ids = found.flatMap(({ hits }) => hits.map(({ id }) => id));
+  const pins = await engine.pins(ids, parts);
+  watch?.took(STAGE.payload, sinceMs);
+  return pins;
 }
 
 /**
- * Completes answers that share a plan, in order. `pins` are those of all hits, where the plan asks for parts of them;
+ * Completes answers that share a plan, in order. `pins` are what `readParts` gave;
  * a pin that was deleted since the search keeps its hit, without the parts that are gone.
  * What a passed deadline left is an answer, whose coverage says so.
  * @throws NearpinError deadline_exceeded when it left nothing

@@ -277,6 +277,21 @@ export interface IndexDescription {
   readonly live?: LiveDescription;
   /** Absent when the index has no mixer config. */
   readonly mixer?: MixerDescription;
+  /** What live queries find of their true neighbours; of one index, where a server replays a share of them. */
+  readonly recall?: readonly LiveRecall[];
+}
+
+/** What live searches of an index have found, of about one width, with a filter or without. */
+export interface LiveRecall {
+  /** The greatest width of the group. */
+  readonly ef: number;
+  readonly filtered: boolean;
+  readonly recall: number;
+  /** 95 % confidence interval. */
+  readonly low: number;
+  readonly high: number;
+  /** Searches that it is made of, the latest. */
+  readonly samples: number;
 }
 
 /** The mixer config that is in force. */

@@ -1,6 +1,7 @@
 /** The port through which retrieval reaches an index: its engine, and the model that turns text into its vectors. */
-import type { Engine, LiveEngine } from '../engines/engine.ts';
+import type { Engine, EngineQuery, LiveEngine } from '../engines/engine.ts';
 import type { NearpinError } from '../lib/errors.ts';
+import type { Watch } from '../lib/watch.ts';
 import type { MixerConfig } from './mixer-config.ts';
 
 /** Epoch milliseconds, with a fraction where the platform has one: deadlines and `tookMs` are read from it. */
@@ -33,14 +34,17 @@ export interface OpenIndex {
   readonly onSource?: ((name: string) => void) | undefined;
   /** Whose request it is; absent where nobody but the program waits. */
   readonly caller?: Caller | undefined;
+  /** Hears what answering the request takes. */
+  readonly watch?: Watch<EngineQuery> | undefined;
 }
 
 /** The index as a caller asks it. Written out for the sake of one shape, as in `queryFor`. */
 export function askedBy(
   caller: Caller,
+  watch: Watch<EngineQuery>,
   { name, engine, model, embed, mixer, onSource }: OpenIndex,
 ): OpenIndex {
-  return { name, engine, model, embed, mixer, onSource, caller };
+  return { name, engine, model, embed, mixer, onSource, caller, watch };
 }
 
 /** An index across its generations. */

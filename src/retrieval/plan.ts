@@ -8,6 +8,7 @@ import { type Filter, parseFilter } from '../index/filter.ts';
 import { checkPinId } from '../index/pin.ts';
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
+import { STAGE } from '../lib/watch.ts';
 import type { CommonRequest, Include } from './contract.ts';
 import type { Caller, Clock, OpenIndex } from './open-index.ts';
 import type { Surface } from './surfaces/surface.ts';
@@ -98,12 +99,14 @@ export function planRequest(
   const withVectors = include.includes('vector');
   const payload = include.includes('payload');
   const attributes = include.includes('attributes');
+  const { watch } = index;
+  watch?.took(STAGE.plan, startedAtMs);
   return {
     startedAtMs,
     config,
     include,
     parts: payload || attributes ? { payload, attributes } : undefined,
-    query: { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors, caller },
+    query: { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors, caller, watch },
   };
 }
 
@@ -112,8 +115,22 @@ export function planRequest(
  * its own, and whatever reads one misses its caches: 3 us a request.
  */
 export function queryFor({ query }: Plan, vector: Float32Array): EngineQuery {
-  const { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors, caller } = query;
-  return { vector, k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors, caller };
+  const { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors, caller, watch } =
+    query;
+  return {
+    vector,
+    k,
+    ef,
+    filter,
+    exact,
+    explain,
+    minScore,
+    exclude,
+    deadlineAtMs,
+    withVectors,
+    caller,
+    watch,
+  };
 }
 
 /** The earlier of the request's own deadline and its caller's; undefined where there is none. */

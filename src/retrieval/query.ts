@@ -2,7 +2,7 @@
 import { checkVector } from '../index/pin.ts';
 import { errorAt } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
-import { completeAnswers, idsOf } from './answer.ts';
+import { completeAnswers, readParts } from './answer.ts';
 import type { MultiAnswer, QueryRequest, RetrievalAnswer } from './contract.ts';
 import type { Clock, OpenIndex } from './open-index.ts';
 import { checkList, checkModel, planRequest, queryFor } from './plan.ts';
@@ -26,13 +26,13 @@ export async function runQuery(
   if (request.vectors === undefined) {
     const vector = checkVector(request.vector, dim, metric, 'vector');
     const found = [await index.engine.search(queryFor(plan, vector))];
-    const pins = plan.parts && (await index.engine.pins(idsOf(found), plan.parts));
+    const pins = plan.parts && (await readParts(index, plan, found));
     return completeAnswers(index, plan, found, pins, clock)[0]!;
   }
   const vectors = checkList(request.vectors, 'vectors', LIMITS.queryVectorsMax).map((vector, i) =>
     checkVector(vector, dim, metric, `vectors[${i}]`),
   );
   const found = await Promise.all(vectors.map((vector) => index.engine.search(queryFor(plan, vector))));
-  const pins = plan.parts && (await index.engine.pins(idsOf(found), plan.parts));
+  const pins = plan.parts && (await readParts(index, plan, found));
   return { results: completeAnswers(index, plan, found, pins, clock) };
 }

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import Type from 'typebox';
 import { type ErrorCode, errorAt } from '../lib/errors.ts';
+import { STAGE } from '../lib/watch.ts';
 import { encodeAnswer, hasVectors } from './codec/encode.ts';
 import { JSON_TYPE, type MediaType, MSGPACK_TYPE, MSGPACK_TYPES, negotiate } from './codec/format.ts';
 import { decodeJson } from './codec/json.ts';
@@ -41,12 +42,17 @@ export function useFormats(app: FastifyInstance, always = false): void {
     ...MSGPACK_TYPES.map((type) => [type, decodeMsgpack] as const),
   ];
   for (const [type, decode] of parsers)
-    app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) => {
+    app.addContentTypeParser(type, { parseAs: 'buffer' }, ({ watch }, body, done) => {
+      const sinceMs = watch.now();
+      let decoded: unknown;
       try {
-        done(null, decode(body as Buffer));
+        decoded = decode(body as Buffer);
       } catch (error) {
         done(error as Error);
+        return;
       }
+      watch.took(STAGE.decode, sinceMs);
+      done(null, decoded);
     });
 
   app.decorateRequest('answerType', JSON_TYPE);
@@ -71,14 +77,16 @@ export function sendAnswer(
   reply: FastifyReply,
   value: object,
 ): Buffer | string | Promise<Buffer | string> {
-  const type = request.answerType;
+  const { answerType: type, watch } = request;
   reply.header('content-type', HEADERS[type]);
   // Only these may be kept by caches, which must know what the answer hangs on.
   if (request.method === 'GET' || request.method === 'HEAD') {
     addVary(reply, 'accept, accept-encoding');
     reply.header('x-content-type-options', 'nosniff');
   }
+  const sinceMs = watch.now();
   const body = encodeAnswer(value, type);
+  watch.took(STAGE.encode, sinceMs);
   if (body.length < PACK_BYTES_MIN || (type !== JSON_TYPE && hasVectors(value))) return body;
   return packAnswer(request, reply, body);
 }

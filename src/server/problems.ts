@@ -21,8 +21,10 @@ export const RETRY_AFTER_CODES: readonly ErrorCode[] = [
 /** Answers with the problem of an error, in msgpack when the request accepts that rather than JSON. */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = fromFastify(thrown);
-  if (!(error instanceof NearpinError) || error.status === 500) request.log.error(error);
+  if (!(error instanceof NearpinError) || error.status === 500) request.watch.fault(request.id, error);
   const problem = toProblem(error);
+  // What is no URL reaches no hook, and so has no watch
+  request.watch?.refused(problem.code);
   reply
     .code(problem.status)
     .header('x-request-id', request.id)

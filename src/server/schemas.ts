@@ -588,6 +588,17 @@ const MixerDescription = strict(
   },
   'What the mixer config that is in force has.',
 );
+const LiveRecall = strict(
+  {
+    ef: Type.Integer({ description: 'The greatest width of the searches that are put together here.' }),
+    filtered: Type.Boolean(),
+    recall: Type.Number(),
+    low: Type.Number(),
+    high: Type.Number(),
+    samples: Type.Integer(),
+  },
+  'What live searches found of their true neighbours, with its 95 % confidence interval.',
+);
 const IndexDescription = strict({
   name: Type.String(),
   status: Type.Literal('ready'),
@@ -615,6 +626,11 @@ const IndexDescription = strict({
   ),
   live: optional(Type.Ref('LiveDescription')),
   mixer: optional(Type.Ref('MixerDescription')),
+  recall: optional(
+    Type.Array(Type.Ref('LiveRecall'), {
+      description: 'Of one index, where a share of live queries is replayed exactly.',
+    }),
+  ),
 });
 const UnavailableIndex = strict({
   name: Type.String(),
@@ -696,6 +712,7 @@ export const SCHEMAS = {
   Removed,
   LiveDescription,
   MixerDescription,
+  LiveRecall,
   IndexDescription,
   UnavailableIndex,
   IndexList,

@@ -1,12 +1,7 @@
 /** The HTTP server: routes over a catalog of indexes, in JSON and msgpack, with every refusal as a problem. */
 import type { Server } from 'node:http';
 import type { SecureContextOptions } from 'node:tls';
-import fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  LogController,
-  type RawServerDefault,
-} from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from 'fastify';
 import { NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { ExposureLog } from '../retrieval/experiments/exposure.ts';
@@ -41,20 +36,24 @@ import { indexRoutes } from './routes/indexes.ts';
 import { metricsRoute } from './routes/metrics.ts';
 import { retrievalRoutes } from './routes/retrieval.ts';
 import { aliasRoutes, generationRoutes, pinRoutes } from './routes/writes.ts';
+import { Telemetry, type TelemetryOptions } from './telemetry/telemetry.ts';
 import { compileCheck } from './validate.ts';
 
 export interface ServerOptions {
   readonly catalog: Catalog;
   readonly clock: Clock;
-  /** CPU time that searches have taken, in seconds; /metrics does without where nobody counts it. */
-  readonly searchCpuS?: () => number;
+  /** What is logged, traced and replayed beside what is counted always. */
+  readonly telemetry?: TelemetryOptions;
   /** Where exposures to experiments go; nowhere when absent. */
   readonly exposures?: ExposureLog;
   /** Threads that search: shadows leave them to requests. */
   readonly threads?: number;
   /** Without it there is no POST /graphql. */
   readonly graphql?: GraphqlOptions;
-  /** Faults are logged to it; without one nothing is. */
+  /**
+   * Faults are logged to it, and what `telemetry` asks for; without one nothing is. Fastify has none: with one it listens
+   * to every answer, and makes a child for every request.
+   */
   readonly logger?: FastifyBaseLogger;
   readonly bodyLimitBytes?: number;
   /** Makes it speak https alone. */
@@ -96,9 +95,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   let requests = 0;
 
   const app: FastifyInstance = fastify<RawServerDefault>({
-    ...(logger !== undefined && { loggerInstance: logger }),
     ...(tls !== undefined && { https: tls }),
-    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes ?? LIMITS.bodyBytesDefault,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_S * 1000,
@@ -130,16 +127,18 @@ export function createServer(options: ServerOptions): FastifyInstance {
     };
   });
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(
-      request,
-      reply,
-      new NearpinError('unknown_route', `There is no route ${request.method} ${request.url}`),
-    ),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const refusal = new NearpinError('unknown_route', `There is no route ${request.method} ${request.url}`);
+    sendProblem(request, reply, refusal);
+    telemetry.endedNowhere(request, reply);
+  });
   const { threads = 1 } = options;
   const admissions = admissionsOf(options.admission ?? ADMISSION_DEFAULTS, threads);
-  guardDoor(app.server as Server, admissions, clock);
+  const telemetry = new Telemetry(catalog, clock, logger, options.telemetry ?? {});
+  telemetry.showGate('search', admissions.searches);
+  telemetry.showGate('write', admissions.writes);
+  guardDoor(app.server as Server, admissions, clock, (code) => telemetry.refused(code));
+  telemetry.watch(app);
   noteCallers(app, clock);
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
@@ -160,9 +159,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.register(async (api) => {
     useFormats(api);
     if (holdToRates) api.addHook('onRequest', holdToRates);
-    retrievalRoutes(api, catalog, clock, admissions.searches, aftermath);
-    pinRoutes(api, catalog, clock, admissions.writes);
-    indexRoutes(api, catalog);
+    retrievalRoutes(api, catalog, clock, admissions.searches, aftermath, telemetry);
+    pinRoutes(api, catalog, clock, admissions.writes, telemetry);
+    indexRoutes(api, catalog, telemetry);
     generationRoutes(api, catalog);
     aliasRoutes(api, catalog);
   });
@@ -173,13 +172,14 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.register(async (site) => {
     openapiRoute(site, describeApi);
     docsRoutes(site, describeApi);
-    metricsRoute(site, catalog, aftermath, options.searchCpuS);
+    metricsRoute(site, catalog, aftermath, telemetry);
     pageRoutes(site);
   });
   if (graphql)
     app.register(async (questions) => {
       if (holdToRates) questions.addHook('onRequest', holdToRates);
-      await graphqlRoute(questions, { catalog, clock, aftermath, admission: admissions.searches }, graphql);
+      const service = { catalog, clock, aftermath, admission: admissions.searches, telemetry };
+      await graphqlRoute(questions, service, graphql);
     });
   app.register(async (rest) => answerOtherMethods(rest, taken));
   return app;

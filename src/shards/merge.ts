@@ -24,7 +24,7 @@ export function byScore(a: MergedHit, b: MergedHit): number {
  * hidden or were found twice.
  */
 export function mergeHits(
-  shards: readonly ShardHits[],
+  shards: readonly Pick<ShardHits, 'ids' | 'ordinals' | 'distances' | 'vectors'>[],
   metric: Metric,
   k: number,
   standingOf: (id: string, shard: number, ordinal: number) => Standing,

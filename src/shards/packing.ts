@@ -6,14 +6,15 @@
  * Numbers lie in the byte order of the machine, as both sides are threads of it. A record begins on a multiple of
  * 8 bytes:
  *
- * query   f64 deadline | u32 k | ef | flags | dim | words of program, + 1 or 0 for none | shard |
+ * query   f64 deadline | when it was asked | u32 k | ef | flags | dim | words of program, + 1 or 0 for none | shard |
  *         f32 vector[dim] | u32 program[]
- * answer  u32 hits n | ef | complete | bytes of ids | f64 distances[n] | u32 ordinals[n] | u8 bytes of id[n] | ids, UTF-8
+ * answer  u32 hits n | ef | complete | bytes of ids | plan | compared | visited | thread | f64 started | queued | search |
+ *         filter | rescore | f64 distances[n] | u32 ordinals[n] | u8 bytes of id[n] | ids, UTF-8
  */
 import type { ShardHits, ShardQuery, Unpacked } from './protocol.ts';
 
-const QUERY_HEAD_BYTES = 32;
-const ANSWER_HEAD_BYTES = 16;
+const QUERY_HEAD_BYTES = 40;
+const ANSWER_HEAD_BYTES = 72;
 const EXACT = 1;
 const WITH_VECTORS = 2;
 const EXPLAIN = 4;
@@ -24,6 +25,8 @@ const WAITING_BYTES = 64 * 1024;
 export interface Asked {
   readonly query: ShardQuery;
   readonly shard: number;
+  /** On the clock of monotonicMs. */
+  readonly askedMs: number;
 }
 
 const aligned = (bytes: number) => Math.ceil(bytes / 8) * 8;
@@ -52,7 +55,7 @@ export class QueryQueue {
   }
 
   /** Adds a query of a shard, each component of its vector multiplied by `scale`. */
-  push(query: ShardQuery, shard: number, scale: number): void {
+  push(query: ShardQuery, shard: number, scale: number, askedMs: number): void {
     const { vector, program } = query;
     const programWords = program ? program.length + 1 : 0;
     const bytes = queryBytes(vector.length, programWords);
@@ -60,13 +63,14 @@ export class QueryQueue {
     const words = this.#words;
     let at = this.#end / 4;
     this.#doubles[this.#end / 8] = query.deadlineAtMs;
-    words[at + 2] = query.k;
-    words[at + 3] = query.ef;
-    words[at + 4] =
+    this.#doubles[this.#end / 8 + 1] = askedMs;
+    words[at + 4] = query.k;
+    words[at + 5] = query.ef;
+    words[at + 6] =
       (query.exact ? EXACT : 0) | (query.withVectors ? WITH_VECTORS : 0) | (query.explain ? EXPLAIN : 0);
-    words[at + 5] = vector.length;
-    words[at + 6] = programWords;
-    words[at + 7] = shard;
+    words[at + 7] = vector.length;
+    words[at + 8] = programWords;
+    words[at + 9] = shard;
     at += QUERY_HEAD_BYTES / 4;
     const floats = this.#floats;
     for (let i = 0; i < vector.length; i++) floats[at + i] = vector[i]! * scale;
@@ -110,7 +114,7 @@ export class QueryQueue {
   #pass(count: number): void {
     for (let i = 0; i < count; i++) {
       const at = this.#start / 4;
-      this.#start += queryBytes(this.#words[at + 5]!, this.#words[at + 6]!);
+      this.#start += queryBytes(this.#words[at + 7]!, this.#words[at + 8]!);
     }
   }
 
@@ -130,22 +134,22 @@ export function unpackQueries(buffer: ArrayBuffer): Asked[] {
   const asked: Asked[] = [];
   for (let start = 0; start < buffer.byteLength; ) {
     const head = start / 4;
-    const flags = words[head + 4]!;
-    const dim = words[head + 5]!;
-    const program = words[head + 6]!;
+    const flags = words[head + 6]!;
+    const dim = words[head + 7]!;
+    const program = words[head + 8]!;
     const vectorAt = head + QUERY_HEAD_BYTES / 4;
     const programAt = vectorAt + dim;
     const query: ShardQuery = {
       vector: new Float32Array(buffer, vectorAt * 4, dim),
-      k: words[head + 2]!,
-      ef: words[head + 3]!,
+      k: words[head + 4]!,
+      ef: words[head + 5]!,
       exact: (flags & EXACT) !== 0,
       program: program === 0 ? null : words.subarray(programAt, programAt + program - 1),
       deadlineAtMs: doubles[start / 8]!,
       withVectors: (flags & WITH_VECTORS) !== 0,
       explain: (flags & EXPLAIN) !== 0,
     };
-    asked.push({ query, shard: words[head + 7]! });
+    asked.push({ query, shard: words[head + 9]!, askedMs: doubles[start / 8 + 1]! });
     start += queryBytes(dim, program);
   }
   return asked;
@@ -176,7 +180,7 @@ export class AnswerPacker {
   }
 
   /** Adds an answer. Throws a RangeError when an id does not lie in the memory; nothing is added then. */
-  add({ idsAt, ordinals, distances, ef, complete }: FoundHits, memory: Uint8Array): void {
+  add({ idsAt, ordinals, distances, ef, complete, work }: FoundHits, memory: Uint8Array): void {
     const n = idsAt.length;
     let idBytes = 0;
     for (let i = 0; i < n; i++) {
@@ -196,11 +200,21 @@ export class AnswerPacker {
     words[head + 1] = ef;
     words[head + 2] = complete ? 1 : 0;
     words[head + 3] = idBytes;
+    words[head + 4] = work.plan;
+    words[head + 5] = work.compared;
+    words[head + 6] = work.visited;
+    words[head + 7] = work.thread;
+    const doubles = this.#doubles;
+    doubles[start / 8 + 4] = work.startedAtMs;
+    doubles[start / 8 + 5] = work.queuedMs;
+    doubles[start / 8 + 6] = work.searchMs;
+    doubles[start / 8 + 7] = work.filterMs;
+    doubles[start / 8 + 8] = work.rescoreMs;
     const distancesAt = (start + ANSWER_HEAD_BYTES) / 8;
     const ordinalsAt = head + ANSWER_HEAD_BYTES / 4 + n * 2;
     let at = (ordinalsAt + n) * 4;
     for (let i = 0; i < n; i++) {
-      this.#doubles[distancesAt + i] = distances[i]!;
+      doubles[distancesAt + i] = distances[i]!;
       words[ordinalsAt + i] = ordinals[i]!;
       bytes[at++] = memory[idsAt[i]!]!;
     }
@@ -240,6 +254,17 @@ export function unpackAnswers(buffer: ArrayBuffer, count: number): ShardHits[] {
     const head = start / 4;
     const n = words[head]!;
     const idBytes = words[head + 3]!;
+    const work = {
+      plan: words[head + 4]!,
+      compared: words[head + 5]!,
+      visited: words[head + 6]!,
+      thread: words[head + 7]!,
+      startedAtMs: doubles[start / 8 + 4]!,
+      queuedMs: doubles[start / 8 + 5]!,
+      searchMs: doubles[start / 8 + 6]!,
+      filterMs: doubles[start / 8 + 7]!,
+      rescoreMs: doubles[start / 8 + 8]!,
+    };
     const distancesAt = (start + ANSWER_HEAD_BYTES) / 8;
     const ordinalsAt = head + ANSWER_HEAD_BYTES / 4 + n * 2;
     const lengthsAt = (ordinalsAt + n) * 4;
@@ -259,7 +284,8 @@ export function unpackAnswers(buffer: ArrayBuffer, count: number): ShardHits[] {
       from += length;
       at += length;
     }
-    answers.push({ ids, ordinals, distances, ef: words[head + 1]!, complete: words[head + 2] === 1 });
+    const complete = words[head + 2] === 1;
+    answers.push({ ids, ordinals, distances, ef: words[head + 1]!, complete, work });
     start = aligned(start);
   }
   return answers;

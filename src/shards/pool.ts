@@ -11,6 +11,7 @@ import { LAYOUT } from '../core/layout.ts';
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import { errorAt, NearpinError, toErrorRecord } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
+import { NO_WORK } from '../lib/watch.ts';
 import { letGo } from './collect-garbage.ts';
 import { AskingSide, DESK_PLACES, deskBuffer } from './desk.ts';
 import { QueryQueue, unpackAnswers } from './packing.ts';
@@ -63,7 +64,14 @@ type LoadBalancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina
 type JobResult = ShardHits | ShardFailure;
 
 /** Of a search that did not begin. */
-const NOT_BEGUN: ShardHits = { ids: [], ordinals: [], distances: [], ef: 0, complete: false };
+const NOT_BEGUN: ShardHits = {
+  ids: [],
+  ordinals: [],
+  distances: [],
+  ef: 0,
+  complete: false,
+  work: NO_WORK,
+};
 
 /** A registered set of shards. */
 interface ShardSetEntry {
@@ -105,17 +113,22 @@ export interface SearchPoolOptions {
   /** The worker's file: which engine searches. */
   readonly workerFile: URL;
   readonly module: WasmModule;
-  /** Threads, 1 to LIMITS.readersMax - 1. */
+  /** Threads. */
   readonly workers: number;
   /** Bytes of queries that may wait; LIMITS.waitingSearchBytesMax when absent. */
   readonly waitingBytesMax?: number;
+  /** The first of the scratch slots that the threads take, 1 when absent; the last is below LIMITS.readersMax. */
+  readonly firstSlot?: number;
+  /** Whether the threads give way to all others of the machine, for searches that nobody waits for. */
+  readonly isBackground?: boolean;
 }
 
 export class SearchPool {
   readonly workers: number;
+  readonly #firstSlot: number;
   readonly #piscina: Piscina<SearchTask | Attend | Housekeeping, SearchResult>;
   readonly #slots: Int32Array;
-  /** By scratch slot. */
+  /** By place of the scratch slot. */
   readonly #stations: readonly Station[];
   readonly #searchNs = new BigInt64Array(new SharedArrayBuffer(8));
   readonly #sets = new Map<string, ShardSetEntry>();
@@ -131,11 +144,14 @@ export class SearchPool {
   #closed: Promise<void> | undefined;
 
   /** Throws limit_exceeded. */
-  constructor({ workerFile, module, workers, waitingBytesMax }: SearchPoolOptions) {
-    if (!Number.isInteger(workers) || workers < 1 || workers >= LIMITS.readersMax) {
-      throw errorAt('limit_exceeded', 'workers', `must be a whole number from 1 to ${LIMITS.readersMax - 1}`);
+  constructor(options: SearchPoolOptions) {
+    const { workerFile, module, workers, firstSlot = 1, isBackground = false, waitingBytesMax } = options;
+    const most = LIMITS.readersMax - firstSlot;
+    if (!Number.isInteger(workers) || workers < 1 || workers > most) {
+      throw errorAt('limit_exceeded', 'workers', `must be a whole number from 1 to ${most}`);
     }
     this.workers = workers;
+    this.#firstSlot = firstSlot;
     this.#waitingBytesMax = waitingBytesMax ?? LIMITS.waitingSearchBytesMax;
     this.#slots = new Int32Array(new SharedArrayBuffer(workers * 4));
     const desks = Array.from({ length: workers }, deskBuffer);
@@ -163,6 +179,8 @@ export class SearchPool {
         clockOffsetMs: this.#clockOffsetMs,
         desks,
         searchNs: this.#searchNs,
+        firstSlot,
+        isBackground,
       } satisfies WorkerStart,
     });
     this.#piscina.on('workerDestroy', ({ id }: { id: number }) => this.#onThreadGone(id));
@@ -170,9 +188,12 @@ export class SearchPool {
     this.#piscina.on('error', () => {});
   }
 
-  /** The scratch slots that a memory needs to be searched here: one per thread and one for the thread that asks. */
+  /**
+   * The scratch slots that a memory needs to be searched here: those before the first one, one per thread, and one for the
+   * thread that asks.
+   */
   get readers(): number {
-    return this.workers + 1;
+    return this.#firstSlot + this.workers;
   }
 
   /** CPU time that the searches of all threads have taken since the pool was made, in seconds. */
@@ -189,7 +210,8 @@ export class SearchPool {
       const owner = Atomics.load(this.#slots, i);
       if (owner === 0 || alive.has(owner)) continue;
       for (const memory of [...this.#sets.values()].flatMap(({ memories }) => memories)) {
-        const at = (LAYOUT.NP_READER_EPOCHS + (i + 1) * LAYOUT.NP_READER_EPOCH_STRIDE) / 4;
+        const slot = this.#firstSlot + i;
+        const at = (LAYOUT.NP_READER_EPOCHS + slot * LAYOUT.NP_READER_EPOCH_STRIDE) / 4;
         // Its epoch, and the mask that it used
         Atomics.store(new Int32Array(memory.buffer), at, 0);
         Atomics.store(new Int32Array(memory.buffer), at + 1, 0);
@@ -258,8 +280,9 @@ export class SearchPool {
       const { deadlineAtMs } = query;
       const results = new Array<JobResult>(missing);
       const search = { set, deadlineAtMs, caller, results, missing, resolve };
+      const askedMs = monotonicMs();
       for (let shard = 0; shard < missing; shard++) {
-        this.#queue.push(query, shard, scale);
+        this.#queue.push(query, shard, scale, askedMs);
         this.#waiting.push({ search, shard });
       }
       this.#schedule();
@@ -326,7 +349,7 @@ export class SearchPool {
 
   #onResult(task: Task, result: SearchAnswers | UnknownSet): void {
     if ('packed' in result) {
-      if (result.rest.size === 0) this.#open(result.slot);
+      if (result.rest.size === 0) this.#open(result.place);
       this.#endTask(task, resultsOf(result, task.jobs.length));
       return;
     }
@@ -371,13 +394,13 @@ export class SearchPool {
     }
   }
 
-  /** Has the thread of a slot come to its desk: what follows needs no messages. */
-  #open(slot: number): void {
-    const station = this.#stations[slot - 1]!;
+  /** Has the thread of a place come to its desk: what follows needs no messages. */
+  #open(place: number): void {
+    const station = this.#stations[place]!;
     if (station.attended || this.#closed) return;
     station.attended = true;
     station.desk.open();
-    const threadId = Atomics.load(this.#slots, slot - 1);
+    const threadId = Atomics.load(this.#slots, place);
     const come = { attend: true, [queueOptionsSymbol]: { threadId, attend: true } satisfies Meant } as const;
     this.#piscina.run(come).then(
       (result) =>

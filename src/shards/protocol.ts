@@ -6,11 +6,12 @@
 import type { SearchStats } from '../core/shard.ts';
 import type { WasmMemory, WasmModule } from '../core/webassembly.ts';
 import type { ErrorRecord } from '../lib/errors.ts';
+import type { ShardWork } from '../lib/watch.ts';
 
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly module: WasmModule;
-  /** Int32 per scratch slot: 0 free, otherwise the id of the thread that took it. */
+  /** Int32 per scratch slot of the pool: 0 free, otherwise the id of the thread that took it. */
   readonly slots: Int32Array;
   /**
    * What to add to `monotonicMs` for the epoch milliseconds that deadlines are in. Each thread has a clock of its own
@@ -21,6 +22,10 @@ export interface WorkerStart {
   readonly desks: readonly SharedArrayBuffer[];
   /** One number, in shared memory: nanoseconds of CPU that the searches of all threads have taken. */
   readonly searchNs: BigInt64Array;
+  /** The first of the scratch slots. */
+  readonly firstSlot: number;
+  /** Whether the threads give way to all others of the machine. */
+  readonly isBackground: boolean;
 }
 
 /** A query as the shards see it. */
@@ -77,6 +82,7 @@ export interface ShardHits {
   readonly ef: number;
   /** False when the deadline cut the search short. */
   readonly complete: boolean;
+  readonly work: ShardWork;
 }
 
 export interface ShardFailure {
@@ -95,8 +101,8 @@ export interface SearchAnswers {
   readonly packed: ArrayBuffer;
   /** What is not packed, by the number of the job. */
   readonly rest: ReadonlyMap<number, ShardFailure | Unpacked>;
-  /** Scratch slot of the thread. */
-  readonly slot: number;
+  /** Of the thread's scratch slot, among those of the pool. */
+  readonly place: number;
 }
 
 /** What few queries ask for. */

@@ -48,12 +48,17 @@ export class SearchClock {
     if (this.#unseen >= SEARCHES_PER_LOOK) this.#waitedNs = this.#waited();
   }
 
-  startSearch(): void {
+  /** When that is, on the clock of monotonicMs. */
+  startSearch(): number {
     this.#startedMs = monotonicMs();
+    return this.#startedMs;
   }
 
-  endSearch(): void {
-    this.#taskNs += (monotonicMs() - this.#startedMs) * 1e6;
+  /** Milliseconds since its start, by the clock. */
+  endSearch(): number {
+    const ms = monotonicMs() - this.#startedMs;
+    this.#taskNs += ms * 1e6;
+    return ms;
   }
 
   /** Adds what the searches of the task have taken. A wait between two of them counts as one in them. */

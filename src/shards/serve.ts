@@ -12,9 +12,11 @@ import { LAYOUT } from '../core/layout.ts';
 import { type SearchStats, Shard } from '../core/shard.ts';
 import type { WasmMemory } from '../core/webassembly.ts';
 import { NearpinError, toErrorRecord } from '../lib/errors.ts';
+import { SHARD_PLANS, type ShardWork } from '../lib/watch.ts';
+import { giveWay } from './background.ts';
 import { collectGarbage, letGo } from './collect-garbage.ts';
 import { DESK_AREA_BYTES, type DeskTask, ServingSide } from './desk.ts';
-import { AnswerPacker, type FoundHits, unpackQueries } from './packing.ts';
+import { AnswerPacker, type Asked, type FoundHits, unpackQueries } from './packing.ts';
 import {
   type Attend,
   bytesOf,
@@ -39,7 +41,12 @@ export interface Found {
   readonly complete: boolean;
   /** Where the query asks for it; absent when the search did not begin. */
   readonly stats?: SearchStats;
+  /** Absent where the searcher does not tell. */
+  readonly cost?: SearchCost;
 }
+
+/** What a search took, as `ShardWork` has it. */
+export type SearchCost = Pick<ShardWork, 'plan' | 'compared' | 'visited' | 'filterMs' | 'rescoreMs'>;
 
 /** Searches one shard; kept as long as the worker is attached to it. */
 export interface Searcher {
@@ -58,9 +65,10 @@ interface Attached {
   readonly searcher: Searcher;
 }
 
-function takeSlot(slots: Int32Array): number {
+/** The place of a scratch slot among those of the pool. */
+function takePlace(slots: Int32Array): number {
   for (let i = 0; i < slots.length; i++) {
-    if (Atomics.compareExchange(slots, i, 0, threadId) === 0) return i + 1;
+    if (Atomics.compareExchange(slots, i, 0, threadId) === 0) return i;
   }
   throw new NearpinError('internal', 'there is no free scratch slot for this worker');
 }
@@ -83,10 +91,17 @@ function searchPastTies(searcher: Searcher, query: ShardQuery, isLate: () => boo
 }
 
 /** The k nearest of what was found, ties by id. */
-function chooseHits(shard: Shard, found: Found, k: number): FoundHits {
+function chooseHits(shard: Shard, found: Found, k: number, work: ShardWork): FoundHits {
   const { ordinals, distances } = isSorted(found) ? found : sorted(shard, found);
   const { ef, complete } = found;
-  return { idsAt: shard.idsAt(ordinals, Math.min(k, ordinals.length)), ordinals, distances, ef, complete };
+  const idsAt = shard.idsAt(ordinals, Math.min(k, ordinals.length));
+  return { idsAt, ordinals, distances, ef, complete, work };
+}
+
+/** The cost of a search whose searcher does not tell. */
+function unknownCost({ ef, complete }: Found): SearchCost {
+  const plan = SHARD_PLANS.indexOf(ef > 0 ? 'graph' : complete ? 'scan' : 'none');
+  return { plan, compared: 0, visited: 0, filterMs: Number.NaN, rescoreMs: Number.NaN };
 }
 
 /** Whether the hits come in order and none ties, so that their ids need not be compared. */
@@ -119,8 +134,10 @@ export function serveSearches(
   start: WorkerStart,
   makeSearcher: MakeSearcher,
 ): (task: SearchTask | Attend | Housekeeping) => SearchResult | Promise<null> {
-  const slot = takeSlot(start.slots);
-  const desk = new ServingSide(start.desks[slot - 1]!);
+  if (start.isBackground) giveWay();
+  const place = takePlace(start.slots);
+  const slot = start.firstSlot + place;
+  const desk = new ServingSide(start.desks[place]!);
   const clock = new SearchClock(start.searchNs);
   const sets = new Map<string, { memories: readonly WasmMemory[]; attached: (Attached | undefined)[] }>();
 
@@ -148,8 +165,7 @@ export function serveSearches(
   /** Adds the hits to the answers; returns what is not packed. */
   const run = (
     set: string,
-    query: ShardQuery,
-    number: number,
+    { query, shard: number, askedMs }: Asked,
     answers: AnswerPacker,
   ): ShardFailure | Unpacked | undefined => {
     const { deadlineAtMs } = query;
@@ -160,10 +176,21 @@ export function serveSearches(
     try {
       const { shard, searcher } = attach(set, number);
       try {
-        clock.startSearch();
+        const startedMs = clock.startSearch();
         const found = searchPastTies(searcher, query, isLate);
-        clock.endSearch();
-        const hits = chooseHits(shard, found, query.k);
+        const searchMs = clock.endSearch();
+        const { plan, compared, visited, filterMs, rescoreMs } = found.cost ?? unknownCost(found);
+        const hits = chooseHits(shard, found, query.k, {
+          plan,
+          compared,
+          visited,
+          thread: threadId,
+          startedAtMs: startedMs + start.clockOffsetMs,
+          queuedMs: startedMs - askedMs,
+          searchMs,
+          filterMs,
+          rescoreMs,
+        });
         const vectors = query.withVectors && hits.idsAt.map((_, i) => shard.vector(hits.ordinals[i]!));
         const { stats } = found;
         answers.add(hits, shard.bytes);
@@ -184,13 +211,12 @@ export function serveSearches(
     const asked = unpackQueries(queries);
     clock.begin(asked.length);
     for (let job = 0; job < asked.length; job++) {
-      const { query, shard } = asked[job]!;
-      const unpacked = run(set, query, shard, answers);
+      const unpacked = run(set, asked[job]!, answers);
       if (unpacked) rest.set(job, unpacked);
     }
     clock.end();
     usualBytes = answers.used;
-    return { answers: { packed: answers.end(), rest, slot }, bytes: usualBytes };
+    return { answers: { packed: answers.end(), rest, place }, bytes: usualBytes };
   };
 
   const atDesk = ({ set, queries }: DeskTask): Uint8Array | SearchAnswers | UnknownSet => {

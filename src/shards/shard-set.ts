@@ -11,37 +11,47 @@ import type { ShardWriter, Writers } from './writers.ts';
 export interface ShardSetOptions {
   readonly module: WasmModule;
   readonly pool: SearchPool;
+  /** Searches what nobody waits for; its scratch slots come after those of the pool. */
+  readonly background?: SearchPool | undefined;
   readonly writers: Writers;
   /** Most bytes of one shard's memory. */
   readonly limitBytes?: number;
 }
 
+/** A pool, and the name that it knows the shards by. */
+interface Searched {
+  readonly pool: SearchPool;
+  readonly name: string;
+}
+
 export class ShardSet {
-  readonly #name: string;
-  readonly #pool: SearchPool;
+  readonly #front: Searched;
+  /** The same as in front where there is no pool of its own. */
+  readonly #back: Searched;
   #writers: readonly ShardWriter[];
   #shards: readonly Shard[];
 
   private constructor(
-    name: string,
-    pool: SearchPool,
+    front: Searched,
+    back: Searched,
     writers: readonly ShardWriter[],
     shards: readonly Shard[],
   ) {
-    this.#name = name;
-    this.#pool = pool;
+    this.#front = front;
+    this.#back = back;
     this.#writers = writers;
     this.#shards = shards;
   }
 
   /** Loads the segments of a generation's directory. Rejects as loadShard throws; nothing stays loaded then. */
   static async load(dir: string, manifest: Manifest, options: ShardSetOptions): Promise<ShardSet> {
-    const { module, pool, writers } = options;
+    const { module, pool, background, writers } = options;
+    const { readers } = background ?? pool;
     const limitBytes = options.limitBytes ?? LIMIT_PAGES_MAX * LAYOUT.NP_PAGE;
     const loading = await Promise.allSettled(
       manifest.shards.map((entry, number) =>
         writers.load(number, join(dir, entry.file), entry, manifest.config, {
-          readers: pool.readers,
+          readers,
           limitBytes,
         }),
       ),
@@ -54,8 +64,10 @@ export class ShardSet {
     }
     const memories = loaded.map(({ memory }) => memory);
     // The last scratch slot belongs to this thread, which reads vectors and ids but does not search
-    const shards = memories.map((memory) => new Shard(module, memory, pool.readers));
-    return new ShardSet(pool.register(memories), pool, loaded, shards);
+    const shards = memories.map((memory) => new Shard(module, memory, readers));
+    const front = { pool, name: pool.register(memories) };
+    const back = background ? { pool: background, name: background.register(memories) } : front;
+    return new ShardSet(front, back, loaded, shards);
   }
 
   /** Empty once the set is closed. */
@@ -72,9 +84,18 @@ export class ShardSet {
     return this.#shards.map((shard) => shardStats(shard.memory));
   }
 
-  /** One result per shard, in order, for the query's vector times `scale`. Rejects with `closed` or `overloaded`. */
-  search(query: ShardQuery, scale?: number, caller?: SearchCaller): Promise<(ShardHits | ShardFailure)[]> {
-    return this.#pool.search(this.#name, query, scale, caller);
+  /**
+   * One result per shard, in order, for the query's vector times `scale`. Rejects with `closed` or `overloaded`.
+   * @param background whether the search may be late
+   */
+  search(
+    query: ShardQuery,
+    scale?: number,
+    caller?: SearchCaller,
+    background = false,
+  ): Promise<(ShardHits | ShardFailure)[]> {
+    const { pool, name } = background ? this.#back : this.#front;
+    return pool.search(name, query, scale, caller);
   }
 
   /** Refuses further searches, waits for those under way and gives the memory back. Closing twice is fine. */
@@ -83,6 +104,6 @@ export class ShardSet {
     this.#writers = [];
     this.#shards = [];
     await Promise.all(writers.map((writer) => writer.forget()));
-    await this.#pool.forget(this.#name);
+    await Promise.all([this.#front, this.#back].map(({ pool, name }) => pool.forget(name)));
   }
 }

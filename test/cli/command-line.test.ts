@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { drawCatalogue } from '../../src/build/catalogue.ts';
 import { createClient } from '../../src/client/client.ts';
@@ -292,6 +293,8 @@ describe('the command line', () => {
       const client = createClient({ url });
       const { hits } = await client.search('things', { text: 'terracotta planter', k: 5 });
       assert.equal(hits.length, 5);
+      // Written behind what else the server does
+      for (let i = 0; i < 100 && !stderr().includes('torn'); i++) await sleep(20);
       assert.match(stderr(), /torn: not served: .*manifest\.json/);
       await assert.rejects(client.search('torn', { text: 'x' }), { code: 'corrupt_file' });
       const remote = run([

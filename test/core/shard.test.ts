@@ -564,6 +564,40 @@ describe('a search in slices', () => {
     }
   });
 
+  test('gives them also when it stops between its stages, and says which one follows', () => {
+    const names = ['search', 'filter', 'rescore'];
+    assert.deepEqual([L.NP_STAGE_SEARCH, L.NP_STAGE_FILTER, L.NP_STAGE_RESCORE], [0, 1, 2]);
+    for (const [kind, options] of Object.entries(all)) {
+      for (const budget of [1, 5, 50, 0x7fffffff]) {
+        const { ef } = options;
+        const query = draw(options.cluster);
+        const whole = search(reader, query, 10, ef, options);
+        const { distances, hops } = reader.stats();
+        const stages: string[] = [];
+        const onStage = (stage: number) => stages.push(names[stage]!);
+        assert.deepEqual(search(reader, query, 10, ef, { ...options, budget, onStage }), whole, kind);
+        const timed = reader.stats();
+        assert.deepEqual([timed.distances, timed.hops], [distances, hops], kind);
+        // What is compared by the finest level needs no rescoring
+        assert.equal(stages.at(-1), kind === 'scan' || kind.startsWith('fine') ? 'search' : 'rescore', kind);
+        assert.equal(stages.filter((stage) => stage === 'rescore').length <= 2, true, stages.join(' '));
+      }
+    }
+  });
+
+  test('evaluates its filter in a stage of its own', () => {
+    const stages: number[] = [];
+    // A program that no search before has had
+    const program = below(11, 8);
+    search(reader, draw(19), 10, 10, { program, onStage: (stage) => stages.push(stage) });
+    const { NP_STAGE_SEARCH: graph, NP_STAGE_FILTER: filter, NP_STAGE_RESCORE: rescore } = L;
+    assert.deepEqual(
+      stages.filter((stage, i) => stage !== stages[i - 1]),
+      // What the graph gives is rescored before it is given up
+      [graph, rescore, filter, graph, rescore],
+    );
+  });
+
   test('may stop after any slice with the best of what it has found', () => {
     for (const [kind, options] of Object.entries(all)) {
       const { ef, program = null, exact: scan = false } = options;

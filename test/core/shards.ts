@@ -80,6 +80,8 @@ export interface SearchOptions {
   readonly program?: Uint32Array | null;
   /** Distances per slice; one slice when absent. */
   readonly budget?: number;
+  /** Whether slices also end with stages, and who hears which one follows. */
+  readonly onStage?: (stage: number) => void;
 }
 
 export function hitsOf(shard: Shard): Hit[] {
@@ -95,10 +97,13 @@ export function search(
   vector: Float32Array,
   k: number,
   ef: number,
-  { exact = false, program = null, budget = 0x7fffffff }: SearchOptions = {},
+  { exact = false, program = null, budget = 0x7fffffff, onStage }: SearchOptions = {},
 ): Hit[] {
-  let done = shard.search(vector, k, ef, exact, program, budget);
-  while (!done) done = shard.resume(budget);
+  let done = shard.search(vector, k, ef, exact, program, onStage ? 0 : budget, onStage !== undefined);
+  while (!done) {
+    onStage?.(shard.stage);
+    done = shard.resume(budget);
+  }
   const hits = hitsOf(shard);
   shard.leave();
   return hits;

@@ -242,7 +242,7 @@ describe('a shard', () => {
         return true;
       },
     );
-    const poor = createEngineHost('wasm', 1, () => 100_000);
+    const poor = createEngineHost('wasm', 1, { availableBytes: () => 100_000 });
     await assert.rejects(openEngine(at, poor), (error: { code: string; message: string }) => {
       assert.equal(error.code, 'not_enough_memory');
       assert.match(error.message, /needs \d+ bytes of memory and 100000 are available/);

@@ -10,6 +10,8 @@ import { rejects } from '../lib/refuses.ts';
 import { memoryEngine } from '../support/memory-engine.ts';
 import { ATTRIBUTES, somePins } from '../support/pins.ts';
 
+/** Hears nothing. */
+const NO_WATCH = { now: () => 0, took: () => {}, searched: () => {} };
 const DIM = 8;
 const PINS = somePins(60, DIM, 1);
 
@@ -127,7 +129,7 @@ describe('query', () => {
     const never = Number.POSITIVE_INFINITY;
     const deadlineOf = async (deadlineAtMs: number, deadlineMs?: number) => {
       await runQuery(
-        askedBy(caller(deadlineAtMs), index),
+        askedBy(caller(deadlineAtMs), NO_WATCH, index),
         { vector, ...(deadlineMs && { deadlineMs }) },
         () => 1020,
       );
@@ -141,7 +143,7 @@ describe('query', () => {
     await rejects(deadlineOf(1020), 'deadline_exceeded');
     await rejects(deadlineOf(never, 20), 'deadline_exceeded');
     await rejects(
-      runQuery(askedBy(caller(never, true), index), { vector }, () => 1020),
+      runQuery(askedBy(caller(never, true), NO_WATCH, index), { vector }, () => 1020),
       'deadline_exceeded',
     );
     assert.equal(engine.queries.length, asked);

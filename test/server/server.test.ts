@@ -229,10 +229,10 @@ describe('paths and methods', () => {
 
 describe('faults', () => {
   it('tells nothing of what is inside, but logs it', async (t) => {
-    const logged: unknown[] = [];
+    const logged: { err: unknown; requestId: string }[] = [];
     const logger = {
       level: 'error',
-      error: (entry: unknown) => logged.push(entry),
+      error: (entry: (typeof logged)[number]) => logged.push(entry),
       child: () => logger,
       ...Object.fromEntries(
         ['fatal', 'warn', 'info', 'debug', 'trace', 'silent'].map((name) => [name, () => {}]),
@@ -253,7 +253,12 @@ describe('faults', () => {
     answers.push(await postJson(`${url}/v1/indexes/a/query`, QUERY));
     assert.deepEqual([answers[2]!.status, answers[2]!.body.code], [500, 'io_error']);
     assert.ok(!JSON.stringify(answers).includes('secret'));
-    assert.deepEqual(logged, [fault, fault, known]);
+    assert.deepEqual(
+      logged.map(({ err }) => err),
+      [fault, fault, known],
+    );
+    for (const [i, { requestId }] of logged.entries())
+      assert.equal(requestId, answers[i]!.headers.get('x-request-id'));
   });
 
   it('says when to come back after overload', async (t) => {

@@ -26,7 +26,7 @@ before(async () => {
   await mkdir(join(dir, 'indexes'));
   catalog = await createCatalog(join(dir, 'indexes'), host, {}, () => {});
   await catalog.load(() => {});
-  server = await serve({ catalog, searchCpuS: () => host.pool.searchCpuS });
+  server = await serve({ catalog, telemetry: { searchCpuS: host.searchCpuS } });
   client = createClient({ url: server.url });
 });
 after(async () => {

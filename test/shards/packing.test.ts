@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
 import fc from 'fast-check';
+import type { ShardWork } from '../../src/lib/watch.ts';
 import {
   AnswerPacker,
   type Asked,
@@ -40,9 +41,21 @@ const asked: fc.Arbitrary<Asked> = fc.record(
       PLAIN,
     ),
     shard: u32,
+    askedMs: fc.double({ noNaN: true }),
   },
   PLAIN,
 );
+const WORK: ShardWork = {
+  plan: 0,
+  compared: 0,
+  visited: 0,
+  thread: 0,
+  startedAtMs: 0,
+  queuedMs: 0,
+  searchMs: 0,
+  filterMs: 0,
+  rescoreMs: 0,
+};
 
 describe('queries', () => {
   test('come out in the order in which they went in, as many at once as are taken', () => {
@@ -57,7 +70,7 @@ describe('queries', () => {
           assert.deepEqual(unpackQueries(moved), waiting.splice(0, count));
         };
         for (const [each, taken] of steps) {
-          queue.push(each.query, each.shard, 1);
+          queue.push(each.query, each.shard, 1, each.askedMs);
           waiting.push(each);
           take(Math.min(taken, waiting.length));
         }
@@ -77,13 +90,13 @@ describe('queries', () => {
     const numbers = Array.from({ length: 100 }, (_, i) => i);
     for (const round of [0, 1]) {
       for (const i of numbers) {
-        queue.push(query(i), round, 1);
+        queue.push(query(i), round, 1, i);
         if (i % 3 === 2) queue.shift(1);
       }
       const left = unpackQueries(queue.shift(67));
       assert.deepEqual(
         left,
-        numbers.slice(33).map((i) => ({ query: query(i), shard: round })),
+        numbers.slice(33).map((i) => ({ query: query(i), shard: round, askedMs: i })),
       );
     }
   });
@@ -91,7 +104,7 @@ describe('queries', () => {
   test('have each component multiplied, in f64 and rounded once', () => {
     const queue = new QueryQueue();
     const vector = Float32Array.of(3, -4, 1e-3);
-    queue.push({ ...PLAIN_QUERY, vector }, 0, 1 / 3);
+    queue.push({ ...PLAIN_QUERY, vector }, 0, 1 / 3, 0);
     vector.fill(0);
     const [only] = unpackQueries(queue.shift(1));
     assert.deepEqual([...only!.query.vector], [3 / 3, -4 / 3, Math.fround(1e-3) / 3].map(Math.fround));
@@ -105,21 +118,43 @@ describe('answers', () => {
     ordinal: u32,
     distance: fc.double({ noNaN: true }),
   });
-  const answer = fc.record({ hits: fc.array(hit, { maxLength: 12 }), ef: u32, complete: fc.boolean() });
+  const work = fc.record(
+    {
+      plan: u32,
+      compared: u32,
+      visited: u32,
+      thread: u32,
+      startedAtMs: fc.double(),
+      queuedMs: fc.double(),
+      searchMs: fc.double(),
+      filterMs: fc.double(),
+      rescoreMs: fc.double(),
+    },
+    PLAIN,
+  );
+  const answer = fc.record({
+    hits: fc.array(hit, { maxLength: 12 }),
+    ef: u32,
+    complete: fc.boolean(),
+    work,
+  });
   const hitsOf = ({
     hits,
     ef,
     complete,
+    work,
   }: {
     hits: { id: string; ordinal: number; distance: number }[];
     ef: number;
     complete: boolean;
+    work: ShardWork;
   }): ShardHits => ({
     ids: hits.map(({ id }) => id),
     ordinals: hits.map(({ ordinal }) => ordinal),
     distances: hits.map(({ distance }) => distance),
     ef,
     complete,
+    work,
   });
   /** Ids as a shard's memory holds them, and where. */
   const memoryOf = (ids: readonly string[]) => {
@@ -151,7 +186,7 @@ describe('answers', () => {
 
   test('need no more room than they have when that was enough', () => {
     const { memory, idsAt } = memoryOf(['a', 'b']);
-    const hits = { idsAt, ordinals: [0, 1], distances: [0, 1], ef: 9, complete: true };
+    const hits = { idsAt, ordinals: [0, 1], distances: [0, 1], ef: 9, complete: true, work: WORK };
     const first = new AnswerPacker(0);
     first.add(hits, memory);
     const second = new AnswerPacker(first.used);
@@ -162,7 +197,14 @@ describe('answers', () => {
   test('whose ids lie outside the memory are refused, and leave the others as they are', () => {
     const { memory, idsAt } = memoryOf(['first', 'second']);
     const packer = new AnswerPacker(0);
-    const one = (at: number) => ({ idsAt: [at], ordinals: [1], distances: [2], ef: 3, complete: true });
+    const one = (at: number) => ({
+      idsAt: [at],
+      ordinals: [1],
+      distances: [2],
+      ef: 3,
+      complete: true,
+      work: WORK,
+    });
     packer.add(one(idsAt[0]!), memory);
     for (const at of [memory.length, 2 ** 32, idsAt[1]!]) {
       assert.throws(() => packer.add(one(at), at === idsAt[1] ? memory.subarray(0, -1) : memory), RangeError);

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { constants, getPriority } from 'node:os';
 import test, { describe, type TestContext } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { LAYOUT } from '../../src/core/layout.ts';
 import { createShard, Shard } from '../../src/core/shard.ts';
 import type { WasmMemory } from '../../src/core/webassembly.ts';
 import { resolveConfig } from '../../src/index/config.ts';
+import { SHARD_PLANS } from '../../src/lib/watch.ts';
 import { DESK_AREA_BYTES } from '../../src/shards/desk.ts';
 import { SearchPool } from '../../src/shards/pool.ts';
 import type { ShardFailure, ShardHits, ShardQuery } from '../../src/shards/protocol.ts';
@@ -330,6 +334,86 @@ test('the CPU time of searches grows with them, and only with them', async (t) =
     assert.equal(pool.searchCpuS, spent);
     last = spent;
   }
+});
+
+describe('what a search took', () => {
+  test('comes with its hits: when, where, how, and how much', async (t) => {
+    const pool = poolOf(t, 1, REAL);
+    const set = pool.register([shardOfOne(pool), shardOfOne(pool)]);
+    const before = performance.timeOrigin + performance.now();
+    const answers = await Promise.all(Array.from({ length: 20 }, () => pool.search(set, ask(ASK.answer))));
+    const after = performance.timeOrigin + performance.now();
+    const works = answers.flat().map((result) => hitsOf(result).work);
+    for (const { plan, compared, visited, thread, startedAtMs, queuedMs, searchMs } of works) {
+      assert.equal(SHARD_PLANS[plan], 'graph');
+      assert.ok(compared >= 1 && visited >= 1);
+      assert.ok(thread > 0);
+      assert.ok(queuedMs >= 0 && searchMs > 0);
+      // Clocks of threads agree but for what it takes to compare them
+      assert.ok(startedAtMs - queuedMs >= before - 1 && startedAtMs + searchMs <= after + 1);
+    }
+    // Of either shard, one of 20 at least
+    const timed = works.filter(({ filterMs }) => !Number.isNaN(filterMs));
+    assert.ok(
+      timed.length >= 2 && timed.length <= 4,
+      `${timed.length} of ${works.length} were timed by stage`,
+    );
+    for (const { filterMs, rescoreMs, searchMs } of timed)
+      assert.ok(filterMs === 0 && rescoreMs > 0 && rescoreMs < searchMs);
+  });
+});
+
+describe('a pool in the background', () => {
+  test('searches the same memories beside another one, by scratch slots of its own', async (t) => {
+    const pool = poolOf(t, 2, REAL);
+    const options = { workerFile: REAL, module: CORE, workers: 1, firstSlot: 3, isBackground: true };
+    const background = new SearchPool(options);
+    t.after(() => background.close());
+    assert.equal(background.readers, 4);
+    const memory = shardOfOne(background);
+    const sets = [pool, background].map((each) => [each, each.register([memory])] as const);
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => {
+        const [each, set] = sets[i % 2]!;
+        return each.search(set, { ...ask(ASK.answer), exact: i % 3 === 0 });
+      }),
+    );
+    for (const [result] of answers) assert.deepEqual(hitsOf(result).ids, ['only']);
+    // An id of a thread says nothing of its slot, but no two threads had the same one, or hits would be mixed
+    const threads = answers.map(([result], i) => [i % 2, hitsOf(result).work.thread] as const);
+    const ofBackground = new Set(threads.filter(([which]) => which === 1).map(([, thread]) => thread));
+    assert.equal(ofBackground.size, 1);
+    assert.ok(threads.every(([which, thread]) => which === 1 || !ofBackground.has(thread)));
+  });
+
+  test('holds no other search up, however long its own are', async (t) => {
+    const pool = poolOf(t, 1);
+    const background = new SearchPool({ workerFile: ODD, module: CORE, workers: 1, firstSlot: 2 });
+    t.after(() => background.close());
+    const memory = shardOfOne(background);
+    const [set, behind] = [pool.register([memory]), background.register([memory])];
+    let isDone = false;
+    const long = background.search(behind, ask(ASK.linger, 400)).then(() => {
+      isDone = true;
+    });
+    for (let i = 0; i < 5; i++) await pool.search(set, ask(ASK.answer));
+    assert.equal(isDone, false);
+    await long;
+  });
+
+  test('gives way to all others, where the system knows the priority of a thread', (t) => {
+    if (process.platform !== 'linux') return t.skip('the system knows the priority of processes only');
+    const worker = new Worker(new URL('../support/background-thread.js', import.meta.url));
+    return once(worker, 'message').then(([priority]) => {
+      assert.equal(priority, constants.priority.PRIORITY_LOW);
+      if (getPriority() === constants.priority.PRIORITY_LOW) t.diagnostic('this process has it too');
+    });
+  });
+
+  test('is refused where there are no slots left', () => {
+    const options = { workerFile: ODD, module: CORE, workers: 2, firstSlot: 63 };
+    refuses(() => new SearchPool(options), 'limit_exceeded');
+  });
 });
 
 describe('deadlines', () => {

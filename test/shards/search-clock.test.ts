@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { monotonicMs } from '../../src/shards/protocol.ts';
 import { SearchClock } from '../../src/shards/search-clock.ts';
 
 const counter = () => new BigInt64Array(new SharedArrayBuffer(8));
@@ -37,6 +38,17 @@ test('what searches take is counted, and nothing around them', () => {
   assert.ok(around < 4e6, `${around} ns of 8 empty searches with 8 ms around them`);
   for (let task = 0; task < 3; task++) runTask(clock, 10, 1);
   assert.ok(Number(total[0]) > around);
+});
+
+test('a search is told when it began and how long it took by the clock', () => {
+  const clock = new SearchClock(counter());
+  clock.begin(1);
+  const before = monotonicMs();
+  const startedMs = clock.startSearch();
+  work(2);
+  const ms = clock.endSearch();
+  assert.ok(startedMs >= before && startedMs + ms <= monotonicMs());
+  assert.ok(ms >= 2, `${ms} ms`);
 });
 
 test('time without a core is not counted, where the system tells', (t) => {

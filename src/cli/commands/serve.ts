@@ -15,6 +15,7 @@ import { JsonLinesFile } from '../json-lines-file.ts';
 import { jsonOption } from '../options.ts';
 import { onHangup } from '../reload.ts';
 import { readSettings, type Settings, settingOptions } from '../settings.ts';
+import { openTelemetry } from '../telemetry.ts';
 import type { Terminal } from '../terminal.ts';
 import { withCommas } from '../terminal.ts';
 
@@ -38,16 +39,19 @@ interface ServeContext {
 export async function serve(settings: Settings, { terminal, json, onReady }: ServeContext): Promise<void> {
   await checkSettings(settings);
   const addresses = addressesOf(settings);
-  const note = (line: string) => terminal.note(line);
+  const telemetry = await openTelemetry(settings, terminal);
+  const { log } = telemetry;
+  const note = (line: string) => log.say(line);
   const exposureFile = settings.exposures ? await JsonLinesFile.open(settings.exposures) : undefined;
   const auditFile = settings.auditLog
     ? await JsonLinesFile.open(settings.auditLog, { isAudit: true })
     : undefined;
   const access = await openAuth(settings, () => Date.now(), note);
   const graphql = await readGraphql(settings);
-  const host = createEngineHost(settings.engine, settings.workers);
+  const background = settings.recallShare > 0;
+  const host = createEngineHost(settings.engine, settings.workers, { background });
   const catalog = await createCatalog(settings.indexes, host, settings, (index, { code, message }) =>
-    terminal.note(`${index}: ${message} (${code})`),
+    log.say(`${index}: ${message} (${code})`, 'warn'),
   );
   const { timeOrigin } = performance;
   const clock = () => timeOrigin + performance.now();
@@ -57,7 +61,7 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     exposureFile &&
     new ExposureLog(
       (records) => exposureFile.write(records),
-      (error) => terminal.note(`exposures are lost: ${(error as Error).message}`),
+      (error) => log.say(`exposures are lost: ${(error as Error).message}`, 'warn'),
     );
   const audit =
     auditFile &&
@@ -81,7 +85,8 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     ...(access.auth && { auth: access.auth }),
     ...(audit && { audit }),
     hasAdminListener: addresses.admin !== undefined,
-    searchCpuS: () => host.pool.searchCpuS,
+    logger: log.logger,
+    telemetry: { ...telemetry.options, searchCpuS: host.searchCpuS },
     drainDelayMs: settings.drainMs,
     bodyLimitBytes: settings.bodyLimitBytes,
     admission: settings,
@@ -101,7 +106,7 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     const stop = (signal: NodeJS.Signals) => {
       // Whoever asks twice does not want to wait
       if (++signals > 1) process.exit(1);
-      terminal.note(`${signal}: finishing what is running`);
+      log.say(`${signal}: finishing what is running`);
       resolve();
     };
     process.on('SIGTERM', stop);
@@ -112,11 +117,12 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     if (adminUrl !== undefined) note(`administration and metrics at ${adminUrl}`);
     await catalog.load((entry, assembled) => {
       if (entry.status === 'failed') {
-        terminal.note(`${entry.name}: not served: ${(entry.error as Error).message}`);
+        log.say(`${entry.name}: not served: ${(entry.error as Error).message}`, 'warn');
       } else if (entry.status === 'ready') {
         const { count, engine, generation } = entry.index.current().engine.describe();
-        terminal.note(`${entry.name}: ${withCommas(count)} pins, generation ${generation}, engine ${engine}`);
-        if (assembled?.modelError) terminal.note(`${entry.name}: no texts: ${assembled.modelError.message}`);
+        log.say(`${entry.name}: ${withCommas(count)} pins, generation ${generation}, engine ${engine}`);
+        if (assembled?.modelError)
+          log.say(`${entry.name}: no texts: ${assembled.modelError.message}`, 'warn');
       }
     });
     terminal.print(json ? JSON.stringify({ url, adminUrl }) : url);
@@ -133,5 +139,6 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     access.close();
     await catalog.close();
     await host.close();
+    await telemetry.close();
   }
 }

@@ -131,7 +131,7 @@ export async function searchNear(
   wanted: number,
   { part, weight = 1, withVectors = false }: { part?: string; weight?: number; withVectors?: boolean } = {},
 ): Promise<CandidateList> {
-  const { ef, filter, exact, minScore, exclude, deadlineAtMs, explain, caller } = context.query;
+  const { ef, filter, exact, minScore, exclude, deadlineAtMs, explain, caller, watch } = context.query;
   const k = Math.min(wanted, widestSearch(context));
   // Written out: objects that are spread and added to have a shape of their own each, which is slow to read
   const found = await context.index.engine.search({
@@ -146,6 +146,7 @@ export async function searchNear(
     deadlineAtMs,
     withVectors: withVectors || context.query.withVectors === true,
     caller,
+    watch,
   });
   const { hits, coverage } = found;
   return {

@@ -12,6 +12,7 @@ import type { EngineAnswer } from '../../engines/engine.ts';
 import { checkVector } from '../../index/pin.ts';
 import { checkRecord, fieldPath } from '../../index/shape.ts';
 import { type ErrorCode, errorAt, NearpinError } from '../../lib/errors.ts';
+import { STAGE } from '../../lib/watch.ts';
 import { embedText } from '../embed-text.ts';
 import { DEFAULT_FUSION, FUSION_METHODS, type Fusion, fuse } from '../fuse.ts';
 import { similarity } from '../similarity.ts';
@@ -100,12 +101,14 @@ async function vectorOf({ index }: SourceContext, { words, vector }: TextInput):
 }
 
 async function searchWords(context: SourceContext, text: string, wanted: number): Promise<CandidateList> {
-  const { engine } = context.index;
+  const { engine, watch } = context.index;
   if (engine.lexical === undefined)
     throw new NearpinError('not_supported', 'the engine does not search by words');
   const { filter, minScore, exclude, deadlineAtMs } = context.query;
   const k = Math.min(wanted, widestSearch(context));
+  const sinceMs = watch ? watch.now() : 0;
   const found = await engine.lexical.search({ text, k, filter, minScore, exclude, deadlineAtMs });
+  watch?.took(STAGE.words, sinceMs);
   return {
     weight: 1,
     candidates: found.hits,

@@ -8,7 +8,7 @@ import type { EngineAnswer } from '../../engines/engine.ts';
 import type { Attributes } from '../../index/pin.ts';
 import { errorAt } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
-import { completeAnswers, type FoundHit, idsOf } from '../answer.ts';
+import { completeAnswers, type FoundHit, readParts } from '../answer.ts';
 import { boostFactors, scaleScore } from '../boosts.ts';
 import type { HitExplanation, RetrievalAnswer } from '../contract.ts';
 import { nearDuplicateLimit, suspects } from '../near-duplicates.ts';
@@ -143,7 +143,7 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
     if (plan.query.withVectors) await known.readVectors(hits);
     const found = { ...summary(index, lists), hits: hits.map((hit) => hitOf(hit, plan, known)) };
     const answer = { ...found, exhausted: hits.length < k && lists.every(({ list }) => list.isAll) };
-    const pins = plan.parts && (await index.engine.pins(idsOf([answer]), plan.parts));
+    const pins = plan.parts && (await readParts(index, plan, [answer]));
     return completeAnswers(index, plan, [answer], pins, clock)[0]!;
   }
 }

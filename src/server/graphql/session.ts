@@ -3,6 +3,8 @@
  * end, so that nothing in an answer is of two; and what is done once for all fields.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { EngineQuery } from '../../engines/engine.ts';
+import type { Watch } from '../../lib/watch.ts';
 import { embedTogether } from '../../retrieval/embed-together.ts';
 import { askedBy, type Clock, type OpenIndex, type ServedIndex } from '../../retrieval/open-index.ts';
 import type { Aftermath } from '../aftermath.ts';
@@ -10,6 +12,7 @@ import { checkIndex, maySee } from '../auth/principal.ts';
 import { type Catalog, type CatalogEntry, openIndex } from '../catalog.ts';
 import type { Admission } from '../overload/admission.ts';
 import { callerOf } from '../overload/caller.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { batchPins } from './pin-batch.ts';
 
 /** What the fields of a server have in common. */
@@ -18,6 +21,7 @@ export interface Service {
   readonly clock: Clock;
   readonly aftermath: Aftermath;
   readonly admission: Admission;
+  readonly telemetry: Telemetry;
 }
 
 /** An index as a request has it open. */
@@ -51,7 +55,7 @@ export class Session {
   }
 
   readonly onFault = (error: unknown): void => {
-    this.#request.log.error(error);
+    this.#request.watch.fault(this.#request.id, error);
   };
 
   /** The index of a name or an alias, as it answers now. forbidden, unknown_index, not_ready, or why it failed to load. */
@@ -83,7 +87,8 @@ export class Session {
             const engine = batchPins(index.engine);
             const embed = index.embed && embedTogether(index.embed);
             const caller = callerOf(this.#request, this.#reply);
-            resolve({ index, shared: askedBy(caller, { ...index, engine, embed }) });
+            const watch = this.#watchOf(served.name);
+            resolve({ index, shared: askedBy(caller, watch, { ...index, engine, embed }) });
             return this.#ended;
           })
           .catch(reject);
@@ -91,6 +96,14 @@ export class Session {
       this.#opened.set(served.name, opened);
     }
     return opened;
+  }
+
+  /** What the request's watch hears of one of the indexes that it asks. */
+  #watchOf(name: string): Watch<EngineQuery> {
+    const { watch } = this.#request;
+    const meter = this.service.telemetry.meterOf(name);
+    watch.index ??= meter;
+    return watch.of(meter);
   }
 
   /** Calls back once the answer has gone out. */

@@ -1,7 +1,7 @@
 /** What a request passes before anything is read or made for it: whether there is room, and the rate of its key. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
-import { NearpinError } from '../../lib/errors.ts';
+import { type ErrorCode, NearpinError } from '../../lib/errors.ts';
 import type { Clock } from '../../retrieval/open-index.ts';
 import { Admission, type AdmissionOptions } from './admission.ts';
 import { DEADLINE_HEADER } from './caller.ts';
@@ -43,8 +43,13 @@ const RATE_LIMITED = refusalOf(new NearpinError('rate_limited', 'More requests c
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Refuses what finds no room before the server's own listener hears of it. */
-export function guardDoor(server: Server, { searches, writes }: Admissions, clock: Clock): void {
+/** Refuses what finds no room before the server's own listener hears of it; `onRefused` does, by the code. */
+export function guardDoor(
+  server: Server,
+  { searches, writes }: Admissions,
+  clock: Clock,
+  onRefused: (code: ErrorCode) => void,
+): void {
   const [handle] = server.listeners('request') as [Listener];
   const isRefused = ({ method, url = '', headers }: IncomingMessage): boolean => {
     const admission = method === 'POST' ? searches : writes;
@@ -54,8 +59,9 @@ export function guardDoor(server: Server, { searches, writes }: Admissions, cloc
   };
   server.removeAllListeners('request');
   server.on('request', ((request, response) => {
-    if (isRefused(request)) refuse(OVERLOADED, 1, request, response);
-    else handle.call(server, request, response);
+    if (!isRefused(request)) return handle.call(server, request, response);
+    refuse(OVERLOADED, 1, request, response);
+    onRefused('overloaded');
   }) satisfies Listener);
 }
 
@@ -72,5 +78,6 @@ export function rateHook(rates: RateLimiter) {
     }
     reply.hijack();
     refuse(RATE_LIMITED, Math.ceil(waitMs / 1000), raw, reply.raw);
+    request.watch.refusedEarly(request, reply, 429, 'rate_limited');
   };
 }

@@ -6,10 +6,11 @@ import { readPin } from '../../retrieval/pins.ts';
 import { documented, INDEX_PARAMS, sendAnswer } from '../api.ts';
 import { maySee } from '../auth/principal.ts';
 import { type Catalog, describeEntry, openIndex } from '../catalog.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 
 const PART = '(payload|attributes|vector)';
 
-export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
+export function indexRoutes(app: FastifyInstance, catalog: Catalog, telemetry: Telemetry): void {
   app.get(
     '/v1/indexes',
     {
@@ -40,8 +41,12 @@ export function indexRoutes(app: FastifyInstance, catalog: Catalog): void {
         params: INDEX_PARAMS,
       }),
     },
-    async (request, reply) =>
-      sendAnswer(request, reply, describeIndex(openIndex(catalog, request.params.index))),
+    async (request, reply) => {
+      const served = openIndex(catalog, request.params.index);
+      const recall = telemetry.recall?.of(served.name) ?? [];
+      const description = describeIndex(served);
+      return sendAnswer(request, reply, recall.length > 0 ? { ...description, recall } : description);
+    },
   );
 
   app.get<{ Params: { index: string } }>(

@@ -24,6 +24,7 @@ import { type Catalog, openIndex } from '../catalog.ts';
 import type { Admission } from '../overload/admission.ts';
 import { callerOf } from '../overload/caller.ts';
 import type { SchemaName } from '../schemas.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Check, compileCheck } from '../validate.ts';
 
 interface Retrieval {
@@ -60,6 +61,7 @@ export function retrievalRoutes(
   clock: Clock,
   admission: Admission,
   aftermath: Aftermath,
+  telemetry: Telemetry,
 ): void {
   const check = batchItemCheck();
   const operations: readonly Retrieval[] = [
@@ -138,14 +140,16 @@ export function retrievalRoutes(
         schema: documented({ id: path, tags: ['retrieval'], ...operation, params: INDEX_PARAMS }),
       },
       async (request, reply) => {
-        const onFault = (error: unknown) => request.log.error(error);
+        const { watch } = request;
+        const onFault = (error: unknown) => watch.fault(request.id, error);
         const served = openIndex(catalog, request.params.index);
         admission.began(clock());
+        watch.index = telemetry.meterOf(served.name);
         aftermath.began();
         try {
           let index: OpenIndex | undefined;
           const answer = await served.use((open) => {
-            index = askedBy(callerOf(request, reply), open);
+            index = askedBy(callerOf(request, reply), watch, open);
             return run(index, request.body as never, onFault);
           });
           if (index?.mixer)

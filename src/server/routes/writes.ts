@@ -10,6 +10,7 @@ import { documented, INDEX_PARAMS, sendAnswer } from '../api.ts';
 import { maySee } from '../auth/principal.ts';
 import { adminOf, type Catalog, openIndex } from '../catalog.ts';
 import type { Admission } from '../overload/admission.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 
 const ALIAS_PARAMS = Type.Object({ alias: Type.String({ description: 'Name of the alias.' }) });
 /** Of every write, and of every change of what there is. */
@@ -20,7 +21,13 @@ interface OfIndex {
   Params: { index: string };
 }
 
-export function pinRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock, admission: Admission): void {
+export function pinRoutes(
+  app: FastifyInstance,
+  catalog: Catalog,
+  clock: Clock,
+  admission: Admission,
+  telemetry: Telemetry,
+): void {
   app.put<OfIndex & { Body: UpsertRequest }>(
     '/v1/indexes/:index/pins',
     {
@@ -57,6 +64,7 @@ export function pinRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock, 
     async (request, reply) => {
       const index = openIndex(catalog, request.params.index);
       const answer = await admission.during(clock, () => runUpsert(index, request.body));
+      telemetry.meterOf(index.name).upsertedPins += answer.upserted;
       return sendAnswer(request, reply, answer);
     },
   );
@@ -79,6 +87,7 @@ export function pinRoutes(app: FastifyInstance, catalog: Catalog, clock: Clock, 
     async (request, reply) => {
       const index = openIndex(catalog, request.params.index);
       const answer = await admission.during(clock, () => runDelete(index, request.body));
+      telemetry.meterOf(index.name).deletedPins += answer.deleted;
       return sendAnswer(request, reply, answer);
     },
   );
