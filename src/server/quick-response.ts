@@ -81,6 +81,8 @@ export function quickResponses(clock: Clock, keepAliveS: number): ResponseClass 
       if (body.length > QUICK_BYTES_MAX || this.req.method === 'HEAD') return undefined;
       // An answer before it is not out yet, or this is the last one of the connection
       if (socket === null || socket.writableLength > 0 || !this.shouldKeepAlive) return undefined;
+      // It is being closed behind an answer before this one, whose turn will never come
+      if (!socket.writable) return undefined;
       if (headers['content-length'] === undefined || this.getHeaderNames().length > 0) return undefined;
       let head = 'HTTP/1.1 200 OK\r\n';
       for (const name in headers) {

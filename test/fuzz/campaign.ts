@@ -59,8 +59,8 @@ const SCRAP_MS = 40;
 const PIECE_MS = 3;
 const SHOWN_BYTES = 1500;
 const CLOSE_MS = 10_000;
-/** Descriptors and bytes that may come and go: LMDB's, timers', what V8 keeps of code that ran. */
-const DESCRIPTORS_MORE = 4;
+/** Descriptors and bytes that may come and go: of generations that were written meanwhile, of code that ran. */
+const DESCRIPTORS_MORE = 10;
 const HEAP_BYTES_MORE = 24 * 1024 * 1024;
 
 const unpackr = new Unpackr({ useRecords: false });
@@ -111,9 +111,12 @@ class Campaign {
       this.#exit = `the server ended: ${signal ?? code}`;
     });
     try {
-      const { port } = (await this.#message(child, 'port')) as { port: number };
+      const { port, keys } = (await this.#message(child, 'port')) as {
+        port: number;
+        keys: Record<string, string>;
+      };
       const url = `http://127.0.0.1:${port}`;
-      const world = await makeWorld(url);
+      const world = await makeWorld(url, keys);
       const maker = new RequestMaker(world, seed);
       const startedAt = performance.now();
       let before: ServerState | undefined;
@@ -121,16 +124,16 @@ class Campaign {
         await this.#send(port, 0, [only], maker);
       } else {
         // What is made once (code, caches, pools) is there before it is looked at
-        const warm = Math.floor(requests / 10);
+        const warm = Math.floor(Math.max(requests / 10, Math.min(1000, requests / 2)));
         await this.#inParallel(port, connections, range(0, warm), maker, onProgress);
-        await clean(url);
+        await clean(url, keys.all!);
         before = await this.#state(child);
         await this.#inParallel(port, connections, range(warm, requests), maker, onProgress);
       }
       const seconds = (performance.now() - startedAt) / 1000;
       if (this.#exit === undefined) {
-        await this.#stillAnswers(url);
-        await clean(url);
+        await this.#stillAnswers(url, keys.all!);
+        await clean(url, keys.all!);
       }
       const after = await this.#state(child);
       if (before !== undefined) this.#compare(before, after);
@@ -284,8 +287,11 @@ class Campaign {
       : `the answer does not fit ${name}: ${JSON.stringify(validator.Errors(value)[0])}`;
   }
 
-  async #stillAnswers(url: string): Promise<void> {
-    const answer = await call(`${url}/v1/indexes/pins/query`, 'POST', { vector: Array(DIM).fill(1), k: 5 });
+  async #stillAnswers(url: string, key: string): Promise<void> {
+    const answer = await call(`${url}/v1/indexes/pins/query`, key, 'POST', {
+      vector: Array(DIM).fill(1),
+      k: 5,
+    });
     if (answer.status !== 200) this.#find(-1, 'end', `a plain query is answered with ${answer.status}`, '');
   }
 
@@ -345,18 +351,23 @@ function* range(from: number, to: number): Iterable<number> {
 const showOf = ({ pieces }: FuzzRequest): string =>
   JSON.stringify(Buffer.concat([...pieces]).toString('latin1', 0, SHOWN_BYTES));
 
-async function call(url: string, method: string, body?: object): Promise<Response> {
+async function call(url: string, key: string, method: string, body?: object): Promise<Response> {
   return fetch(url, {
     method,
-    headers: { connection: 'close', ...(body !== undefined && { 'content-type': 'application/json' }) },
+    headers: {
+      connection: 'close',
+      authorization: key,
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   });
 }
 
 /** Makes the index that is asked, and reads what there is to ask. */
-async function makeWorld(url: string): Promise<FuzzWorld> {
-  const api = (await (await call(`${url}/openapi.json`, 'GET')).json()) as OpenApi;
-  const made = await call(`${url}/v1/indexes/pins`, 'PUT', {
+async function makeWorld(url: string, keys: Readonly<Record<string, string>>): Promise<FuzzWorld> {
+  const key = keys.all!;
+  const api = (await (await call(`${url}/openapi.json`, key, 'GET')).json()) as OpenApi;
+  const made = await call(`${url}/v1/indexes/pins`, key, 'PUT', {
     dim: DIM,
     model: `hashed-ngrams-${DIM}`,
     attributes: { category: 'keyword', price: 'number', tags: 'keyword[]', fresh: 'bool', added: 'time' },
@@ -369,13 +380,13 @@ async function makeWorld(url: string): Promise<FuzzWorld> {
     attributes: { category: prng.pick(['lamps', 'chairs', 'shoes']), price: i, added: 1_700_000_000_000 + i },
     payload: { title: `${prng.pick(['Red', 'Old', 'Sage'])} ${prng.pick(['lamp', 'chair'])} ${i}` },
   }));
-  const written = await call(`${url}/v1/indexes/pins/pins`, 'PUT', { pins });
+  const written = await call(`${url}/v1/indexes/pins/pins`, key, 'PUT', { pins });
   if (written.status !== 200) throw new Error(await written.text());
-  return { api, schemas: api.components.schemas, dim: DIM, pins: PINS, keys: {} };
+  return { api, schemas: api.components.schemas, dim: DIM, pins: PINS, keys };
 }
 
 /** Takes away what the campaign has made beside the index. */
-async function clean(url: string): Promise<void> {
-  for (let i = 0; i < 3; i++) await call(`${url}/v1/aliases/alias-${i}`, 'DELETE');
-  for (let i = 0; i < 3; i++) await call(`${url}/v1/indexes/scratch-${i}`, 'DELETE');
+async function clean(url: string, key: string): Promise<void> {
+  for (let i = 0; i < 3; i++) await call(`${url}/v1/aliases/alias-${i}`, key, 'DELETE');
+  for (let i = 0; i < 3; i++) await call(`${url}/v1/indexes/scratch-${i}`, key, 'DELETE');
 }

@@ -5,7 +5,7 @@ import { Entries, toJson, toMsgpack, ValueMaker, type World } from './values.ts'
 
 export interface FuzzWorld extends World {
   readonly api: OpenApi;
-  /** By the scope that they have; none where the server asks for none. */
+  /** Authorization headers, by the scope that they have. */
   readonly keys: Readonly<Record<string, string>>;
 }
 
@@ -256,8 +256,11 @@ export class RequestMaker {
     if (prng.below(6) === 0)
       headers.push(`accept-encoding: ${prng.pick(['gzip', 'br', 'gzip, deflate, br'])}`);
     const scope = operation['x-scope'];
-    const key = this.#world.keys[scope];
-    if (key !== undefined && prng.below(40) > 0) headers.push(`authorization: Bearer ${key}`);
+    const key =
+      prng.below(40) > 0
+        ? this.#world.keys[scope]
+        : prng.pick([undefined, this.#world.keys.write, 'Bearer np_x']);
+    if (key !== undefined) headers.push(`authorization: ${key}`);
     let body: Buffer | undefined;
     let isHasty = false;
     if (operation.requestBody !== undefined) {
@@ -304,12 +307,11 @@ export class RequestMaker {
       ...(prng.below(12) === 0 ? [['id', maker.text()] as const] : []),
     ]);
     const text = Buffer.from(toJson(value));
-    const key = this.#world.keys.read;
     const headers = [
       'host: 127.0.0.1',
       'accept: application/json',
       'content-type: application/json',
-      ...(key === undefined ? [] : [`authorization: Bearer ${key}`]),
+      ...(prng.below(40) > 0 ? [`authorization: ${this.#world.keys.read}`] : []),
     ];
     const body = prng.below(4) === 0 ? mutate(text, prng) : text;
     return {

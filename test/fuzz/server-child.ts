@@ -7,7 +7,9 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { createCatalog } from '../../src/cli/catalog.ts';
 import { createEngineHost } from '../../src/engines/engine-host.ts';
+import { SCOPES } from '../../src/server/auth/principal.ts';
 import { createServer } from '../../src/server/server.ts';
+import { TestKeys } from '../support/keys.ts';
 
 /** What the process holds when nobody asks anything of it. */
 export interface ServerState {
@@ -20,7 +22,7 @@ export interface ServerState {
 }
 
 export type ChildMessage =
-  | { readonly port: number }
+  | { readonly port: number; readonly keys: Readonly<Record<string, string>> }
   | { readonly state: ServerState }
   | { readonly fault: string };
 
@@ -45,7 +47,14 @@ const [, , indexesDir] = process.argv;
 const host = createEngineHost('wasm', 1);
 const catalog = await createCatalog(indexesDir!, host, {}, log);
 await catalog.load(log);
+const known = new TestKeys();
+/** Authorization headers: of each scope alone, and of all. */
+const keys = Object.fromEntries([
+  ...SCOPES.map((scope) => [scope, known.add(scope, [scope]).authorization] as const),
+  ['all', known.add('all', SCOPES).authorization] as const,
+]);
 const app = createServer({
+  auth: known.auth,
   catalog,
   logger,
   clock: () => performance.timeOrigin + performance.now(),
@@ -86,4 +95,4 @@ process.on('message', async (asked) => {
     process.disconnect();
   }
 });
-say({ port: (app.server.address() as AddressInfo).port });
+say({ port: (app.server.address() as AddressInfo).port, keys });

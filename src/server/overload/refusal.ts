@@ -44,8 +44,8 @@ export function refuse(
   const type = negotiate(request.headers.accept) ?? JSON_TYPE;
   const { head, body } = texts[type];
   const { socket } = response;
-  if (socket === null || !response.shouldKeepAlive) {
-    // Requests before it on this connection are not answered yet, or it is to be closed
+  if (socket === null || !socket.writable || !response.shouldKeepAlive) {
+    // Requests before it on this connection are not answered yet, or it is to be closed, or being closed
     response.writeHead(status, {
       'content-type': type === JSON_TYPE ? PROBLEM_TYPE : type,
       'content-length': body.length,
