@@ -116,6 +116,9 @@ describe('an index', () => {
     await refused(name, { dim: 5 }, 409, 'index_exists');
     await refused('other', { dim: 1 }, 400, 'bad_config');
     await refused('other', { dim: 4, colour: 'red' }, 400, 'bad_config');
+    // A model is named; no request says where on this machine to look
+    for (const model of ['/etc', '../models', 'a/b/c', '.hidden', 'there-is-none', ''])
+      await refused('other', { dim: 4, model }, 400, 'bad_config');
     await refused('.hidden', { dim: 4 }, 400, 'bad_request');
     await refused('a%2Fb', { dim: 4 }, 400, 'bad_request');
   });
