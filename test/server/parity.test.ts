@@ -13,8 +13,11 @@ import { type Exchange, exchange, pack } from '../support/http.ts';
 
 const JSON_TYPE = 'application/json';
 const MSGPACK_TYPE = 'application/msgpack';
-/** Times, sizes, and whether the mask of a filter was there already, which it is when it is asked for again. */
-const VOLATILE: readonly string[] = ['tookMs', 'lagMs', 'bytes', 'fill', 'limitBytes', 'mask'];
+/**
+ * Times, sizes, how far the thread of words has come, and whether the mask of a filter was there already, which it is when
+ * it is asked for again.
+ */
+const VOLATILE: readonly string[] = ['tookMs', 'lagMs', 'bytes', 'fill', 'limitBytes', 'lexical', 'mask'];
 const ROUNDS = 500;
 const DIM = 8;
 const CONFIG = {
