@@ -115,6 +115,10 @@ class Ranked<C extends Candidate> {
  * to what is taken, divided by k (by PAGE where that is more), as in max-sum diversification (Borodin et al., 2012): what counts in the end is how
  * alike all hits are in the mean, and the first hits, of which people see most, stay the relevant ones. The greatest
  * similarity in place of the sum costs more relevance for less diversity (docs/decisions/0013-surfaces.md).
+ *
+ * The similarities to all hits are one product with the sum of their vectors, and most candidates never need it: what a vector is
+ * along the mean of the list, and across it, bounds its product with every other (by Cauchy and Schwarz), and whose bound is
+ * below the best is not looked at (lazily, as Minoux, 1978, does with greedy choices).
  */
 class Diverse<C extends Candidate> {
   readonly #list: readonly C[];
@@ -123,45 +127,60 @@ class Diverse<C extends Candidate> {
   /** What a unit of similarity costs. */
   readonly #cost: number;
   readonly #isL2: boolean;
-  /** Components that are added in one pass over the candidates are as many columns of this: f64[padded dim][n]. */
-  readonly #columns: Float64Array;
-  readonly #scores: Float64Array;
-  /** Of each candidate, the products with the first `#summed` hits, added up. */
-  readonly #products: Float64Array;
-  #summed = 0;
-  /** Squared length of each candidate under L2, and of those hits together. */
-  readonly #squares: Float64Array;
+  /** f64[dim], the sum of the hits so far. */
+  readonly #sum: Float64Array;
+  /** f64[dim], of unit length: the mean of the list. */
+  readonly #mean: Float64Array;
+  /** Of the first t hits together: lengths along the mean, and across it. */
+  readonly #hitsAlong = [0];
+  readonly #hitsAcross = [0];
   #sumOfSquares = 0;
+  /** Of each candidate: its score, its squared length under L2, its length along the mean and across it. */
+  readonly #scores: Float64Array;
+  readonly #squares: Float64Array;
+  readonly #along: Float64Array;
+  readonly #across: Float64Array;
+  /** Of each candidate: its product with the first `#known` hits. */
+  readonly #products: Float64Array;
+  readonly #known: Uint32Array;
+  readonly #bounds: Float64Array;
   /** Numbers of the candidates that were not given yet, in order. */
   readonly #left: Uint32Array;
   #leftCount: number;
 
   constructor(list: readonly C[], { k, metric, lambda = 1 }: Choice<C>, hits: readonly C[]) {
     const n = list.length;
-    const dim = Math.ceil((list[0]?.vector?.length ?? 0) / AT_ONCE) * AT_ONCE;
     this.#list = list;
     this.#hits = hits;
     this.#lambda = lambda;
     this.#cost = (1 - lambda) / Math.max(k, PAGE);
     this.#isL2 = metric === 'l2';
-    this.#columns = new Float64Array(n * dim);
+    this.#sum = new Float64Array(list[0]?.vector?.length ?? 0);
+    this.#mean = directionOf(list);
     this.#scores = new Float64Array(n);
-    this.#products = new Float64Array(n);
     this.#squares = new Float64Array(n);
+    this.#along = new Float64Array(n);
+    this.#across = new Float64Array(n);
+    this.#products = new Float64Array(n);
+    this.#known = new Uint32Array(n);
+    this.#bounds = new Float64Array(n);
     this.#left = new Uint32Array(n);
     this.#leftCount = n;
     for (let i = 0; i < n; i++) {
       const { vector, score } = list[i]!;
-      for (let d = 0, at = i; d < vector!.length; d++, at += n) this.#columns[at] = vector![d]!;
+      const squares = squaresOf(vector!);
       this.#scores[i] = score;
-      if (this.#isL2) this.#squares[i] = squaresOf(vector!);
+      if (this.#isL2) this.#squares[i] = squares;
+      this.#along[i] = productOf(vector!, this.#mean);
+      this.#across[i] = acrossOf(squares, this.#along[i]!);
       this.#left[i] = i;
     }
   }
 
   next(): C | undefined {
     if (this.#leftCount === 0) return undefined;
-    for (; this.#summed < this.#hits.length; this.#summed++) this.#addHit(this.#hits[this.#summed]!.vector!);
+    while (this.#hitsAlong.length <= this.#hits.length)
+      this.#addHit(this.#hits[this.#hitsAlong.length - 1]!.vector!);
     const at = this.#best();
     const best = this.#list[this.#left[at]!];
     this.#left.copyWithin(at, at + 1, this.#leftCount--);
@@ -169,60 +188,89 @@ class Diverse<C extends Candidate> {
   }
 
   #addHit(vector: Float32Array): void {
-    if (this.#isL2) this.#sumOfSquares += squaresOf(vector);
-    const n = this.#list.length;
-    const hit = new Float64Array(this.#columns.length / n);
-    hit.set(vector);
-    for (let d = 0; d < hit.length; d += AT_ONCE) addColumns(this.#products, this.#columns, d * n, hit, d);
+    const squares = squaresOf(vector);
+    const along = productOf(vector, this.#mean);
+    if (this.#isL2) this.#sumOfSquares += squares;
+    for (let d = 0; d < vector.length; d++) this.#sum[d]! += vector[d]!;
+    this.#hitsAlong.push(this.#hitsAlong.at(-1)! + along);
+    this.#hitsAcross.push(this.#hitsAcross.at(-1)! + acrossOf(squares, along));
   }
 
-  /** Where in `#left` the best is. */
+  /** Where in `#left` the best is: looked for among those whose bound is over the value of who has the greatest bound. */
   #best(): number {
+    const bounds = this.#bounds;
     let best = 0;
-    let greatest = Number.NEGATIVE_INFINITY;
     for (let at = 0; at < this.#leftCount; at++) {
-      const i = this.#left[at]!;
-      const product = this.#products[i]!;
-      const similarities = this.#isL2
-        ? 2 * product - this.#summed * this.#squares[i]! - this.#sumOfSquares
-        : product;
-      const value = this.#lambda * this.#scores[i]! - this.#cost * similarities;
-      if (value > greatest) {
+      bounds[at] = this.#bound(this.#left[at]!);
+      if (bounds[at]! > bounds[best]!) best = at;
+    }
+    let greatest = this.#value(this.#left[best]!);
+    for (let at = 0; at < this.#leftCount; at++) {
+      if (bounds[at]! < greatest || at === best) continue;
+      const value = this.#value(this.#left[at]!);
+      if (value > greatest || (value === greatest && at < best)) {
         best = at;
         greatest = value;
       }
     }
     return best;
   }
+
+  /** A candidate is worth no more than this. */
+  #bound(i: number): number {
+    const known = this.#known[i]!;
+    const count = this.#hits.length;
+    const along = this.#along[i]! * (this.#hitsAlong[count]! - this.#hitsAlong[known]!);
+    const across = this.#across[i]! * (this.#hitsAcross[count]! - this.#hitsAcross[known]!);
+    return this.#worth(i, this.#products[i]! + along - across);
+  }
+
+  #value(i: number): number {
+    if (this.#known[i] !== this.#hits.length) {
+      this.#products[i] = productOf(this.#list[i]!.vector!, this.#sum);
+      this.#known[i] = this.#hits.length;
+    }
+    return this.#worth(i, this.#products[i]!);
+  }
+
+  #worth(i: number, product: number): number {
+    const similarities = this.#isL2
+      ? 2 * product - this.#hits.length * this.#squares[i]! - this.#sumOfSquares
+      : product;
+    return this.#lambda * this.#scores[i]! - this.#cost * similarities;
+  }
 }
 
-/** Columns that are added at once: each sum is then read and written so many times less. */
-const AT_ONCE = 8;
+/** f64[dim], the mean of the candidates' vectors at unit length; zeros where they have none. */
+function directionOf(list: readonly Candidate[]): Float64Array {
+  const sum = new Float64Array(list[0]?.vector?.length ?? 0);
+  for (const { vector } of list) for (let d = 0; d < sum.length; d++) sum[d]! += vector![d]!;
+  const length = Math.hypot(...sum);
+  if (length > 0) for (let d = 0; d < sum.length; d++) sum[d]! /= length;
+  return sum;
+}
 
-/** Adds to each sum the product of its row of AT_ONCE columns, which begin at `start`, with as many components from `d` on. */
-function addColumns(
-  sums: Float64Array,
-  columns: Float64Array,
-  start: number,
-  hit: Float64Array,
-  d: number,
-): void {
-  const n = sums.length;
-  const h0 = hit[d]!;
-  const h1 = hit[d + 1]!;
-  const h2 = hit[d + 2]!;
-  const h3 = hit[d + 3]!;
-  const h4 = hit[d + 4]!;
-  const h5 = hit[d + 5]!;
-  const h6 = hit[d + 6]!;
-  const h7 = hit[d + 7]!;
-  for (let i = 0, at = start; i < n; i++, at++) {
-    sums[i]! +=
-      columns[at]! * h0 +
-      columns[at + n]! * h1 +
-      (columns[at + 2 * n]! * h2 + columns[at + 3 * n]! * h3) +
-      (columns[at + 4 * n]! * h4 +
-        columns[at + 5 * n]! * h5 +
-        (columns[at + 6 * n]! * h6 + columns[at + 7 * n]! * h7));
+/** Of the length of a vector, as much as could be lost by rounding what lies across. */
+const ROUNDING = 1e-7;
+
+/** What a vector is across a direction of which it has `along`; rather too much than too little. */
+function acrossOf(squares: number, along: number): number {
+  return Math.sqrt(Math.max(0, squares - along * along)) + ROUNDING * Math.sqrt(squares);
+}
+
+function productOf(vector: Float32Array, sum: Float64Array): number {
+  const { length } = vector;
+  let sum0 = 0;
+  let sum1 = 0;
+  let sum2 = 0;
+  let sum3 = 0;
+  let d = 0;
+  for (; d + 4 <= length; d += 4) {
+    sum0 += vector[d]! * sum[d]!;
+    sum1 += vector[d + 1]! * sum[d + 1]!;
+    sum2 += vector[d + 2]! * sum[d + 2]!;
+    sum3 += vector[d + 3]! * sum[d + 3]!;
   }
+  for (; d < length; d++) sum0 += vector[d]! * sum[d]!;
+  return sum0 + sum1 + (sum2 + sum3);
 }

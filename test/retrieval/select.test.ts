@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { EngineHit } from '../../src/engines/engine.ts';
 import type { Metric } from '../../src/index/config.ts';
+import { Prng } from '../../src/lib/prng.ts';
 import { likeness } from '../../src/retrieval/near-duplicates.ts';
 import { type Choice, choose, PAGE } from '../../src/retrieval/select.ts';
 import { similarity, squaresOf } from '../../src/retrieval/similarity.ts';
@@ -182,5 +183,27 @@ describe('choose', () => {
       { seed: 5, numRuns: 2000 },
     );
     assert.ok(copies > 100);
+  });
+
+  it('finds the most diverse of many candidates that lie close together, wide apart, and in copies', () => {
+    const random = new Prng(9);
+    for (const metric of METRICS)
+      for (const spread of [0, 1e-4, 0.3, 3]) {
+        const centre = Float32Array.from({ length: 33 }, () => random.normal());
+        const query = centre.map((x) => x + 0.1 * random.normal());
+        const list = Array.from({ length: 120 }, (_, i) => {
+          const vector = centre.map((x) => x + spread * random.normal());
+          return { id: `p${i}`, vector, score: score(metric, query, vector) };
+        });
+        for (let i = 0; i < 20; i++) list.push({ ...list[i]!, id: `copy of ${i}` });
+        list.sort((a, b) => b.score - a.score);
+        for (const lambda of [0, 0.3, 0.8]) {
+          const choice: Choice<EngineHit> = { k: 40, metric, lambda, lists: [list], quotas: [1] };
+          const vectors = (chosen: readonly string[]) =>
+            chosen.map((id) => list.find((each) => each.id === id)!.vector);
+          // Of copies it may be either
+          assert.deepEqual(vectors(ids(choose(choice).hits)), vectors(naiveChoice(choice)));
+        }
+      }
   });
 });
