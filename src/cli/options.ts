@@ -11,8 +11,11 @@ import { LIMITS } from '../lib/limits.ts';
 /** An option with its environment variable. */
 export function option(flags: string, description: string): Option {
   const made = new Option(flags, description);
-  return made.env(`NEARPIN_${made.name().toUpperCase().replaceAll('-', '_')}`);
+  return made.env(variableOf(made.name()));
 }
+
+/** The environment variable of a flag's name. */
+export const variableOf = (name: string): string => `NEARPIN_${name.toUpperCase().replaceAll('-', '_')}`;
 
 /** Parses a whole number in [min, max]. */
 export function whole(min: number, max: number): (text: string) => number {

@@ -126,8 +126,8 @@ export interface SettingsInForce {
   readonly origins: Readonly<Record<SettingName, Origin>>;
 }
 
-/** What a schema says, as far as a flag needs it. */
-interface Described {
+/** What a schema says of a setting. */
+export interface Described {
   readonly type?: string;
   readonly description: string;
   readonly default?: unknown;
@@ -140,9 +140,9 @@ interface Described {
   readonly value?: string;
 }
 
-const DESCRIBED = SETTINGS as unknown as Readonly<Record<SettingName, Described>>;
+export const DESCRIBED = SETTINGS as unknown as Readonly<Record<SettingName, Described>>;
 
-const flagOf = (name: string): string =>
+export const flagOf = (name: string): string =>
   `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 function optionOf(name: SettingName): Option {

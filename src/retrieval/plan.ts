@@ -111,12 +111,16 @@ export function planRequest(
 }
 
 /**
- * The plan's query for a vector. Written out, because V8 gives each object that is spread and then added to a shape of
- * its own, and whatever reads one misses its caches: 3 us a request.
+ * A request's query for one vector. Written out, because V8 gives each object that
+ * is spread and then added to a shape of its own, and whatever reads one misses its caches: 3 us a request.
  */
-export function queryFor({ query }: Plan, vector: Float32Array): EngineQuery {
-  const { k, ef, filter, exact, explain, minScore, exclude, deadlineAtMs, withVectors, caller, watch } =
-    query;
+export function queryFor(
+  query: Omit<EngineQuery, 'vector' | 'k'>,
+  vector: Float32Array,
+  k: number,
+  withVectors = query.withVectors,
+): EngineQuery {
+  const { ef, filter, exact, explain, minScore, exclude, deadlineAtMs, caller, watch } = query;
   return {
     vector,
     k,

@@ -23,16 +23,17 @@ export async function runQuery(
   if ((request.vector === undefined) === (request.vectors === undefined))
     throw errorAt('bad_request', 'vector', 'give exactly one of vector and vectors');
 
+  const search = (vector: Float32Array) => index.engine.search(queryFor(plan.query, vector, plan.query.k));
   if (request.vectors === undefined) {
     const vector = checkVector(request.vector, dim, metric, 'vector');
-    const found = [await index.engine.search(queryFor(plan, vector))];
+    const found = [await search(vector)];
     const pins = plan.parts && (await readParts(index, plan, found));
     return completeAnswers(index, plan, found, pins, clock)[0]!;
   }
   const vectors = checkList(request.vectors, 'vectors', LIMITS.queryVectorsMax).map((vector, i) =>
     checkVector(vector, dim, metric, `vectors[${i}]`),
   );
-  const found = await Promise.all(vectors.map((vector) => index.engine.search(queryFor(plan, vector))));
+  const found = await Promise.all(vectors.map(search));
   const pins = plan.parts && (await readParts(index, plan, found));
   return { results: completeAnswers(index, plan, found, pins, clock) };
 }

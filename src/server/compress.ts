@@ -6,6 +6,7 @@
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { preferencesOf } from './codec/format.ts';
 
 export type Encoding = 'br' | 'gzip';
 
@@ -36,13 +37,7 @@ export const packOnce = (bytes: Buffer | string, encoding: Encoding) => pack(byt
 /** The encoding that an Accept-Encoding likes best; undefined for none (RFC 9110, section 12.5.3). */
 export function chooseEncoding(accepted: string | undefined): Encoding | undefined {
   if (accepted === undefined) return undefined;
-  const weights = new Map(
-    accepted.split(',').map((part) => {
-      const [name = '', ...parameters] = part.split(';').map((each) => each.trim().toLowerCase());
-      const q = parameters.find((each) => each.startsWith('q='));
-      return [name, q === undefined ? 1 : Number(q.slice(2))] as const;
-    }),
-  );
+  const weights = new Map(preferencesOf(accepted).map(({ name, q }) => [name, q]));
   const weight = (name: string) => weights.get(name) ?? weights.get('*') ?? 0;
   const [best] = (['br', 'gzip'] as const).toSorted((a, b) => weight(b) - weight(a));
   return best !== undefined && weight(best) > 0 && weight(best) >= (weights.get('identity') ?? 0)

@@ -139,7 +139,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   telemetry.showGate('write', admissions.writes);
   guardDoor(app.server as Server, admissions, clock, (code) => telemetry.refused(code));
   telemetry.watch(app);
-  noteCallers(app, clock);
+  noteCallers(app);
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     done();

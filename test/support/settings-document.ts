@@ -1,20 +1,16 @@
 /** docs/settings.md as the schema of settings has it. Run as a program, it writes the file. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { SETTING_NAMES, SETTINGS, type SettingName } from '../../src/cli/settings.ts';
+import { variableOf } from '../../src/cli/options.ts';
+import {
+  DESCRIBED,
+  type Described,
+  flagOf,
+  SETTING_NAMES,
+  type SettingName,
+} from '../../src/cli/settings.ts';
 
 const FILE = fileURLToPath(new URL('../../../docs/settings.md', import.meta.url));
-
-interface Described {
-  readonly type?: string;
-  readonly description: string;
-  readonly default?: unknown;
-  readonly enum?: readonly string[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-}
-
-const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** What a setting may be. */
 function valuesOf({ type, enum: names, minimum, maximum }: Described): string {
@@ -24,14 +20,15 @@ function valuesOf({ type, enum: names, minimum, maximum }: Described): string {
 }
 
 function rowOf(name: SettingName): string {
-  const said = SETTINGS[name] as unknown as Described;
+  const said = DESCRIBED[name];
+  const flag = flagOf(name);
   // Of the machine that this runs on
   const byDefault =
     name === 'workers' ? 'cores - 1' : said.default === undefined ? '' : `\`${said.default}\``;
   const cells = [
     `\`${name}\``,
-    `\`--${kebab(name)}\``,
-    `\`NEARPIN_${kebab(name).toUpperCase().replaceAll('-', '_')}\``,
+    `\`${flag}\``,
+    `\`${variableOf(flag.slice(2))}\``,
     valuesOf(said),
     byDefault,
     said.description,

@@ -9,6 +9,7 @@ import type { Filter } from '../../index/filter.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import type { OpenIndex } from '../open-index.ts';
+import { queryFor } from '../plan.ts';
 
 /** A pin of the request as sources see it: read, with its vector as the index holds it. */
 export interface WeightedPin {
@@ -131,23 +132,11 @@ export async function searchNear(
   wanted: number,
   { part, weight = 1, withVectors = false }: { part?: string; weight?: number; withVectors?: boolean } = {},
 ): Promise<CandidateList> {
-  const { ef, filter, exact, minScore, exclude, deadlineAtMs, explain, caller, watch } = context.query;
+  const { index, query } = context;
   const k = Math.min(wanted, widestSearch(context));
-  // Written out: objects that are spread and added to have a shape of their own each, which is slow to read
-  const found = await context.index.engine.search({
-    vector,
-    k,
-    ef,
-    filter,
-    exact,
-    explain,
-    minScore,
-    exclude,
-    deadlineAtMs,
-    withVectors: withVectors || context.query.withVectors === true,
-    caller,
-    watch,
-  });
+  const found = await index.engine.search(
+    queryFor(query, vector, k, withVectors || query.withVectors === true),
+  );
   const { hits, coverage } = found;
   return {
     weight,
@@ -156,7 +145,7 @@ export async function searchNear(
     isAll: found.exhausted,
     searches: [found],
     ...(part !== undefined && { part }),
-    ...(context.index.engine.config.metric === 'cosine' && { direction: vector }),
+    ...(index.engine.config.metric === 'cosine' && { direction: vector }),
   };
 }
 

@@ -25,12 +25,17 @@ export function negotiate(accept: string | undefined): MediaType | null {
   return chosen;
 }
 
-function choose(accept: string): MediaType | null {
-  const ranges = accept.split(',').map((range) => {
-    const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+/** What a header of the kind of Accept names, in small letters, each with how much it is liked (RFC 9110, section 12.4.2). */
+export function preferencesOf(header: string): { readonly name: string; readonly q: number }[] {
+  return header.split(',').map((each) => {
+    const [name = '', ...parameters] = each.split(';').map((part) => part.trim().toLowerCase());
     const q = parameters.find((parameter) => parameter.startsWith('q='));
     return { name, q: q === undefined ? 1 : Number(q.slice(2)) };
   });
+}
+
+function choose(accept: string): MediaType | null {
+  const ranges = preferencesOf(accept);
   const named = ranges.map(({ name }) => name);
   const candidates = PRODUCED.flatMap((type) => {
     // The most specific range that covers a type decides on it, even when that is q=0.

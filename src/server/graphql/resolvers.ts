@@ -10,28 +10,18 @@ import { LIMITS } from '../../lib/limits.ts';
 import type {
   Hit,
   HomefeedAnswer,
-  HomefeedRequest,
   IndexDescription,
   MultiAnswer,
   NotificationsAnswer,
-  NotificationsRequest,
-  QueryRequest,
-  RelatedRequest,
   RetrievalAnswer,
-  SearchRequest,
   UnavailableIndex,
 } from '../../retrieval/contract.ts';
 import { describeIndex, describeSurfaces } from '../../retrieval/describe.ts';
-import { runHomefeed } from '../../retrieval/homefeed.ts';
-import { runNotifications } from '../../retrieval/notifications.ts';
-import type { Clock, OpenIndex } from '../../retrieval/open-index.ts';
+import type { OpenIndex } from '../../retrieval/open-index.ts';
 import { readPin, readPins } from '../../retrieval/pins.ts';
 import { checkList } from '../../retrieval/plan.ts';
-import { runQuery } from '../../retrieval/query.ts';
-import { runRelated } from '../../retrieval/related.ts';
-import { runSearch } from '../../retrieval/search.ts';
 import { describeEntry } from '../catalog.ts';
-import type { SchemaName } from '../schemas.ts';
+import { QUESTIONS, type QuestionName } from '../questions.ts';
 import { type Check, compileCheck } from '../validate.ts';
 import { openPage, type PageArguments, pageOf } from './connection.ts';
 import { globalId, type NodeRef, parseGlobalId } from './global-id.ts';
@@ -48,7 +38,7 @@ export interface Context {
 interface OfIndex {
   readonly index: string;
 }
-interface Question extends OfIndex, PageArguments {
+interface Asked extends OfIndex, PageArguments {
   readonly request: Readonly<Record<string, unknown>>;
 }
 
@@ -60,52 +50,17 @@ interface PinNode extends OfIndex {
   readonly read: Pin | Hit;
 }
 
-/** A kind of question: how REST checks and answers it. */
-interface Operation {
-  readonly surface: string;
-  readonly body: SchemaName;
-  readonly run: (index: OpenIndex, request: never, clock: Clock) => Promise<object>;
-}
-
-const OPERATIONS = {
-  query: {
-    surface: 'query',
-    body: 'QueryRequest',
-    run: (index, request: QueryRequest, clock) => runQuery(index, request, clock),
-  },
-  related: {
-    surface: 'related',
-    body: 'RelatedRequest',
-    run: (index, request: RelatedRequest, clock) => runRelated(index, request, clock),
-  },
-  search: {
-    surface: 'search',
-    body: 'SearchRequest',
-    run: (index, request: SearchRequest, clock) => runSearch(index, request, clock),
-  },
-  homefeed: {
-    surface: 'homefeed',
-    body: 'HomefeedRequest',
-    run: (index, request: HomefeedRequest, clock) => runHomefeed(index, request, clock),
-  },
-  notifications: {
-    surface: 'notifications',
-    body: 'NotificationsRequest',
-    run: (index, request: NotificationsRequest, clock) => runNotifications(index, request, clock),
-  },
-} as const satisfies Record<string, Operation>;
-
 const PARTS = ['payload', 'attributes', 'vector'] as const;
 
 /** The resolvers, by types and fields. */
 export function createResolvers() {
-  const checks = new Map<Operation, Check>(
-    Object.values(OPERATIONS).map((operation) => [operation, compileCheck({ $ref: operation.body })]),
-  );
+  const checks = Object.fromEntries(
+    Object.entries(QUESTIONS).map(([name, { body }]) => [name, compileCheck({ $ref: body })]),
+  ) as Record<QuestionName, Check>;
 
   /** Asks as REST would, and follows up as REST does. `within` is where the hits lie below the field. */
   async function ask(
-    operation: Operation,
+    question: QuestionName,
     index: string,
     input: Readonly<Record<string, unknown>>,
     { session }: Context,
@@ -121,13 +76,13 @@ export function createResolvers() {
       ...(include.length > 0 && { include }),
       ...(explain && { explain }),
     };
-    checks.get(operation)!(request);
-    const run = (of: OpenIndex, what: object) => operation.run(of, what as never, service.clock);
+    checks[question](request);
+    const run = (of: OpenIndex, what: object) => QUESTIONS[question].run(of, what as never, service.clock);
     const answer = await run(opened.shared, request);
     if (opened.index.mixer)
       service.aftermath.follow({
         requestId: `${session.requestId}/${pathOf(info)}`,
-        surface: operation.surface,
+        surface: question,
         index: opened.index,
         request,
         answer,
@@ -139,14 +94,14 @@ export function createResolvers() {
 
   /** A question with one list of hits. */
   const connect =
-    (operation: Operation) =>
-    async (_source: unknown, args: Question, context: Context, info: GraphQLResolveInfo) => {
+    (question: QuestionName) =>
+    async (_source: unknown, args: Asked, context: Context, info: GraphQLResolveInfo) => {
       const { index, request: input, ...page } = args;
-      return connection(operation, index, input, page, context, info);
+      return connection(question, index, input, page, context, info);
     };
 
   async function connection(
-    operation: Operation,
+    question: QuestionName,
     index: string,
     input: Readonly<Record<string, unknown>>,
     page: PageArguments,
@@ -156,8 +111,8 @@ export function createResolvers() {
     const { name } = context.session.served(index);
     // How long there is time does not change which hits there are
     const { deadlineMs: _, ...list } = input;
-    const opened = openPage(page, [operation.surface, name, list]);
-    const asked = await ask(operation, index, input, context, info);
+    const opened = openPage(page, [question, name, list]);
+    const asked = await ask(question, index, input, context, info);
     const answer = asked.answer as RetrievalAnswer;
     return hitsOf(index, asked.opened, answer, pageOf(answer, opened));
   }
@@ -209,20 +164,18 @@ export function createResolvers() {
         const pins = await readPins(opened.shared, ids, readParts(info));
         return pins.map((pin) => (pin === undefined ? null : pinNode(index, opened, pin)));
       },
-      query: connect(OPERATIONS.query),
-      related: connect(OPERATIONS.related),
-      search: connect(OPERATIONS.search),
-      homefeed: connect(OPERATIONS.homefeed),
-      queries: async (_source: unknown, args: Question, context: Context, info: GraphQLResolveInfo) => {
+      query: connect('query'),
+      related: connect('related'),
+      search: connect('search'),
+      homefeed: connect('homefeed'),
+      queries: async (_source: unknown, args: Asked, context: Context, info: GraphQLResolveInfo) => {
         const { index, request } = args;
-        const { opened, answer } = await ask(OPERATIONS.query, index, request, context, info);
+        const { opened, answer } = await ask('query', index, request, context, info);
         return (answer as MultiAnswer).results.map((each) => allHitsOf(index, opened, each, request));
       },
-      notifications: async (_source: unknown, args: Question, context: Context, info: GraphQLResolveInfo) => {
+      notifications: async (_source: unknown, args: Asked, context: Context, info: GraphQLResolveInfo) => {
         const { index, request } = args;
-        const { opened, answer } = await ask(OPERATIONS.notifications, index, request, context, info, [
-          'hits',
-        ]);
+        const { opened, answer } = await ask('notifications', index, request, context, info, ['hits']);
         return (answer as NotificationsAnswer).users.map((each) =>
           'problem' in each ? each : { user: each.user, hits: allHitsOf(index, opened, each, request) },
         );
@@ -248,7 +201,7 @@ export function createResolvers() {
         { request, ...page }: PageArguments & { request?: Readonly<Record<string, unknown>> | null },
         context: Context,
         info: GraphQLResolveInfo,
-      ) => connection(OPERATIONS.related, index, { ...request, pins: [{ id: pinId }] }, page, context, info),
+      ) => connection('related', index, { ...request, pins: [{ id: pinId }] }, page, context, info),
     },
   };
 }

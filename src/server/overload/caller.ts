@@ -5,26 +5,22 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { errorAt } from '../../lib/errors.ts';
-import type { Caller, Clock } from '../../retrieval/open-index.ts';
+import type { Caller } from '../../retrieval/open-index.ts';
 
 /** Milliseconds for which the client waits for the answer, from now on. */
 export const DEADLINE_HEADER = 'x-deadline-ms';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** When its head was read, in epoch milliseconds. */
-    arrivedAtMs: number;
-    /** For how long it is waited for from then on, in milliseconds; Infinity where it does not say. */
+    /** For how long it is waited for from its arrival on, in milliseconds; Infinity where it does not say. */
     patienceMs: number;
   }
 }
 
-/** Notes when requests arrive, and for how long they are waited for (bad_request); to be called before other hooks are added. */
-export function noteCallers(app: FastifyInstance, clock: Clock): void {
-  app.decorateRequest('arrivedAtMs', 0);
+/** Notes for how long requests are waited for (bad_request); to be called when requests are watched, before other hooks are added. */
+export function noteCallers(app: FastifyInstance): void {
   app.decorateRequest('patienceMs', Number.POSITIVE_INFINITY);
   app.addHook('onRequest', (request, _reply, done) => {
-    request.arrivedAtMs = clock();
     if (request.raw.headers[DEADLINE_HEADER] === undefined) return done();
     try {
       request.patienceMs = patienceOf(request);
@@ -48,9 +44,9 @@ class HttpCaller implements Caller {
   readonly deadlineAtMs: number;
   readonly #response: ServerResponse;
 
-  constructor({ arrivedAtMs, patienceMs }: FastifyRequest, { raw }: FastifyReply) {
-    this.arrivedAtMs = arrivedAtMs;
-    this.deadlineAtMs = arrivedAtMs + patienceMs;
+  constructor({ watch, patienceMs }: FastifyRequest, { raw }: FastifyReply) {
+    this.arrivedAtMs = watch.startedAtMs;
+    this.deadlineAtMs = watch.startedAtMs + patienceMs;
     this.#response = raw;
   }
 

@@ -68,16 +68,16 @@ export function guardDoor(
 /** An `onRequest` hook that holds each key to its rate, or each address where there are no keys. */
 export function rateHook(rates: RateLimiter) {
   return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
-    const { principal, raw } = request;
+    const { principal, raw, watch } = request;
     const isKnown = principal !== null && principal.kind !== 'anyone';
     const key = isKnown ? `${principal.kind} ${principal.id}` : networkOf(raw.socket.remoteAddress ?? '');
-    const waitMs = rates.take(key, request.arrivedAtMs);
+    const waitMs = rates.take(key, watch.startedAtMs);
     if (waitMs === 0) {
       done();
       return;
     }
     reply.hijack();
     refuse(RATE_LIMITED, Math.ceil(waitMs / 1000), raw, reply.raw);
-    request.watch.refusedEarly(request, reply, 429, 'rate_limited');
+    watch.refusedEarly(request, reply, 429, 'rate_limited');
   };
 }

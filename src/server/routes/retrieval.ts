@@ -2,27 +2,15 @@
 import type { FastifyInstance } from 'fastify';
 import type { ErrorCode } from '../../lib/errors.ts';
 import { runBatch } from '../../retrieval/batch.ts';
-import type {
-  BatchRequest,
-  HomefeedRequest,
-  NotificationsRequest,
-  QueryRequest,
-  RecallRequest,
-  RelatedRequest,
-  SearchRequest,
-} from '../../retrieval/contract.ts';
-import { runHomefeed } from '../../retrieval/homefeed.ts';
-import { runNotifications } from '../../retrieval/notifications.ts';
+import type { BatchRequest, RecallRequest } from '../../retrieval/contract.ts';
 import { askedBy, type Clock, type OpenIndex } from '../../retrieval/open-index.ts';
-import { runQuery } from '../../retrieval/query.ts';
 import { measureRecall } from '../../retrieval/recall.ts';
-import { runRelated } from '../../retrieval/related.ts';
-import { runSearch } from '../../retrieval/search.ts';
 import type { Aftermath } from '../aftermath.ts';
 import { documented, INDEX_PARAMS, sendAnswer } from '../api.ts';
 import { type Catalog, openIndex } from '../catalog.ts';
 import type { Admission } from '../overload/admission.ts';
 import { callerOf } from '../overload/caller.ts';
+import { QUESTIONS, type QuestionName } from '../questions.ts';
 import type { SchemaName } from '../schemas.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { type Check, compileCheck } from '../validate.ts';
@@ -64,54 +52,48 @@ export function retrievalRoutes(
   telemetry: Telemetry,
 ): void {
   const check = batchItemCheck();
+  const ask = (path: QuestionName) => {
+    const { body, run } = QUESTIONS[path];
+    return { path, body, run: (index: OpenIndex, request: never) => run(index, request, clock) };
+  };
   const operations: readonly Retrieval[] = [
     {
-      path: 'query',
+      ...ask('query'),
       summary: 'Pins nearest to a vector, or to several',
       description:
         'The hits are as near as the width `ef` of the search finds; `exact` compares with every pin. Filters are part of the search: it returns k hits wherever k pins match.',
       errors: [...SEARCHING, 'model_mismatch'],
-      body: 'QueryRequest',
       answer: 'QueryAnswer',
-      run: (index, body: QueryRequest) => runQuery(index, body, clock),
     },
     {
-      path: 'related',
+      ...ask('related'),
       summary: 'Pins nearest to other pins',
       description:
         'Seeds with weights, and pins to move away from. None of them is a hit, nor a copy of one.',
       errors: SURFACE,
-      body: 'RelatedRequest',
       answer: 'RetrievalAnswer',
-      run: (index, body: RelatedRequest) => runRelated(index, body, clock),
     },
     {
-      path: 'search',
+      ...ask('search'),
       summary: 'Pins that fit a text',
       description: 'By the vector of the text, by its words (BM25, with misspelt words), or by both.',
       errors: SURFACE,
-      body: 'SearchRequest',
       answer: 'RetrievalAnswer',
-      run: (index, body: SearchRequest) => runSearch(index, body, clock),
     },
     {
-      path: 'homefeed',
+      ...ask('homefeed'),
       summary: 'Pins for a person, by what they saved',
       description: 'Interests are found in the history and asked for one by one; what was seen is left out.',
       errors: SURFACE,
-      body: 'HomefeedRequest',
       answer: 'HomefeedAnswer',
-      run: (index, body: HomefeedRequest) => runHomefeed(index, body, clock),
     },
     {
-      path: 'notifications',
+      ...ask('notifications'),
       summary: 'The best fresh and unseen pins for each of many persons',
       description:
         'As Homefeed for many at once, without those that are old. What is wrong with one user is told in their place.',
       errors: SURFACE,
-      body: 'NotificationsRequest',
       answer: 'NotificationsAnswer',
-      run: (index, body: NotificationsRequest) => runNotifications(index, body, clock),
     },
     {
       path: 'batch',

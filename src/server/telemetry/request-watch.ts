@@ -34,6 +34,7 @@ export interface Passed {
 
 export class RequestWatch implements Watch<EngineQuery> {
   readonly #meters: Meters;
+  /** When the head of the request was read, in epoch milliseconds. */
   readonly startedAtMs: number;
   /**
    * Milliseconds by stage, over all that the request asked for, which may have gone on side by side. (-0 makes it a list
