@@ -1,6 +1,6 @@
 /**
  * Where the server listens: for the API, and where that is asked for at an address of its own for administration, so that
- * a network can let one be reached and not the other. Both have one app behind them. What is of scope admin is answered by
+ * a network can let one be reached and not the other. Both have one app behind them. What is of operation is answered by
  * the admin listener alone; that one answers everything else too, so that whoever administers needs one address.
  */
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { type SecureContextOptions, Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
-import type { RouteScope } from './auth/principal.ts';
+import { isOfOperation, type RouteScope } from './auth/principal.ts';
 import { refuseSocket } from './problems.ts';
 
 declare module 'fastify' {
@@ -30,7 +30,7 @@ const CAME_BY_ADMIN = Symbol('came in by the admin listener');
 
 /** Whether a route of this scope is answered on the listener by which the request came. */
 export const isOnListener = (request: IncomingMessage, scope: RouteScope | undefined): boolean =>
-  scope !== 'admin' || CAME_BY_ADMIN in request;
+  !isOfOperation(scope) || CAME_BY_ADMIN in request;
 
 /** Gives the app a second server, for administration, which speaks https as the first one does; it does not listen yet. */
 export function addAdminServer(app: FastifyInstance, tls: SecureContextOptions | undefined): Server {

@@ -1,7 +1,7 @@
 /** Methods that a known path does not take: 405 with Allow, and OPTIONS answered with what it takes. */
 import type { FastifyInstance, HTTPMethods, onRequestHookHandler } from 'fastify';
 import { NearpinError } from '../lib/errors.ts';
-import type { RouteScope } from './auth/principal.ts';
+import { isOfOperation, type RouteScope } from './auth/principal.ts';
 import { sendProblem } from './problems.ts';
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -29,9 +29,10 @@ export function answerOtherMethods(app: FastifyInstance, taken: ReadonlyMap<stri
   for (const [url, { methods, scopes }] of [...taken]) {
     const allow = METHODS.filter((method) => methods.has(method)).join(', ');
     const schema = { hide: true };
-    // What a path takes is no secret, unless only administrators may know of it
-    const config = {
-      scope: scopes.size === 1 && scopes.has('admin') ? ('admin' as const) : ('open' as const),
+    // What a path takes is no secret, unless only those who run the server may know of it
+    const [only = 'open'] = scopes;
+    const config: { scope: RouteScope } = {
+      scope: scopes.size === 1 && isOfOperation(only) ? only : 'open',
     };
     const onRequest: onRequestHookHandler = (_request, reply) =>
       void reply.code(204).header('allow', allow).send();

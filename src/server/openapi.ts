@@ -244,7 +244,7 @@ const SECURITY_SCHEMES = {
     type: 'http',
     scheme: 'bearer',
     description:
-      'A key of this server, or a JWT of an issuer that it trusts. Each has scopes (read, write, admin) and the indexes ' +
+      'A key of this server, or a JWT of an issuer that it trusts. Each has scopes (read, write, admin, metrics) and the indexes ' +
       'that it may see. Without keys and issuers, which is possible on loopback only, nothing is asked for.',
   },
 };

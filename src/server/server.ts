@@ -74,7 +74,7 @@ export interface ServerOptions {
   readonly auth?: Authenticator;
   /** Where changes, and requests that are not let in, are recorded; nowhere when absent. */
   readonly audit?: AuditLog;
-  /** Whether what is of scope admin gets a listener of its own. */
+  /** Whether what is for those who run the server gets a listener of its own. */
   readonly hasAdminListener?: boolean;
 }
 

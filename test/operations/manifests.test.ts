@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Command } from 'commander';
 import { readSettings, SETTING_NAMES, SETTINGS, settingOptions } from '../../src/cli/settings.ts';
@@ -15,6 +15,7 @@ import {
   OPERATIONS,
   ROOT,
   readUnit,
+  readYaml,
   type Yaml,
 } from '../support/operation-files.ts';
 import { MAIN } from '../support/program.ts';
@@ -287,6 +288,22 @@ describe('the manifests for Kubernetes', () => {
     // Who would be asked for it over https, and a fresh volume has nothing at its root but this
     assert.ok(container.volumeMounts.find(({ mountPath }: Yaml) => mountPath === set.indexes).subPath);
     assert.ok(set.workers + 1 <= Number(container.resources.limits.cpu), 'a core for the network');
+  });
+
+  it('are scraped at the port, by the names and in the way that they have, with a key', () => {
+    const [{ rule_files, scrape_configs }] = readYaml(join(OPERATIONS, 'prometheus.yaml'));
+    for (const name of rule_files) assert.ok(existsSync(join(OPERATIONS, name)), name);
+    assert.equal(scrape_configs.length, 1);
+    const [{ job_name, scheme, authorization, tls_config, dns_sd_configs, ...rest }] = scrape_configs;
+    assert.deepEqual(rest, {}, 'the path is /metrics, as by default');
+    assert.match(readFileSync(join(OPERATIONS, 'alerts.yaml'), 'utf8'), new RegExp(`job="${job_name}"`));
+    assert.equal(scheme, 'https');
+    const name = `${of('StatefulSet').spec.serviceName}.default.svc`;
+    assert.deepEqual(dns_sd_configs, [{ names: [name], type: 'A', port: ports.get('admin') }]);
+    assert.equal(tls_config.server_name, name);
+    const comment = readFileSync(join(OPERATIONS, 'prometheus.yaml'), 'utf8');
+    for (const path of [authorization.credentials_file, tls_config.ca_file])
+      assert.ok(comment.includes(`--from-file=${basename(path)}`), path);
   });
 
   it('are not overruled by the environment of the image', async (t) => {

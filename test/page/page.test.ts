@@ -312,11 +312,11 @@ describe('the page in Chromium', { skip: noChromium ?? false }, () => {
     await page.route('**/metrics', (route) =>
       route.fulfill({
         status: 403,
-        json: { status: 403, code: 'forbidden', detail: 'The key has not the scope admin' },
+        json: { status: 403, code: 'forbidden', detail: 'The scope metrics is not granted' },
       }),
     );
     await page.reload();
-    await page.getByText('not to be had here: The key has not the scope admin').waitFor();
+    await page.getByText('not to be had here: The scope metrics is not granted').waitFor();
     assertClean(seen, [/^403 .*metrics$/]);
   });
 

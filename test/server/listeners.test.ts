@@ -84,7 +84,7 @@ describe('the admin listener', () => {
 
   it('asks for keys like the other one', async (t) => {
     const keys = new TestKeys();
-    const headers = keys.add('admin', ['admin']);
+    const headers = keys.add('scraper', ['metrics']);
     const { url, adminUrl } = await start(t, { auth: keys.auth });
     assert.equal((await exchange(`${adminUrl}/metrics`)).status, 401);
     assert.equal((await exchange(`${adminUrl}/metrics`, { headers })).status, 200);

@@ -9,11 +9,18 @@ import { isOnListener } from '../listeners.ts';
 import { sendProblem } from '../problems.ts';
 import type { AuditLog, AuditRecord } from './audit.ts';
 import type { Authenticator } from './authenticate.ts';
-import { ANYONE, checkIndex, type Principal, type RouteScope, type Scope } from './principal.ts';
+import {
+  ANYONE,
+  checkIndex,
+  isOfOperation,
+  type Principal,
+  type RouteScope,
+  type Scope,
+} from './principal.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the route asks of who asks. A route of scope admin without an index in its path asks for all of them. */
+    /** What the route asks of who asks. One of operation without an index in its path asks for all of them. */
     scope?: RouteScope;
   }
   interface FastifyRequest {
@@ -127,7 +134,7 @@ function checkGrant(
     throw new NearpinError('forbidden', `The scope ${scope} is not granted`);
   const { index } = params as { index?: string };
   if (index !== undefined) checkIndex(catalog, principal, index);
-  else if (scope === 'admin' && principal.indexes !== '*')
+  else if (isOfOperation(scope) && principal.indexes !== '*')
     throw new NearpinError('forbidden', 'This concerns all indexes, and some are not granted');
 }
 

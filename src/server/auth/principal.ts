@@ -6,10 +6,14 @@
 import { NearpinError } from '../../lib/errors.ts';
 import type { Catalog } from '../catalog.ts';
 
-export const SCOPES = ['read', 'write', 'admin'] as const;
+export const SCOPES = ['read', 'write', 'admin', 'metrics'] as const;
 export type Scope = (typeof SCOPES)[number];
 /** What a route asks for; `open` is answered to everybody. */
 export type RouteScope = Scope | 'open';
+
+/** Whether it is for whoever runs the server: of all indexes, unless a path names one, and on the admin listener. */
+export const isOfOperation = (scope: RouteScope | undefined): boolean =>
+  scope === 'admin' || scope === 'metrics';
 
 export interface Principal {
   readonly kind: 'anyone' | 'key' | 'token';

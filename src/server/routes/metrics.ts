@@ -12,7 +12,7 @@ export function metricsRoute(
   aftermath: Aftermath,
   telemetry: Telemetry,
 ): void {
-  app.get('/metrics', { config: { scope: 'admin' }, schema: { hide: true } }, (_request, reply) => {
+  app.get('/metrics', { config: { scope: 'metrics' }, schema: { hide: true } }, (_request, reply) => {
     const families = [
       ...telemetry.families(),
       ...familiesOfIndexes(catalog),

@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { RouteOptions } from 'fastify';
 import { AuditLog, type AuditRecord, type DropRecord } from '../../../src/server/auth/audit.ts';
+import { SCOPES } from '../../../src/server/auth/principal.ts';
 import type { Catalog } from '../../../src/server/catalog.ts';
 import { createServer, type ServerOptions } from '../../../src/server/server.ts';
 import { catalogOf, clock, exchange, postJson, postMsgpack, ready, serve } from '../../support/http.ts';
@@ -98,7 +99,7 @@ const REQUESTS = [
 
 describe('requests without a right key', () => {
   const keys = new TestKeys();
-  const owner = keys.add('owner', ['read', 'write', 'admin']);
+  const owner = keys.add('owner', SCOPES);
   let server: Awaited<ReturnType<typeof counting>>;
   before(async () => {
     const graphql = { introspection: true };
@@ -265,6 +266,7 @@ describe('scopes', () => {
     read: keys.add('reader', ['read']),
     write: keys.add('writer', ['write']),
     admin: keys.add('admin', ['admin']),
+    metrics: keys.add('scraper', ['metrics']),
   };
   const none = keys.add('none', []);
   let server: Awaited<ReturnType<typeof counting>>;
@@ -283,7 +285,7 @@ describe('scopes', () => {
     await app.close();
     assert.ok(routes.length > 40);
     for (const { url, method, config } of routes)
-      assert.ok(['read', 'write', 'admin', 'open'].includes(config?.scope as string), `${method} ${url}`);
+      assert.ok([...SCOPES, 'open'].includes(config?.scope as string), `${method} ${url}`);
     const lacking = createServer({ catalog: catalogWithAlias(), clock });
     lacking.get('/forgotten', () => 'x');
     await assert.rejects(async () => lacking.ready(), /GET \/forgotten has no scope/);
@@ -305,7 +307,8 @@ describe('scopes', () => {
       ['GET', '/v1/indexes/a/generations', '', 'admin'],
       ['PUT', '/v1/indexes/a/generation', '{"generation": "000001"}', 'admin'],
       ['PUT', '/v1/aliases/live', '{"index": "a"}', 'admin'],
-      ['GET', '/metrics', '', 'admin'],
+      ['GET', '/metrics', '', 'metrics'],
+      ['OPTIONS', '/metrics', '', 'metrics'],
     ] as const)
       for (const [has, headers] of [...Object.entries(granted), ['none', none] as const]) {
         const { counts } = server;
@@ -351,10 +354,10 @@ describe('rates', () => {
 describe('indexes', () => {
   const target = { index: 'a' };
   const keys = new TestKeys();
-  const ofA = keys.add('of a', ['read', 'write', 'admin'], ['a']);
+  const ofA = keys.add('of a', SCOPES, ['a']);
   const ofLive = keys.add('of live', ['read'], ['live']);
   const ofNone = keys.add('of none', ['read', 'admin'], []);
-  const all = keys.add('all', ['read', 'admin']);
+  const all = keys.add('all', ['read', 'admin', 'metrics']);
   let url: string;
   let close: () => Promise<void>;
   before(async () => {
@@ -453,7 +456,7 @@ describe('indexes', () => {
 describe('the record of calls', () => {
   const keys = new TestKeys();
   const writer = keys.add('writer', ['write'], ['a']);
-  const owner = keys.add('owner', ['read', 'write', 'admin']);
+  const owner = keys.add('owner', SCOPES);
   const written: (AuditRecord | DropRecord)[] = [];
   const disk = { isBroken: false };
   const audit = new AuditLog({
