@@ -92,10 +92,13 @@ export class AuditLog {
     if (this.#waiting.length < WAITING_REFUSED_MAX) {
       this.#waiting.push(record);
       void this.#enqueue();
-    } else {
-      this.#dropped++;
-      this.#unsaid++;
-    }
+    } else this.omit();
+  }
+
+  /** Counts a refused request that is to have no record, because many like it have one. */
+  omit(): void {
+    this.#dropped++;
+    this.#unsaid++;
   }
 
   counts(): AuditCounts {

@@ -2,14 +2,11 @@
 import { NearpinError } from '../../lib/errors.ts';
 import { isKey, type KeyTable } from './keys.ts';
 import type { Principal } from './principal.ts';
-import type { TokenVerifier } from './tokens.ts';
+import type { Check, TokenVerifier } from './tokens.ts';
 
 export interface Authenticator {
-  /**
-   * Whose header this is: at once where nothing has to be waited for. Throws or rejects with unauthorized, or with
-   * auth_unavailable when the keys that tokens are signed with cannot be had.
-   */
-  authenticate(authorization: string | undefined): Principal | Promise<Principal>;
+  /** Whose header this is, or, for a token that has not been seen before, how to find out. Throws unauthorized. */
+  authenticate(authorization: string | undefined): Principal | Check;
 }
 
 export interface AuthenticatorOptions {

@@ -1,11 +1,18 @@
 /**
  * Who may do what, decided for every request in one hook before a byte of its body is read: on which listener its route
  * is, who asks, whether that scope and that index are granted. What is refused here has cost no more than its headers.
+ *
+ * Of those who are not known, each network is told so a few times a second; then it is told to wait, in bytes that lie
+ * ready, and the audit log counts it. Signatures of tokens are not looked at meanwhile: they are what would cost. Keys
+ * are, at a microsecond each, so that whoever has one is let in from the same network, as behind a proxy.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler, RouteOptions } from 'fastify';
 import { NearpinError } from '../../lib/errors.ts';
 import type { Catalog } from '../catalog.ts';
 import { isOnListener } from '../listeners.ts';
+import { refuseForNow } from '../overload/door.ts';
+import { networkOf, RateLimiter } from '../overload/rate-limiter.ts';
+import { refusalOf } from '../overload/refusal.ts';
 import { sendProblem } from '../problems.ts';
 import type { AuditLog, AuditRecord } from './audit.ts';
 import type { Authenticator } from './authenticate.ts';
@@ -17,6 +24,7 @@ import {
   type RouteScope,
   type Scope,
 } from './principal.ts';
+import type { Check } from './tokens.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -42,9 +50,15 @@ export interface GuardOptions {
 
 /** The bytes of a refused request's body that are waited for, so that its connection can be used again. */
 const BODY_LEFT_BYTES_MAX = 64 * 1024;
+/** Requests of a network that are told that they are not known; more is no slip of a client. */
+export const STRANGERS_PER_SECOND = 20;
+
+const TOO_MANY_STRANGERS = refusalOf(
+  new NearpinError('rate_limited', 'Too many requests without a right key came from there'),
+);
 
 export function guard(app: FastifyInstance, options: GuardOptions): void {
-  const { catalog, auth, audit, hasAdminListener } = options;
+  const { catalog, auth, audit, clock, hasAdminListener } = options;
   app.decorateRequest('principal', null);
   demandScopes(app);
   if (audit) recordCalls(app, options, audit);
@@ -63,6 +77,19 @@ export function guard(app: FastifyInstance, options: GuardOptions): void {
     // Whoever is refused may not keep the connection busy with what nobody will read
     if (hasMuchBody(request)) reply.header('connection', 'close');
     sendProblem(request, reply, error);
+  };
+
+  const strangers = new RateLimiter(STRANGERS_PER_SECOND);
+  const refuseForAWhile = (request: FastifyRequest, reply: FastifyReply, waitMs: number) => {
+    audit?.omit();
+    if (hasMuchBody(request)) reply.raw.shouldKeepAlive = false;
+    refuseForNow(TOO_MANY_STRANGERS, waitMs, request, reply);
+  };
+  const refuseStranger = (request: FastifyRequest, reply: FastifyReply, error: unknown) => {
+    const isKnownToBeWrong = (error as NearpinError).code === 'unauthorized';
+    const waitMs = isKnownToBeWrong ? strangers.take(networkOfOrigin(request), clock()) : 0;
+    if (waitMs > 0) refuseForAWhile(request, reply, waitMs);
+    else refuse(request, reply, error);
   };
 
   const admit = (
@@ -95,19 +122,24 @@ export function guard(app: FastifyInstance, options: GuardOptions): void {
       done();
       return;
     }
-    let found: Principal | Promise<Principal>;
+    let found: Principal | Check;
     try {
       found = auth === undefined ? ANYONE : auth.authenticate(request.headers.authorization);
     } catch (error) {
-      refuse(request, reply, error);
+      refuseStranger(request, reply, error);
       return;
     }
-    if (found instanceof Promise)
-      found.then(
+    if (typeof found !== 'function') {
+      admit(request, reply, done, scope, found);
+      return;
+    }
+    const waitMs = strangers.waitMs(networkOfOrigin(request), clock());
+    if (waitMs > 0) refuseForAWhile(request, reply, waitMs);
+    else
+      found().then(
         (principal) => admit(request, reply, done, scope, principal),
-        (error) => refuse(request, reply, error),
+        (error) => refuseStranger(request, reply, error),
       );
-    else admit(request, reply, done, scope, found);
   });
 }
 
@@ -144,6 +176,8 @@ function challenge({ headers, routeOptions }: FastifyRequest, status: 401 | 403)
   if (status === 403) return `${realm}, error="insufficient_scope", scope="${routeOptions.config.scope}"`;
   return headers.authorization === undefined ? realm : `${realm}, error="invalid_token"`;
 }
+
+const networkOfOrigin = ({ raw }: FastifyRequest): string => networkOf(raw.socket.remoteAddress ?? '');
 
 function hasMuchBody({ headers }: FastifyRequest): boolean {
   return (

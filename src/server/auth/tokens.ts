@@ -40,6 +40,9 @@ export interface TokenOptions {
   readonly clock: () => number;
 }
 
+/** Begins to check a signature, when it is called: rejects with unauthorized or auth_unavailable. */
+export type Check = () => Promise<Principal>;
+
 /** Longer ones are refused unread. */
 const TOKEN_CHARS_MAX = 8192;
 const SUBJECT_CHARS_MAX = 256;
@@ -56,11 +59,11 @@ export class TokenVerifier {
     this.#options = options;
   }
 
-  /** Who a token speaks for. Throws or rejects with unauthorized or auth_unavailable. */
-  authenticate(token: string): Principal | Promise<Principal> {
+  /** Who a token speaks for, or what is to be done to know. Throws unauthorized. */
+  authenticate(token: string): Principal | Check {
     if (token.length > TOKEN_CHARS_MAX) throw new NearpinError('unauthorized', 'The token is too long');
     const digest = hash('sha256', token, 'base64');
-    return this.#believed.get(digest, this.#options.clock()) ?? this.#verify(token, digest);
+    return this.#believed.get(digest, this.#options.clock()) ?? (() => this.#verify(token, digest));
   }
 
   async #verify(token: string, digest: string): Promise<Principal> {

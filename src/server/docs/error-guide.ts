@@ -325,8 +325,9 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorHelp>> = {
   },
   rate_limited: {
     cause:
-      'The key, or the address where there are no keys, has made more requests than it may (`--rate-per-second`).',
-    remedy: 'Wait for `Retry-After`, and spread requests; a batch counts as one.',
+      'The key, or the address where there are no keys, has made more requests than it may (`--rate-per-second`); or too many came from an address without a right key.',
+    remedy:
+      'Wait for `Retry-After`, and spread requests; a batch counts as one. Who sends a wrong key needs another one.',
     example: { detail: 'More requests came than the key may make' },
   },
   too_many_writes: {

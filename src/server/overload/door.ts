@@ -6,7 +6,7 @@ import type { Clock } from '../../retrieval/open-index.ts';
 import { Admission, type AdmissionOptions } from './admission.ts';
 import { DEADLINE_HEADER } from './caller.ts';
 import { networkOf, type RateLimiter } from './rate-limiter.ts';
-import { refusalOf, refuse } from './refusal.ts';
+import { type Refusal, refusalOf, refuse } from './refusal.ts';
 
 export type AdmissionBounds = Pick<AdmissionOptions, 'maxWaitMs' | 'maxInFlight'>;
 
@@ -72,12 +72,19 @@ export function rateHook(rates: RateLimiter) {
     const isKnown = principal !== null && principal.kind !== 'anyone';
     const key = isKnown ? `${principal.kind} ${principal.id}` : networkOf(raw.socket.remoteAddress ?? '');
     const waitMs = rates.take(key, watch.startedAtMs);
-    if (waitMs === 0) {
-      done();
-      return;
-    }
-    reply.hijack();
-    refuse(RATE_LIMITED, Math.ceil(waitMs / 1000), raw, reply.raw);
-    watch.refusedEarly(request, reply, 429, 'rate_limited');
+    if (waitMs === 0) done();
+    else refuseForNow(RATE_LIMITED, waitMs, request, reply);
   };
+}
+
+/** Answers a request in a hook by a refusal of code rate_limited, which passes after so many milliseconds. */
+export function refuseForNow(
+  refusal: Refusal,
+  waitMs: number,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  reply.hijack();
+  refuse(refusal, Math.ceil(waitMs / 1000), request.raw, reply.raw);
+  request.watch.refusedEarly(request, reply, refusal.status, 'rate_limited');
 }

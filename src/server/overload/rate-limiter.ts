@@ -29,18 +29,26 @@ export class RateLimiter {
    * @returns 0, or how many milliseconds it is until there is a token; none is taken then
    */
   take(key: string, nowMs: number, perSecond = this.#perSecond): number {
-    const tokenMs = 1000 / perSecond;
-    // A bucket smaller than a token would never give one
-    const bucketMs = Math.max(1000, tokenMs);
-    const fullAtMs = Math.max(nowMs, this.#young.get(key) ?? this.#old.get(key) ?? 0) + tokenMs;
-    const missingMs = fullAtMs - nowMs - bucketMs;
-    if (missingMs > 0) return missingMs;
-    this.#young.set(key, fullAtMs);
+    const waitMs = this.waitMs(key, nowMs, perSecond);
+    if (waitMs > 0) return waitMs;
+    this.#young.set(key, this.#fullAtMs(key, nowMs) + 1000 / perSecond);
     if (this.#young.size > this.#keysMax) {
       this.#old = this.#young;
       this.#young = new Map();
     }
     return 0;
+  }
+
+  /** How many milliseconds it is until there is a token in a key's bucket, which is left there; 0 while there is one. */
+  waitMs(key: string, nowMs: number, perSecond = this.#perSecond): number {
+    const tokenMs = 1000 / perSecond;
+    // A bucket smaller than a token would never give one
+    const bucketMs = Math.max(1000, tokenMs);
+    return Math.max(0, this.#fullAtMs(key, nowMs) + tokenMs - nowMs - bucketMs);
+  }
+
+  #fullAtMs(key: string, nowMs: number): number {
+    return Math.max(nowMs, this.#young.get(key) ?? this.#old.get(key) ?? 0);
   }
 }
 

@@ -54,7 +54,7 @@ export function refuse(
     response.end(body, 'latin1');
     return;
   }
-  socket.write(`${head}${retryAfterS}\r\n\r\n${body}`, 'latin1');
+  socket.write(`${head}${retryAfterS}\r\n\r\n${request.method === 'HEAD' ? '' : body}`, 'latin1');
   // What Node waits for to go on with the connection
   response.emit('finish');
 }

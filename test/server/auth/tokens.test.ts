@@ -5,7 +5,13 @@ import fc from 'fast-check';
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { NearpinError } from '../../../src/lib/errors.ts';
 import { givenKeys, type TokenKeys } from '../../../src/server/auth/jwks.ts';
-import { BELIEVED_MS, type TokenOptions, TokenVerifier } from '../../../src/server/auth/tokens.ts';
+import type { Principal } from '../../../src/server/auth/principal.ts';
+import {
+  BELIEVED_MS,
+  type Check,
+  type TokenOptions,
+  TokenVerifier,
+} from '../../../src/server/auth/tokens.ts';
 import { rejects } from '../../lib/refuses.ts';
 
 const NOW_MS = Date.parse('2026-05-01T00:00:00Z');
@@ -39,11 +45,12 @@ function verifier(more: Partial<TokenOptions> = {}) {
   });
 }
 
-const principalOf = async (claims: JWTPayload) => verifier().authenticate(await sign(claims));
+const decided = async (found: Principal | Check) => (typeof found === 'function' ? found() : found);
+const principalOf = async (claims: JWTPayload) => decided(verifier().authenticate(await sign(claims)));
 
 /** Also when it is refused at once. */
 const refused = async (token: string, more: Partial<TokenOptions> = {}) =>
-  rejects((async () => verifier(more).authenticate(token))(), 'unauthorized');
+  rejects((async () => decided(verifier(more).authenticate(token)))(), 'unauthorized');
 
 describe('tokens', () => {
   it('speak for their subject, with the scopes and indexes that they name', async () => {
@@ -102,7 +109,7 @@ describe('tokens', () => {
     const byRsa = () => sign(CLAIMS, rsa.privateKey, { alg: 'RS256', kid: 'rsa' });
     await refused(await byRsa());
     const both = verifier({ algorithms: ['ES256', 'RS256'] });
-    assert.equal((await both.authenticate(await byRsa())).id, 'alice');
+    assert.equal((await decided(both.authenticate(await byRsa()))).id, 'alice');
     await refused(await sign(CLAIMS, pair.privateKey, { kid: 'gone' }));
     // What everybody knows of a key is no secret to sign with
     for (const secret of [await exportSPKI(rsa.publicKey), JSON.stringify(JWKS.keys[1])])
@@ -140,21 +147,23 @@ describe('tokens', () => {
     };
     const counting = verifier({ keys, clock: () => nowMs });
     const token = await sign({ ...CLAIMS, exp: NOW_S + 10 });
-    const first = await counting.authenticate(token);
+    const check = counting.authenticate(token);
+    assert.equal(lookups, 0, 'nothing is looked at before that is asked for');
+    const first = await decided(check);
     assert.equal(counting.authenticate(token), first, 'at once');
     assert.equal(lookups, 1);
     nowMs += 39_000;
     assert.equal(counting.authenticate(token), first);
     nowMs += 1_000;
-    await rejects(Promise.resolve(counting.authenticate(token)), 'unauthorized');
+    await rejects(decided(counting.authenticate(token)), 'unauthorized');
 
     const long = await sign(CLAIMS);
-    const before = await counting.authenticate(long);
+    const before = await decided(counting.authenticate(long));
     nowMs += BELIEVED_MS - 1;
     assert.equal(counting.authenticate(long), before);
     nowMs += 1;
     lookups = 0;
-    assert.notEqual(await counting.authenticate(long), before);
+    assert.notEqual(await decided(counting.authenticate(long)), before);
     assert.equal(lookups, 1);
   });
 
@@ -162,10 +171,7 @@ describe('tokens', () => {
     const unavailable = new NearpinError('auth_unavailable', 'not now');
     for (const error of [unavailable, new TypeError('fetch failed')]) {
       const keys = () => Promise.reject(error);
-      await rejects(
-        verifier({ keys }).authenticate(await sign(CLAIMS)) as Promise<unknown>,
-        'auth_unavailable',
-      );
+      await rejects(decided(verifier({ keys }).authenticate(await sign(CLAIMS))), 'auth_unavailable');
     }
   });
 });
