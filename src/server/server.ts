@@ -172,7 +172,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.register(async (site) => {
     openapiRoute(site, describeApi);
     docsRoutes(site, describeApi);
-    metricsRoute(site, catalog, aftermath, telemetry);
+    metricsRoute(site, catalog, aftermath, telemetry, audit);
     pageRoutes(site);
   });
   if (graphql)

@@ -500,13 +500,13 @@ guarantee(
         socket.on('error', reject);
       });
     const wrong = `${keys.reader!.slice(0, -1)}${keys.reader!.endsWith('A') ? 'B' : 'A'}`;
+    // Of many in a second some are told to wait
     for (const [method, path] of [
       ['POST', '/v1/indexes/pins/query'],
       ['POST', '/v1/indexes/pins/batch'],
       ['PUT', '/v1/indexes/pins/pins'],
       ['PUT', '/v1/indexes/new'],
     ] as const)
-      // Of many in a second some are told to wait
       for (const type of ['application/json', 'application/msgpack'])
         for (const key of [undefined, wrong, 'nonsense'])
           assert.match(

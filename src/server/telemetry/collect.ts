@@ -1,7 +1,8 @@
-/** What indexes, experiments and shadows tell of themselves when somebody asks for metrics. */
+/** What indexes, experiments, shadows and the audit log tell of themselves when somebody asks for metrics. */
 import type { IndexDescription } from '../../retrieval/contract.ts';
 import { describeIndex } from '../../retrieval/describe.ts';
 import type { Aftermath } from '../aftermath.ts';
+import type { AuditLog } from '../auth/audit.ts';
 import type { Catalog } from '../catalog.ts';
 import { type Family, family } from './families.ts';
 import type { MetricName } from './metrics.ts';
@@ -94,5 +95,17 @@ export function familiesOfAftermath({ exposures, shadows }: Aftermath): Family[]
         ]),
       ),
     ),
+  ];
+}
+
+export function familiesOfAudit(audit: AuditLog): Family[] {
+  const { waiting, ...outcomes } = audit.counts();
+  return [
+    family(
+      'nearpin_audit_records_total',
+      Object.entries(outcomes).map(([outcome, value]) => ({ labels: { outcome }, value })),
+    ),
+    family('nearpin_audit_waiting_records', [{ value: waiting }]),
+    family('nearpin_audit_ready', [{ value: Number(audit.isReady) }]),
   ];
 }

@@ -135,6 +135,14 @@ export const METRICS = {
     'side',
   ),
 
+  nearpin_audit_records_total: metric(
+    'counter',
+    'Records of the audit log that were written, or of refused requests left out (dropped) because many like them came or waited.',
+    'outcome',
+  ),
+  nearpin_audit_waiting_records: metric('gauge', 'Records that nobody has begun to write yet.'),
+  nearpin_audit_ready: metric('gauge', '1 while records can be kept; otherwise nothing can be changed.'),
+
   nearpin_event_loop_delay_seconds: metric(
     'histogram',
     'How late the event loop is, looked at 50 times a second.',

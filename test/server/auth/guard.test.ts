@@ -16,6 +16,7 @@ import { catalogOf, clock, exchange, postJson, postMsgpack, ready, serve } from 
 import { TestKeys } from '../../support/keys.ts';
 import { memoryEngine } from '../../support/memory-engine.ts';
 import { ATTRIBUTES, somePins } from '../../support/pins.ts';
+import { parseMetrics, seriesValue } from '../../support/prometheus.ts';
 
 const DIM = 4;
 const PINS = somePins(20, DIM, 8);
@@ -581,10 +582,18 @@ describe('the record of calls', () => {
       [503, 'audit_unavailable', '1'],
     );
     assert.equal(server.counts.parsed, 0);
-    assert.equal((await call('GET', '/metrics', owner)).status, 200);
+    const isReady = async () => {
+      const families = parseMetrics((await call('GET', '/metrics', owner)).body);
+      return [
+        seriesValue(families, 'nearpin_audit_ready'),
+        seriesValue(families, 'nearpin_audit_waiting_records'),
+      ];
+    };
+    assert.deepEqual(await isReady(), [0, 1], 'the one that was under way');
     assert.equal((await call('POST', '/v1/indexes/a/query', owner, JSON.parse(QUERY))).status, 200);
     disk.isBroken = false;
     await audit.flush();
+    assert.deepEqual(await isReady(), [1, 0]);
     assert.equal((await call('PUT', '/v1/aliases/live', owner, { index: 'a' })).status, 200);
   });
 });

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../../../src/lib/errors.ts';
 import { SHARD_PLANS, STAGES } from '../../../src/lib/watch.ts';
+import { AuditLog } from '../../../src/server/auth/audit.ts';
 import { METRICS, type MetricName } from '../../../src/server/telemetry/metrics.ts';
 import { exchange, postJson, postMsgpack } from '../../support/http.ts';
 import { DEMO_PINS, type LiveServer, liveServer } from '../../support/live-server.ts';
@@ -15,7 +16,10 @@ const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 let server: LiveServer;
 before(async () => {
-  server = await liveServer({ telemetry: { version: '1.2.3', recall: { share: 1, seed: 1 } } });
+  server = await liveServer({
+    telemetry: { version: '1.2.3', recall: { share: 1, seed: 1 } },
+    audit: new AuditLog({ write: async () => {}, clock: () => 0, onFailure: () => {} }),
+  });
 });
 after(() => server.close());
 
@@ -152,6 +156,15 @@ describe('/metrics', () => {
     assert.equal(seriesValue(families, 'nearpin_build_info', { version: '1.2.3' }), 1);
     assert.ok(seriesValue(families, 'process_resident_memory_bytes')! > 1e6);
     assert.ok(seriesValue(families, 'nearpin_event_loop_delay_seconds_count')! >= 0);
+  });
+
+  it('counts the records of the audit log', async () => {
+    const families = await server.metrics();
+    // Of making the index and of writing its pins
+    assert.ok(seriesValue(families, 'nearpin_audit_records_total', { outcome: 'written' })! >= 2);
+    assert.equal(seriesValue(families, 'nearpin_audit_records_total', { outcome: 'dropped' }), 0);
+    assert.equal(seriesValue(families, 'nearpin_audit_waiting_records'), 0);
+    assert.equal(seriesValue(families, 'nearpin_audit_ready'), 1);
   });
 
   it('says when an answer is degraded', async () => {
