@@ -1,6 +1,8 @@
 /** A server with a certificate: who can talk to it, and who cannot. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +11,7 @@ import { connect } from 'node:tls';
 import { CATALOGUE_ATTRIBUTES, drawCatalogue } from '../../src/build/catalogue.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { lifetime, run, runJson, type Serving, startServer } from '../support/program.ts';
+import { parseMetrics, seriesValue } from '../support/prometheus.ts';
 
 describe('a server with a certificate', () => {
   let folder: string;
@@ -49,6 +52,21 @@ describe('a server with a certificate', () => {
     );
     assert.equal(status, 0, stderr);
     assert.equal(JSON.parse(stdout).hits.length, 10);
+  });
+
+  it('tells in its metrics when the certificate ends', async () => {
+    const ca = readFileSync(trust.NODE_EXTRA_CA_CERTS!);
+    const text = await new Promise<string>((resolve, reject) => {
+      get(`${server.url}/metrics`, { ca, agent: false }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (chunk) => {
+          body += chunk;
+        });
+        response.on('end', () => resolve(body));
+      }).on('error', reject);
+    });
+    const told = seriesValue(parseMetrics(text), 'nearpin_certificate_expiry_timestamp_seconds');
+    assert.equal(told, Date.parse(new X509Certificate(ca).validTo) / 1000);
   });
 
   it('is not believed by who does not', () => {

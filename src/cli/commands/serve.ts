@@ -86,7 +86,11 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     ...(audit && { audit }),
     hasAdminListener: addresses.admin !== undefined,
     logger: log.logger,
-    telemetry: { ...telemetry.options, searchCpuS: host.searchCpuS },
+    telemetry: {
+      ...telemetry.options,
+      searchCpuS: host.searchCpuS,
+      ...(certificate && { certificateExpiresAtMs: () => certificate.expiresAtMs }),
+    },
     drainDelayMs: settings.drainMs,
     bodyLimitBytes: settings.bodyLimitBytes,
     admission: settings,

@@ -143,6 +143,10 @@ export const METRICS = {
   nearpin_audit_waiting_records: metric('gauge', 'Records that nobody has begun to write yet.'),
   nearpin_audit_ready: metric('gauge', '1 while records can be kept; otherwise nothing can be changed.'),
 
+  nearpin_certificate_expiry_timestamp_seconds: metric(
+    'gauge',
+    'When the certificate that listeners show ends, in seconds since the epoch.',
+  ),
   nearpin_event_loop_delay_seconds: metric(
     'histogram',
     'How late the event loop is, looked at 50 times a second.',

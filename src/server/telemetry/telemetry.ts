@@ -38,6 +38,8 @@ export interface TelemetryOptions {
   readonly tracing?: Tracing;
   /** CPU time that searches have taken, in seconds; /metrics does without where nobody counts it. */
   readonly searchCpuS?: () => number;
+  /** When the certificate in force ends, in epoch milliseconds; absent where there is none. */
+  readonly certificateExpiresAtMs?: () => number;
 }
 
 /** A request that has this header is told in Server-Timing what took how long. */
@@ -190,7 +192,7 @@ export class Telemetry {
     // What was removed is nobody's any more
     const names = new Set(this.#catalog.list().map(({ name }) => name));
     for (const name of this.#indexes.keys()) if (!names.has(name)) this.#indexes.delete(name);
-    const { version = '', searchCpuS } = this.#options;
+    const { version = '', searchCpuS, certificateExpiresAtMs: expiresAtMs } = this.#options;
     const stages = STAGES.flatMap((stage, i) => histogramSamples(this.#meters.stages[i]!, { stage }));
     const gates = [...this.#gates];
     const problems = [...this.#problems].map(([code, value]) => ({ labels: { code }, value }));
@@ -211,6 +213,9 @@ export class Telemetry {
       ...familiesOf([...this.#indexes.values()]),
       ...(searchCpuS ? [family('nearpin_search_cpu_seconds_total', [{ value: searchCpuS() }])] : []),
       ...(this.recall ? this.#recallFamilies(this.recall, [...names]) : []),
+      ...(expiresAtMs
+        ? [family('nearpin_certificate_expiry_timestamp_seconds', [{ value: expiresAtMs() / 1000 }])]
+        : []),
       ...this.#process.families(),
     ];
   }
