@@ -5,7 +5,8 @@ import { FetchedKeys, givenKeys, type TokenKeys } from '../server/auth/jwks.ts';
 import type { KeyTable } from '../server/auth/keys.ts';
 import { ALGORITHMS, type Algorithm, TokenVerifier } from '../server/auth/tokens.ts';
 import { isLoopback } from './addresses.ts';
-import { FollowedFile } from './followed-file.ts';
+import { FollowedFiles } from './followed-files.ts';
+import { readJsonAs } from './json-file.ts';
 import { parseKeys } from './keys-file.ts';
 
 export interface AuthOptions {
@@ -36,10 +37,10 @@ export async function openAuth(
   clock: () => number,
   note: (line: string) => void,
 ): Promise<OpenAuth> {
-  const files: Pick<FollowedFile<object>, 'look' | 'close'>[] = [];
+  const files: Pick<FollowedFiles<object>, 'look' | 'close'>[] = [];
   const follow = async <Value extends object>(path: string, parse: (input: unknown) => Value) => {
-    const file = await FollowedFile.open(path, {
-      parse,
+    const file = await FollowedFiles.open([path], {
+      read: () => readJsonAs(path, parse),
       onChange: () => note(`${path} has changed, and is in force`),
       onProblem: ({ message }) => note(`what there was before ${path} changed is in force: ${message}`),
     });
@@ -56,7 +57,9 @@ export async function openAuth(
     for (const file of files) void file.look(true);
   };
   try {
-    const keys: FollowedFile<KeyTable> | undefined = keysFile ? await follow(keysFile, parseKeys) : undefined;
+    const keys: FollowedFiles<KeyTable> | undefined = keysFile
+      ? await follow(keysFile, parseKeys)
+      : undefined;
     let issuerKeys: TokenKeys | undefined;
     if (jwks !== undefined && isUrl(jwks)) {
       fetched = new FetchedKeys(new URL(jwks), {

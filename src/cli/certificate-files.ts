@@ -8,11 +8,12 @@ import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { createSecureContext, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
 import { errorAt } from '../lib/errors.ts';
+import { FollowedFiles } from './followed-files.ts';
 import type { Settings } from './settings.ts';
-import { LOOK_MS, WatchedFile } from './watched-file.ts';
 
-/** What is to expire sooner is told of. */
+/** What is to expire sooner is told of, once. */
 const WARN_DAYS = 14;
+const WARN_EVERY_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 export type CertificateSettings = Required<Pick<Settings, 'tlsCert' | 'tlsKey'>>;
@@ -73,49 +74,52 @@ export interface CertificateOptions {
   readonly clock: () => number;
 }
 
+/** The certificate in force; listeners that follow show the next one when it comes. */
 export class CertificateFiles {
-  readonly #files: CertificateSettings;
-  readonly #watched: WatchedFile;
-  readonly #options: CertificateOptions;
-  readonly #servers: TlsServer[] = [];
-  readonly #looking: NodeJS.Timeout;
-  #last: Promise<void> = Promise.resolve();
-  #certificate: Certificate;
-  #isWarned = false;
+  readonly #followed: FollowedFiles<Certificate>;
+  readonly #servers: TlsServer[];
+  readonly #warning: NodeJS.Timeout;
 
-  private constructor(
-    files: CertificateSettings,
-    watched: WatchedFile,
-    certificate: Certificate,
-    options: CertificateOptions,
-  ) {
-    this.#files = files;
-    this.#watched = watched;
-    this.#certificate = certificate;
-    this.#options = options;
-    this.#warn();
-    this.#looking = setInterval(() => void this.look(), LOOK_MS);
-    this.#looking.unref();
+  private constructor(followed: FollowedFiles<Certificate>, servers: TlsServer[], warning: NodeJS.Timeout) {
+    this.#followed = followed;
+    this.#servers = servers;
+    this.#warning = warning;
   }
 
   /** Rejects as readCertificate. */
-  static async open(files: CertificateSettings, options: CertificateOptions): Promise<CertificateFiles> {
-    const watched = new WatchedFile(files.tlsCert, files.tlsKey);
-    let certificate: Certificate | undefined;
-    // Files that have changed while they were read are read again
-    while (certificate === undefined)
-      certificate = await watched.look(() => readCertificate(files, options.clock()), true);
-    return new CertificateFiles(files, watched, certificate, options);
+  static async open(
+    files: CertificateSettings,
+    { note, clock }: CertificateOptions,
+  ): Promise<CertificateFiles> {
+    const servers: TlsServer[] = [];
+    const followed = await FollowedFiles.open([files.tlsCert, files.tlsKey], {
+      read: () => readCertificate(files, clock()),
+      onChange: ({ context, expiresAtMs }) => {
+        for (const server of servers) server.setSecureContext(context);
+        note(`certificate taken anew, valid until ${new Date(expiresAtMs).toISOString()}`);
+      },
+      onProblem: ({ message }) => note(`certificate not renewed, the one before is in force: ${message}`),
+    });
+    let warnedOf: Certificate | undefined;
+    const warn = () => {
+      const certificate = followed.value;
+      const left = (certificate.expiresAtMs - clock()) / DAY_MS;
+      if (left >= WARN_DAYS || certificate === warnedOf) return;
+      warnedOf = certificate;
+      note(`certificate ${files.tlsCert} expires in ${left.toFixed(1)} days`);
+    };
+    warn();
+    return new CertificateFiles(followed, servers, setInterval(warn, WARN_EVERY_MS).unref());
   }
 
   /** What a listener is to be made with, which then follows. */
   get context(): SecureContextOptions {
-    return this.#certificate.context;
+    return this.#followed.value.context;
   }
 
   /** Epoch ms. */
   get expiresAtMs(): number {
-    return this.#certificate.expiresAtMs;
+    return this.#followed.value.expiresAtMs;
   }
 
   /** Gives a listener that was made with the context those that come after it. */
@@ -123,42 +127,13 @@ export class CertificateFiles {
     this.#servers.push(server as TlsServer);
   }
 
-  /** Looks whether the files have changed; with `anew`, takes them as they are now. One look at a time; never rejects. */
+  /** As FollowedFiles. */
   look(anew = false): Promise<void> {
-    this.#last = this.#last.then(() => this.#look(anew));
-    return this.#last;
+    return this.#followed.look(anew);
   }
 
   close(): void {
-    clearInterval(this.#looking);
-  }
-
-  async #look(anew: boolean): Promise<void> {
-    this.#warn();
-    const { note, clock } = this.#options;
-    const read = () =>
-      readCertificate(this.#files, clock()).then(
-        (certificate) => ({ certificate }),
-        (error: Error) => ({ error }),
-      );
-    const found = await this.#watched.look(read, anew);
-    if (found === undefined) return;
-    if ('error' in found) {
-      note(`certificate not renewed, the one before is in force: ${found.error.message}`);
-      return;
-    }
-    for (const server of this.#servers) server.setSecureContext(found.certificate.context);
-    this.#certificate = found.certificate;
-    this.#isWarned = false;
-    note(`certificate taken anew, valid until ${new Date(this.expiresAtMs).toISOString()}`);
-  }
-
-  /** Says once that the certificate is about to expire. */
-  #warn(): void {
-    const { note, clock } = this.#options;
-    const left = (this.expiresAtMs - clock()) / DAY_MS;
-    if (left >= WARN_DAYS || this.#isWarned) return;
-    this.#isWarned = true;
-    note(`certificate ${this.#files.tlsCert} expires in ${left.toFixed(1)} days`);
+    clearInterval(this.#warning);
+    this.#followed.close();
   }
 }

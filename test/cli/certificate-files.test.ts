@@ -129,4 +129,20 @@ describe('certificate files', () => {
     assert.equal(notes.length, 1);
     assert.match(notes[0]!, /expires in 3\.0 days/);
   });
+
+  it('that come to expire while they are shown are told of, once', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const notes: string[] = [];
+    let nowMs = now();
+    const files = await filesOf(t, makeCertificate({ days: 20 }));
+    const options = { note: (line: string) => notes.push(line), clock: () => nowMs };
+    const certificate = await CertificateFiles.open(files, options);
+    t.after(() => certificate.close());
+    t.mock.timers.tick(60_000);
+    assert.deepEqual(notes, []);
+    nowMs += 7 * 86_400_000;
+    for (let i = 0; i < 3; i++) t.mock.timers.tick(60_000);
+    assert.equal(notes.length, 1);
+    assert.match(notes[0]!, /expires in 13\.0 days/);
+  });
 });

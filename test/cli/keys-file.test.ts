@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { chmod, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { FollowedFile } from '../../src/cli/followed-file.ts';
+import { FollowedFiles } from '../../src/cli/followed-files.ts';
+import { readJsonAs } from '../../src/cli/json-file.ts';
 import { addKey, parseKeys, readKeys, revokeKey } from '../../src/cli/keys-file.ts';
 import type { KeyTable } from '../../src/server/auth/keys.ts';
 import type { Scope } from '../../src/server/auth/principal.ts';
@@ -130,8 +131,8 @@ describe('a file of keys that is followed', () => {
     const path = join(await temporaryDir(t), 'keys.json');
     const { key } = await addKey(path, { name: 'a', scopes: READ, indexes: '*' }, NOW_MS);
     const said: string[] = [];
-    const file = await FollowedFile.open<KeyTable>(path, {
-      parse: parseKeys,
+    const file = await FollowedFiles.open<KeyTable>([path], {
+      read: () => readJsonAs(path, parseKeys),
       onChange: () => said.push('changed'),
       onProblem: ({ message }) => said.push(message),
     });
@@ -196,7 +197,12 @@ describe('a file of keys that is followed', () => {
 
   it('must be good at the start', async (t) => {
     const path = join(await temporaryDir(t), 'keys.json');
-    const open = () => FollowedFile.open(path, { parse: parseKeys, onChange: () => {}, onProblem: () => {} });
+    const open = () =>
+      FollowedFiles.open([path], {
+        read: () => readJsonAs(path, parseKeys),
+        onChange: () => {},
+        onProblem: () => {},
+      });
     await rejects(open(), 'io_error');
     await writeFile(path, '{');
     await rejects(open(), 'bad_config');
