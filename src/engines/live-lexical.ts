@@ -203,13 +203,16 @@ function changeOf(id: string, seq: number, pin: Effect, keepsWords: boolean): Pi
   return { id, seq, words, attributes: pin.attributes };
 }
 
+/** A timer that is to wait for longer does not wait at all. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** What is found, or that it is too late. */
 async function beforeDeadline(found: Promise<Found>, deadlineAtMs: number): Promise<Found> {
   if (deadlineAtMs === Number.POSITIVE_INFINITY) return found;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Found>((resolve) => {
     const leftMs = deadlineAtMs - (performance.timeOrigin + performance.now());
-    timer = setTimeout(resolve, Math.max(0, leftMs), LATE);
+    timer = setTimeout(resolve, Math.min(Math.max(0, leftMs), TIMER_MS_MAX), LATE);
   });
   try {
     return await Promise.race([found, late]);

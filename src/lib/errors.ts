@@ -54,6 +54,7 @@ export const ERRORS = {
   duplicate_pin: { status: 422, title: 'The pin id occurs more than once in the input' },
   rate_limited: { status: 429, title: 'More requests came than may be made' },
   too_many_writes: { status: 429, title: 'More writes are waiting than are taken' },
+  too_many_measurements: { status: 429, title: 'The recall of an index is measured once at a time' },
   shard_full: { status: 507, title: 'The shard has reached its memory limit' },
   disk_full: { status: 507, title: 'The disk takes no more writes' },
   not_enough_memory: { status: 507, title: 'The index does not fit the memory that there is' },

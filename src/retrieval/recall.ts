@@ -18,13 +18,16 @@ const Z95 = 1.959964;
 /**
  * Queries with each sampled pin's own vector, the pin itself excluded, at `ef` and exactly. On a large index with fewer
  * samples than asked for: the work is bounded.
- * @throws NearpinError bad_request or limit_exceeded with path; overloaded while the index is being measured already;
+ * @throws NearpinError bad_request or limit_exceeded with path; too_many_measurements while the index is being measured already;
  * what the engine throws
  */
 export async function measureRecall(index: OpenIndex, request: RecallRequest): Promise<RecallAnswer> {
   const { engine } = index;
   if (measured.has(engine)) {
-    throw new NearpinError('overloaded', `the recall of index ${index.name} is being measured already`);
+    throw new NearpinError(
+      'too_many_measurements',
+      `the recall of index ${index.name} is being measured already`,
+    );
   }
   measured.add(engine);
   try {

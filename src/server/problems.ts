@@ -14,6 +14,7 @@ export const RETRY_AFTER_CODES: readonly ErrorCode[] = [
   'rate_limited',
   'not_ready',
   'too_many_writes',
+  'too_many_measurements',
   'auth_unavailable',
   'audit_unavailable',
 ];

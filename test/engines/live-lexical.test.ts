@@ -222,6 +222,9 @@ describe('words of an index', () => {
     assert.deepEqual(ids, [['pin-7'], ['pin-1234'], ['pin-2999']]);
     const late = await find(opened, 'even', { deadlineAtMs: 1 });
     assert.deepEqual([late.hits, late.coverage.degraded, late.exhausted], [[], 'deadline', false]);
+    // Further away than a timer can wait for
+    const patient = await find(opened, 'even', { deadlineAtMs: 1e300 });
+    assert.deepEqual([patient.hits.length > 0, patient.coverage.degraded], [true, undefined]);
     const filter = { rank: { $lt: 30 } };
     const expected = pins.filter(({ attributes }, i) => i % 2 === 0 && (attributes.rank as number) < 30);
     const found = await find(opened, 'even', { k: 100, filter });

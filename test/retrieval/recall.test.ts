@@ -55,6 +55,17 @@ describe('recall', () => {
     assert.deepEqual({ recall, low, high, samples }, { recall: 1, low: 0, high: 1, samples: 0 });
   });
 
+  it('is measured once at a time', async () => {
+    const { index } = open(50);
+    const first = measureRecall(index, { samples: 20 });
+    await assert.rejects(measureRecall(index, { samples: 1 }), { code: 'too_many_measurements' });
+    assert.equal((await first).samples, 20);
+    assert.equal((await measureRecall(index, { samples: 1 })).samples, 1);
+    // One that was refused holds up no other
+    await assert.rejects(measureRecall(index, { samples: 0 }), { code: 'bad_request' });
+    assert.equal((await measureRecall(index, { samples: 1 })).samples, 1);
+  });
+
   it('refuses values over their limits', async () => {
     const { index } = open(5);
     await assert.rejects(measureRecall(index, { samples: 1001 }), { code: 'limit_exceeded' });

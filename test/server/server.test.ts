@@ -269,6 +269,26 @@ describe('faults', () => {
     assert.deepEqual([status, body.code, headers.get('retry-after')], [503, 'overloaded', '1']);
   });
 
+  it('refuses, as asked too much, to measure recall twice at a time', async (t) => {
+    const measured = index('a');
+    let letGo = (_: string[]) => {};
+    const { url } = await start(t, [ready(measured)]);
+    let first: Promise<{ readonly status: number }> | undefined;
+    await new Promise<void>((begun) => {
+      measured.engine.sample = () => {
+        begun();
+        return new Promise((resolve) => {
+          letGo = resolve;
+        });
+      };
+      first = postJson(`${url}/v1/indexes/a/recall`, {});
+    });
+    const { status, headers, body } = await postJson(`${url}/v1/indexes/a/recall`, {});
+    assert.deepEqual([status, body.code, headers.get('retry-after')], [429, 'too_many_measurements', '1']);
+    letGo([]);
+    assert.equal((await first!).status, 200);
+  });
+
   it('gives every answer a request id: the one it was sent, when that is a sane one', async (t) => {
     const { url } = await start(t, [ready(index('a'))]);
     const own = [await exchange(`${url}/livez`), await exchange(`${url}/none`)].map(({ headers }) =>

@@ -336,6 +336,11 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorHelp>> = {
       'Wait for `Retry-After`, and send fewer writes at once. The clients of this project do so by themselves.',
     example: { detail: '4096 pins are waiting to be written' },
   },
+  too_many_measurements: {
+    cause: 'The recall of the index is being measured for another request; a measurement takes all threads.',
+    remedy: 'Wait for `Retry-After`, and measure an index from one place.',
+    example: { detail: 'the recall of index pins is being measured already' },
+  },
   shard_full: {
     cause: 'A shard has reached the memory that one can have (4 GiB), or that the machine gives it.',
     remedy: 'Build the index anew with more shards, or delete pins. Searching goes on meanwhile.',
@@ -381,10 +386,9 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorHelp>> = {
     example: { detail: 'The deadline passed before anything was found' },
   },
   overloaded: {
-    cause:
-      'The server has more to do than it can in time, or the request needs what only one may have at a time (measuring the recall of an index).',
+    cause: 'The server has more to do than it can in time.',
     remedy: 'Wait for `Retry-After`, with growing pauses. If it lasts, give the service more processes.',
-    example: { detail: 'the recall of index pins is being measured already' },
+    example: { detail: 'More requests wait than can be answered in time' },
   },
   auth_unavailable: {
     cause: 'A token came whose key the server does not have, and the issuer cannot be reached to ask for it.',

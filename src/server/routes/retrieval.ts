@@ -108,7 +108,7 @@ export function retrievalRoutes(
       path: 'recall',
       summary: 'Recall measured now against exact search',
       description: 'Stored pins are the queries. One measurement of an index at a time; its work is bounded.',
-      errors: ['overloaded', 'deadline_exceeded'],
+      errors: ['too_many_measurements', 'deadline_exceeded'],
       body: 'RecallRequest',
       answer: 'RecallAnswer',
       run: (index, body: RecallRequest) => measureRecall(index, body),
