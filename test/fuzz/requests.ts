@@ -18,8 +18,6 @@ export interface FuzzRequest {
   /** The operation, where the request is certain to reach it. */
   readonly operation?: OpenApiOperation;
   readonly method: string;
-  /** Whether it gives its search so little time that there may be no answer within it. */
-  readonly isHasty: boolean;
 }
 
 interface Target {
@@ -102,6 +100,9 @@ const HEADER_LINES = [
   'x-request-id: a b',
   `x-request-id: ${'r'.repeat(200)}`,
   'x-request-id: ok-1',
+  'x-deadline-ms: 60000',
+  'x-deadline-ms: 0',
+  'x-deadline-ms: soon',
   'authorization: Bearer',
   'authorization: Bearer eyJhbGciOiJub25lIn0.e30.',
   'authorization: Basic YTpi',
@@ -262,15 +263,13 @@ export class RequestMaker {
         : prng.pick([undefined, this.#world.keys.write, 'Bearer np_x']);
     if (key !== undefined) headers.push(`authorization: ${key}`);
     let body: Buffer | undefined;
-    let isHasty = false;
     if (operation.requestBody !== undefined) {
       const value = maker.make(operation.requestBody.content[JSON_TYPE]!.schema);
       const text = toJson(value);
-      isHasty = text.includes('"deadlineMs"');
       body = isJson ? Buffer.from(text) : toMsgpack(value, prng);
       headers.push(`content-type: ${isJson ? JSON_TYPE : MSGPACK_TYPE}`);
     }
-    return { method, address, headers, body, isHasty };
+    return { method, address, headers, body };
   }
 
   #structured(prng: Prng, kind: string, oddity: number): FuzzRequest {
@@ -281,7 +280,6 @@ export class RequestMaker {
       pieces: [bytesOf(parts)],
       answers: 1,
       method: target.method,
-      isHasty: parts.isHasty,
       // An odd path may lead elsewhere
       ...(oddity === 0 && { operation: target.operation }),
     };
@@ -313,13 +311,12 @@ export class RequestMaker {
       'content-type: application/json',
       ...(prng.below(40) > 0 ? [`authorization: ${this.#world.keys.read}`] : []),
     ];
-    const body = prng.below(4) === 0 ? mutate(text, prng) : text;
+    const body = prng.below(4) === 0 && !hasDeadline(text) ? mutate(text, prng) : text;
     return {
       kind: 'graphql',
       pieces: [bytesOf({ method: 'POST', address: '/graphql', headers, body })],
       answers: 1,
       method: 'POST',
-      isHasty: true,
     };
   }
 
@@ -330,14 +327,14 @@ export class RequestMaker {
         requestBody !== undefined && (WEIGHTS[operationId] ?? 1) >= 1,
     );
     const target = prng.pick(withBody);
-    const parts = this.#parts(prng, target, 0);
+    let parts = this.#parts(prng, target, 0);
+    while (hasDeadline(parts.body!)) parts = this.#parts(prng, target, 0);
     const body = mutate(parts.body!, prng);
     return {
       kind: 'mutated body',
       pieces: [bytesOf({ ...parts, body })],
       answers: 1,
       method: target.method,
-      isHasty: true,
       operation: target.operation,
     };
   }
@@ -358,7 +355,6 @@ export class RequestMaker {
       kind: 'strayed',
       pieces: [bytesOf({ ...parts, method, address })],
       method,
-      isHasty: parts.isHasty,
     };
   }
 
@@ -370,7 +366,6 @@ export class RequestMaker {
       kind: 'odd headers',
       pieces: [bytesOf({ ...parts, headers: [...parts.headers, ...lines] })],
       method: target.method,
-      isHasty: parts.isHasty,
     };
   }
 
@@ -383,7 +378,6 @@ export class RequestMaker {
       pieces: [Buffer.concat(all.map(bytesOf))],
       answers: count,
       method: 'POST',
-      isHasty: true,
     };
   }
 
@@ -405,7 +399,6 @@ export class RequestMaker {
       kind: 'cut off',
       pieces: [whole!.subarray(0, 1 + prng.below(whole!.length - 1))],
       method,
-      isHasty: true,
     };
   }
 
@@ -414,9 +407,12 @@ export class RequestMaker {
       prng.below(2) === 0
         ? prng.pick(NONSENSE)()
         : Buffer.from(Array.from({ length: 1 + prng.below(400) }, () => prng.below(256)));
-    return { kind: 'no HTTP', pieces: [bytes], method: 'GET', isHasty: false };
+    return { kind: 'no HTTP', pieces: [bytes], method: 'GET' };
   }
 }
+
+/** Changed bytes would make another deadline of it, which may be so short that there is no answer. */
+const hasDeadline = (body: Buffer): boolean => body.includes('deadlineMs');
 
 const weightOf = ({ operation }: Target): number => WEIGHTS[operation.operationId] ?? 1;
 

@@ -34,5 +34,7 @@ for (const { number, kind, what, request } of findings) {
   if (times <= 3) console.log(`\n${number} (${kind}): ${what}\n${request}`);
 }
 for (const [what, times] of kinds) console.log(`${times} times: ${what}`);
-console.log(`${findings.length} findings; again: npm run test:fuzz -- --seed ${seed} --only NUMBER`);
+console.log(
+  `${findings.length} findings; again: npm run test:fuzz -- --requests ${values.requests} --seed ${seed} --only NUMBER`,
+);
 process.exitCode = findings.length === 0 ? 0 : 1;

@@ -2,7 +2,7 @@
  * A server in a process of its own, over indexes of a directory, as `nearpin serve` puts it together; it tells its parent
  * what it holds, and every fault that it logs.
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
 import { createCatalog } from '../../src/cli/catalog.ts';
@@ -18,7 +18,9 @@ export interface ServerState {
   /** Open handles and requests of Node, by kind. */
   readonly resources: Readonly<Record<string, number>>;
   readonly heapBytes: number;
-  readonly rssBytes: number;
+  /** Resident: of all threads, shards included; and of files, which are the log and the pin store. */
+  readonly anonymousBytes: number;
+  readonly fileBytes: number;
 }
 
 export type ChildMessage =
@@ -28,6 +30,8 @@ export type ChildMessage =
 
 const REQUEST_TIMEOUT_MS = 5_000;
 const BODY_LIMIT_BYTES = 256 * 1024;
+/** What is asked is odd and not too much: nothing is to be refused because of what else is asked. */
+const ADMISSION = { maxWaitMs: 60_000, maxInFlight: 1024 };
 
 const say = (message: ChildMessage) => process.send!(message);
 const log = () => {};
@@ -61,6 +65,7 @@ const app = createServer({
   telemetry: { searchCpuS: host.searchCpuS },
   requestTimeoutMs: REQUEST_TIMEOUT_MS,
   bodyLimitBytes: BODY_LIMIT_BYTES,
+  admission: ADMISSION,
   graphql: { introspection: false },
 });
 await app.listen({ port: 0, host: '127.0.0.1' });
@@ -81,10 +86,20 @@ process.on('message', async (asked) => {
     );
     const resources: Record<string, number> = {};
     for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1;
-    const { heapUsed, arrayBuffers, rss } = process.memoryUsage();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    const status = readFileSync('/proc/self/status', 'utf8');
+    const resident = (kind: string) =>
+      Number(new RegExp(`^${kind}:\\s+(\\d+) kB$`, 'm').exec(status)![1]) * 1024;
     const descriptors = readdirSync('/proc/self/fd').length;
     say({
-      state: { connections, descriptors, resources, heapBytes: heapUsed + arrayBuffers, rssBytes: rss },
+      state: {
+        connections,
+        descriptors,
+        resources,
+        heapBytes: heapUsed + arrayBuffers,
+        anonymousBytes: resident('RssAnon'),
+        fileBytes: resident('RssFile'),
+      },
     });
   } else if (asked === 'close') {
     isClosing = true;

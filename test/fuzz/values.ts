@@ -81,6 +81,9 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   index: ['pins'],
   generation: ['000001', '000002', '000003'],
 };
+/** Deadlines that can be kept, and what is none: one that is too short is answered with 504, and any 5xx is a finding. */
+const KEPT_DEADLINES = [60_000, 1e300];
+const NO_DEADLINES = [0, -1, '60000', null, Number.NaN];
 const JUNK = [0xc1, 0xc7, 0xd4, 0xd6, 0xdf, 0xdd, 0xdb, 0xc6];
 
 export interface World {
@@ -168,6 +171,10 @@ export class ValueMaker {
         continue;
       }
       if (SELDOM.includes(name) && prng.below(12) > 0) continue;
+      if (name === 'deadlineMs') {
+        list.push([name, prng.pick<unknown>(prng.float() < this.#oddity ? NO_DEADLINES : KEPT_DEADLINES)]);
+        continue;
+      }
       const known = KNOWN[name];
       if (known && prng.float() >= this.#oddity) {
         list.push([name, prng.pick(known)]);
@@ -180,7 +187,8 @@ export class ValueMaker {
     for (const field of Object.values(schema.patternProperties ?? {}))
       for (let left = prng.below(3); left > 0; left--) list.push([this.text(), this.make(field, depth + 1)]);
     if (prng.float() < this.#oddity) list.push([this.text(), this.anything(depth + 1)]);
-    if (prng.float() < this.#oddity / 2 && list[0]) list.push([list[0][0], this.anything(depth + 1)]);
+    if (prng.float() < this.#oddity / 2 && list[0] && list[0][0] !== 'deadlineMs')
+      list.push([list[0][0], this.anything(depth + 1)]);
     return new Entries(list);
   }
 
