@@ -66,8 +66,8 @@ export async function runOverload(
   let comeBack = () => {};
   try {
     await buildServed(folder, options, context);
-    const { port } = await startNearpin(folder, children, context);
-    const requests = queryRequests(queryBodies(set, FORMAT, k), FORMAT);
+    const { port, key } = await startNearpin(folder, children, context);
+    const requests = queryRequests(queryBodies(set, FORMAT, k), FORMAT, key);
     comeBack = leaveCores(context.cores);
     const connections = options.connections.at(-1)!;
     const points = loads.map((load) => ({ load, passes: [] as Pass[] }));

@@ -28,6 +28,7 @@ import {
   INDEX,
   QUERY_PATH,
   queryBodies,
+  queryHeaders,
   queryRequests,
   type ServedSet,
   startNearpin,
@@ -71,6 +72,7 @@ interface Server {
   readonly format: Format;
   readonly port: number;
   readonly child: ChildProcess;
+  readonly key: string;
   readonly bodies: readonly Buffer[];
   readonly requests: readonly Buffer[];
 }
@@ -104,20 +106,28 @@ export async function runService(options: ServiceRunOptions, context: RunContext
     searching = await openSearches(join(folder, INDEX), options, context);
     const searches: Searched[] = [];
     const nearpin = await startNearpin(folder, children, context);
+    const { key, keyId } = nearpin;
     const servers: Server[] = [];
     const recalls = new Map<Format, number>();
     for (const format of Object.keys(FORMATS) as Format[]) {
       const { type, decode } = FORMATS[format];
       const bodies = queryBodies(set, format, options.k);
-      const requests = queryRequests(bodies, format);
+      const requests = queryRequests(bodies, format, key);
       const load = { port: nearpin.port, requests, count: requests.length, connections: 1 };
       const { bodies: answers } = await generateLoad(load);
       recalls.set(format, await recallOfAnswers(answers, format, options, context));
       servers.push({ name: 'nearpin', format, ...nearpin, bodies, requests });
-      const answer = { name: INDEX, type, body: answers[0]!, answer: decode(answers[0]!) as object };
+      const answer = {
+        name: INDEX,
+        type,
+        body: answers[0]!,
+        answer: decode(answers[0]!) as object,
+        key,
+        keyId,
+      };
       for (const name of ['constant', 'bare'] as const) {
         const started = await startConstant({ ...answer, server: name }, children, context);
-        servers.push({ name, format, ...started, bodies, requests });
+        servers.push({ name, format, ...started, key, bodies, requests });
       }
     }
     const points = pointsOf(servers, options, context);
@@ -183,8 +193,8 @@ function pointsOf(
     servers.map((server): Point => ({ server, connections: count, client, ask, passes: [] }));
   const autocannon = findAutocannon();
   if (autocannon === undefined && cannons.length > 0) context.note('autocannon is not installed');
-  const cannon: Ask = ({ port, bodies, format }, load) =>
-    fire(autocannon!, { port, path: QUERY_PATH, type: FORMATS[format].type, bodies, ...load });
+  const cannon: Ask = ({ port, bodies, format, key }, load) =>
+    fire(autocannon!, { port, path: QUERY_PATH, headers: queryHeaders(format, key), bodies, ...load });
   return [
     ...connections.flatMap(point(own, undefined)),
     ...(autocannon === undefined ? [] : cannons.flatMap(point(cannon, 'autocannon'))),
@@ -248,13 +258,13 @@ async function recallOfAnswers(
 }
 
 async function measure({ server, connections, ask }: Point, count: number): Promise<Pass> {
-  const { name, port, child } = server;
+  const { name, port, child, key } = server;
   await generateLoad({ port, requests: server.requests, count: Math.min(WARM_UP, count), connections });
-  const searchedBefore = name === 'nearpin' ? await searchCpuSecondsOf(port) : null;
+  const searchedBefore = name === 'nearpin' ? await searchCpuSecondsOf(port, key) : null;
   const before = cpuSecondsOf(child.pid!);
   const { wallS, latenciesUs } = await ask(server, { count, connections });
   const after = cpuSecondsOf(child.pid!);
-  const searchedAfter = name === 'nearpin' ? await searchCpuSecondsOf(port) : null;
+  const searchedAfter = name === 'nearpin' ? await searchCpuSecondsOf(port, key) : null;
   const perRequestUs = (from: number | null, to: number | null) =>
     from === null || to === null ? null : ((to - from) * 1e6) / count;
   return {

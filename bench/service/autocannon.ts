@@ -7,8 +7,7 @@ import { createRequire } from 'node:module';
 export interface CannonOptions {
   readonly port: number;
   readonly path: string;
-  /** Of request and answer. */
-  readonly type: string;
+  readonly headers: Readonly<Record<string, string>>;
   /** Bodies, which each connection sends in turn, beginning at another one. */
   readonly bodies: readonly Buffer[];
   readonly count: number;
@@ -50,13 +49,12 @@ export function findAutocannon(): Cannon | undefined {
 
 /** Rejects when an answer is not 200, or a connection fails. */
 export async function fire(autocannon: Cannon, options: CannonOptions): Promise<CannonResult> {
-  const { port, path, type, bodies, count, connections } = options;
+  const { port, path, headers, bodies, count, connections } = options;
   const latenciesUs = new Float64Array(count);
   let answered = 0;
   let refused: number | undefined;
   let opened = 0;
   const share = Math.max(BODIES_MIN, Math.ceil(bodies.length / connections));
-  const headers = { 'content-type': type, accept: type };
   const setupClient = (client: Client) => {
     const first = opened++ * share;
     client.setRequests(

@@ -1,6 +1,6 @@
 /**
  * The servers that nearpin's is held against, which take the same requests and answer every one alike. `constant` is the
- * same app: its routes, hooks, decoding, checks and encoding, over an index that has the same answer to everything.
+ * same app: its routes, hooks, keys, decoding, checks and encoding, over an index that has the same answer to everything.
  * `bare` is Fastify with a decoder, which sends bytes that are there. They get the answer as their first message and
  * tell their port.
  */
@@ -8,6 +8,9 @@ import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { Unpackr } from 'msgpackr';
 import type { ServedIndex } from '../../src/retrieval/open-index.ts';
+import { createAuthenticator } from '../../src/server/auth/authenticate.ts';
+import { digestOf, KeyTable } from '../../src/server/auth/keys.ts';
+import { SCOPES } from '../../src/server/auth/principal.ts';
 import { createServer } from '../../src/server/server.ts';
 
 export interface ConstantAnswer {
@@ -18,12 +21,20 @@ export interface ConstantAnswer {
   readonly answer: object;
   /** The answer as nearpin has sent it. */
   readonly body: Uint8Array;
+  /** Of who asks. */
+  readonly key: string;
+  readonly keyId: string;
 }
 
-function sameApp({ name, answer }: ConstantAnswer): FastifyInstance {
+function sameApp({ name, answer, key, keyId }: ConstantAnswer): FastifyInstance {
   const index = { name, use: async () => answer } as Partial<ServedIndex> as ServedIndex;
   const catalog = { list: () => [], get: () => ({ name, status: 'ready' as const, index }) };
-  return createServer({ catalog, clock: () => performance.timeOrigin + performance.now() });
+  const clock = () => performance.timeOrigin + performance.now();
+  const principal = { kind: 'key', id: 'bench', scopes: new Set(SCOPES), indexes: '*' } as const;
+  const keys = new KeyTable([
+    { id: keyId, digest: digestOf(key), principal, expiresAtMs: Number.POSITIVE_INFINITY },
+  ]);
+  return createServer({ catalog, clock, auth: createAuthenticator({ keys: () => keys, clock }) });
 }
 
 function bareApp({ body, type }: ConstantAnswer): FastifyInstance {

@@ -24,12 +24,15 @@ export interface LoadResult {
 const HEAD_END = '\r\n\r\n';
 
 /** A request as bytes. */
-export function httpRequest(path: string, type: string, body: Uint8Array): Buffer {
+export function httpRequest(
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array,
+): Buffer {
   const head = [
     `POST ${path} HTTP/1.1`,
     'host: 127.0.0.1',
-    `content-type: ${type}`,
-    `accept: ${type}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `content-length: ${body.length}`,
   ];
   return Buffer.concat([Buffer.from(head.join('\r\n') + HEAD_END), body]);

@@ -16,9 +16,10 @@ export function cpuSecondsOf(pid: number): number | null {
   return nanoseconds / 1e9;
 }
 
-/** Seconds that the searches of a nearpin server on this machine have run, as it counts them itself. */
-export async function searchCpuSecondsOf(port: number): Promise<number> {
-  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+/** Seconds that the searches of a nearpin server on this machine have run, as it tells who has a key for `admin`. */
+export async function searchCpuSecondsOf(port: number, key: string): Promise<number> {
+  const headers = { authorization: `Bearer ${key}` };
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).text();
   const [, seconds] = /^nearpin_search_cpu_seconds_total (\S+)$/m.exec(metrics) ?? [];
   if (seconds === undefined) throw new Error(`a server without the CPU time of its searches: ${metrics}`);
   return Number(seconds);

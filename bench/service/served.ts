@@ -1,5 +1,5 @@
 /** What runs against a server have in common: its index, its process, and requests with the set's queries. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -55,9 +55,16 @@ export function queryBodies({ queries }: BenchSet, format: Format, k: number): B
   return readMatrix(queries).map((query) => FORMATS[format].encode(query, k));
 }
 
+/** The headers of a request by who has a key. */
+export const queryHeaders = (format: Format, key: string): Readonly<Record<string, string>> => ({
+  'content-type': FORMATS[format].type,
+  accept: FORMATS[format].type,
+  authorization: `Bearer ${key}`,
+});
+
 /** Whole requests with these bodies. */
-export function queryRequests(bodies: readonly Buffer[], format: Format): Buffer[] {
-  return bodies.map((body) => httpRequest(QUERY_PATH, FORMATS[format].type, body));
+export function queryRequests(bodies: readonly Buffer[], format: Format, key: string): Buffer[] {
+  return bodies.map((body) => httpRequest(QUERY_PATH, queryHeaders(format, key), body));
 }
 
 /** An index of the set in a folder of indexes, whose pins have their ordinals as ids. */
@@ -86,9 +93,24 @@ export async function buildServed(
   rmSync(file);
 }
 
-/** `nearpin serve` with one search thread over a folder of indexes. */
+/** `nearpin serve` with one search thread over a folder of indexes, for who has a key, and the key. */
 export async function startNearpin(indexes: string, children: ChildProcess[], { cores }: RunContext) {
-  const args = ['serve', '--indexes', indexes, '--port', '0', '--workers', '1', '--json'];
+  const keysFile = join(indexes, 'keys.json');
+  const add = ['keys', 'add', 'bench', '--scopes', 'read,admin', '--keys-file', keysFile, '--json'];
+  const made = execFileSync(process.execPath, [CLI, ...add], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const { key, id: keyId } = JSON.parse(made.toString()) as { key: string; id: string };
+  const args = [
+    'serve',
+    '--indexes',
+    indexes,
+    '--port',
+    '0',
+    '--workers',
+    '1',
+    '--keys-file',
+    keysFile,
+    '--json',
+  ];
   const [command, ...rest] = pinned(cores, [process.execPath, CLI, ...args]);
   const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 2] });
   children.push(child);
@@ -99,5 +121,5 @@ export async function startNearpin(indexes: string, children: ChildProcess[], { 
       throw new Error(`nearpin serve ended with ${code}`);
     }),
   ])) as [string];
-  return { child, port: Number(new URL((JSON.parse(line) as { url: string }).url).port) };
+  return { child, port: Number(new URL((JSON.parse(line) as { url: string }).url).port), key, keyId };
 }

@@ -30,7 +30,7 @@ async function load(options: OpenLoad): Promise<OpenLoadResult> {
   return result;
 }
 
-const requests = ['a', 'bb'].map((body) => httpRequest('/x', 'text/plain', Buffer.from(body)));
+const requests = ['a', 'bb'].map((body) => httpRequest('/x', { 'content-type': 'text/plain' }, Buffer.from(body)));
 
 test('a load at a rate of its own tells what was answered, refused and neither', async (t) => {
   let n = 0;
@@ -76,7 +76,7 @@ test('autocannon sends every body, and an answer other than 200 is an error', as
     request.on('end', () => response.writeHead(status, { 'content-length': 0 }).end());
   });
   const bodies = ['a', 'b', 'c'].map((body) => Buffer.from(body));
-  const options = { port, path: '/x', type: 'text/plain', bodies, connections: 2 };
+  const options = { port, path: '/x', headers: { accept: 'text/plain' }, bodies, connections: 2 };
   const { latenciesUs, wallS } = await fire(autocannon, { ...options, count: 20 });
   assert.deepEqual([...seen].sort(), ['text/plain a', 'text/plain b', 'text/plain c']);
   assert.equal(latenciesUs.length, 20);
