@@ -123,21 +123,19 @@ class Ranked<C extends Candidate> {
 class Diverse<C extends Candidate> {
   readonly #list: readonly C[];
   readonly #hits: readonly C[];
-  readonly #lambda: number;
-  /** What a unit of similarity costs. */
+  /** What a unit of a product with a hit costs. */
   readonly #cost: number;
-  readonly #isL2: boolean;
-  /** f64[dim], the sum of the hits so far. */
-  readonly #sum: Float64Array;
   /** f64[dim], of unit length: the mean of the list. */
   readonly #mean: Float64Array;
+  /** f64[dim], the sum of the hits so far. */
+  readonly #sum: Float64Array;
   /** Of the first t hits together: lengths along the mean, and across it. */
   readonly #hitsAlong = [0];
   readonly #hitsAcross = [0];
-  #sumOfSquares = 0;
-  /** Of each candidate: its score, its squared length under L2, its length along the mean and across it. */
-  readonly #scores: Float64Array;
-  readonly #squares: Float64Array;
+  /** Of each candidate: what its score is worth, and what of it each hit adds to that (under L2, its squared length). */
+  readonly #worths: Float64Array;
+  readonly #worthsPerHit: Float64Array;
+  /** Of each candidate: its lengths along the mean, and across it. */
   readonly #along: Float64Array;
   readonly #across: Float64Array;
   /** Of each candidate: its product with the first `#known` hits. */
@@ -150,15 +148,16 @@ class Diverse<C extends Candidate> {
 
   constructor(list: readonly C[], { k, metric, lambda = 1 }: Choice<C>, hits: readonly C[]) {
     const n = list.length;
+    const cost = (1 - lambda) / Math.max(k, PAGE);
+    const isL2 = metric === 'l2';
     this.#list = list;
     this.#hits = hits;
-    this.#lambda = lambda;
-    this.#cost = (1 - lambda) / Math.max(k, PAGE);
-    this.#isL2 = metric === 'l2';
-    this.#sum = new Float64Array(list[0]?.vector?.length ?? 0);
+    // Minus a squared distance is 2 a·b - |a|² - |b|², of which |b|² is the same for all
+    this.#cost = isL2 ? 2 * cost : cost;
     this.#mean = directionOf(list);
-    this.#scores = new Float64Array(n);
-    this.#squares = new Float64Array(n);
+    this.#sum = new Float64Array(this.#mean.length);
+    this.#worths = new Float64Array(n);
+    this.#worthsPerHit = new Float64Array(n);
     this.#along = new Float64Array(n);
     this.#across = new Float64Array(n);
     this.#products = new Float64Array(n);
@@ -169,10 +168,11 @@ class Diverse<C extends Candidate> {
     for (let i = 0; i < n; i++) {
       const { vector, score } = list[i]!;
       const squares = squaresOf(vector!);
-      this.#scores[i] = score;
-      if (this.#isL2) this.#squares[i] = squares;
-      this.#along[i] = productOf(vector!, this.#mean);
-      this.#across[i] = acrossOf(squares, this.#along[i]!);
+      const along = productOf(vector!, this.#mean);
+      this.#worths[i] = lambda * score;
+      if (isL2) this.#worthsPerHit[i] = cost * squares;
+      this.#along[i] = along;
+      this.#across[i] = acrossOf(squares, along);
       this.#left[i] = i;
     }
   }
@@ -188,22 +188,16 @@ class Diverse<C extends Candidate> {
   }
 
   #addHit(vector: Float32Array): void {
-    const squares = squaresOf(vector);
     const along = productOf(vector, this.#mean);
-    if (this.#isL2) this.#sumOfSquares += squares;
     for (let d = 0; d < vector.length; d++) this.#sum[d]! += vector[d]!;
     this.#hitsAlong.push(this.#hitsAlong.at(-1)! + along);
-    this.#hitsAcross.push(this.#hitsAcross.at(-1)! + acrossOf(squares, along));
+    this.#hitsAcross.push(this.#hitsAcross.at(-1)! + acrossOf(squaresOf(vector), along));
   }
 
   /** Where in `#left` the best is: looked for among those whose bound is over the value of who has the greatest bound. */
   #best(): number {
     const bounds = this.#bounds;
-    let best = 0;
-    for (let at = 0; at < this.#leftCount; at++) {
-      bounds[at] = this.#bound(this.#left[at]!);
-      if (bounds[at]! > bounds[best]!) best = at;
-    }
+    let best = this.#bound();
     let greatest = this.#value(this.#left[best]!);
     for (let at = 0; at < this.#leftCount; at++) {
       if (bounds[at]! < greatest || at === best) continue;
@@ -216,28 +210,43 @@ class Diverse<C extends Candidate> {
     return best;
   }
 
-  /** A candidate is worth no more than this. */
-  #bound(i: number): number {
-    const known = this.#known[i]!;
+  /** Bounds what each that is left is worth, and tells where in `#left` the greatest bound is. */
+  #bound(): number {
+    // Looked up once: this is the innermost loop
+    const bounds = this.#bounds;
+    const left = this.#left;
+    const known = this.#known;
+    const products = this.#products;
+    const along = this.#along;
+    const across = this.#across;
+    const worths = this.#worths;
+    const perHit = this.#worthsPerHit;
+    const hitsAlong = this.#hitsAlong;
+    const hitsAcross = this.#hitsAcross;
+    const leftCount = this.#leftCount;
+    const cost = this.#cost;
     const count = this.#hits.length;
-    const along = this.#along[i]! * (this.#hitsAlong[count]! - this.#hitsAlong[known]!);
-    const across = this.#across[i]! * (this.#hitsAcross[count]! - this.#hitsAcross[known]!);
-    return this.#worth(i, this.#products[i]! + along - across);
+    const allAlong = hitsAlong[count]!;
+    const allAcross = hitsAcross[count]!;
+    let best = 0;
+    for (let at = 0; at < leftCount; at++) {
+      const i = left[at]!;
+      const to = known[i]!;
+      const product =
+        products[i]! + along[i]! * (allAlong - hitsAlong[to]!) - across[i]! * (allAcross - hitsAcross[to]!);
+      bounds[at] = worths[i]! + count * perHit[i]! - cost * product;
+      if (bounds[at]! > bounds[best]!) best = at;
+    }
+    return best;
   }
 
   #value(i: number): number {
-    if (this.#known[i] !== this.#hits.length) {
+    const count = this.#hits.length;
+    if (this.#known[i] !== count) {
       this.#products[i] = productOf(this.#list[i]!.vector!, this.#sum);
-      this.#known[i] = this.#hits.length;
+      this.#known[i] = count;
     }
-    return this.#worth(i, this.#products[i]!);
-  }
-
-  #worth(i: number, product: number): number {
-    const similarities = this.#isL2
-      ? 2 * product - this.#hits.length * this.#squares[i]! - this.#sumOfSquares
-      : product;
-    return this.#lambda * this.#scores[i]! - this.#cost * similarities;
+    return this.#worths[i]! + count * this.#worthsPerHit[i]! - this.#cost * this.#products[i]!;
   }
 }
 
@@ -258,7 +267,7 @@ function acrossOf(squares: number, along: number): number {
   return Math.sqrt(Math.max(0, squares - along * along)) + ROUNDING * Math.sqrt(squares);
 }
 
-function productOf(vector: Float32Array, sum: Float64Array): number {
+function productOf(vector: Float32Array, other: Float64Array): number {
   const { length } = vector;
   let sum0 = 0;
   let sum1 = 0;
@@ -266,11 +275,11 @@ function productOf(vector: Float32Array, sum: Float64Array): number {
   let sum3 = 0;
   let d = 0;
   for (; d + 4 <= length; d += 4) {
-    sum0 += vector[d]! * sum[d]!;
-    sum1 += vector[d + 1]! * sum[d + 1]!;
-    sum2 += vector[d + 2]! * sum[d + 2]!;
-    sum3 += vector[d + 3]! * sum[d + 3]!;
+    sum0 += vector[d]! * other[d]!;
+    sum1 += vector[d + 1]! * other[d + 1]!;
+    sum2 += vector[d + 2]! * other[d + 2]!;
+    sum3 += vector[d + 3]! * other[d + 3]!;
   }
-  for (; d < length; d++) sum0 += vector[d]! * sum[d]!;
+  for (; d < length; d++) sum0 += vector[d]! * other[d]!;
   return sum0 + sum1 + (sum2 + sum3);
 }
