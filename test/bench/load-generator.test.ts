@@ -29,7 +29,9 @@ async function shouting(t: TestContext, status = 200) {
   return { port: (server.address() as AddressInfo).port, seen, mostOpen: () => mostOpen };
 }
 
-const requests = ['a', 'bb', 'ccc'].map((body) => httpRequest('/x', { 'content-type': 'text/plain' }, Buffer.from(body)));
+const requests = ['a', 'bb', 'ccc'].map((body) =>
+  httpRequest('/x', { 'content-type': 'text/plain' }, Buffer.from(body)),
+);
 
 test('a load is so many requests over so many connections, and keeps the first answer to each', async (t) => {
   const server = await shouting(t);

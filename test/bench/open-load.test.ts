@@ -30,7 +30,9 @@ async function load(options: OpenLoad): Promise<OpenLoadResult> {
   return result;
 }
 
-const requests = ['a', 'bb'].map((body) => httpRequest('/x', { 'content-type': 'text/plain' }, Buffer.from(body)));
+const requests = ['a', 'bb'].map((body) =>
+  httpRequest('/x', { 'content-type': 'text/plain' }, Buffer.from(body)),
+);
 
 test('a load at a rate of its own tells what was answered, refused and neither', async (t) => {
   let n = 0;
