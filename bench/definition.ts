@@ -15,6 +15,9 @@ import { BENCH_ENGINES } from './engines/registry.ts';
 
 export const KINDS = ['search', 'load', 'kernels', 'service', 'overload'] as const;
 
+/** Nearest pins to a vector, or Related Pins with diversity. */
+export const ASKS = ['query', 'related'] as const;
+
 export interface Definition {
   readonly title: string;
   readonly kind: (typeof KINDS)[number];
@@ -37,7 +40,8 @@ export interface Definition {
   /** The same, of load by autocannon. */
   readonly cannons: readonly number[];
   readonly requests: number;
-  /** Of overload: multiples of the capacity, and how long each is asked for. */
+  /** Of overload: what is asked for, at which multiples of the capacity, and for how long. */
+  readonly asks: (typeof ASKS)[number];
   readonly loads: readonly number[];
   readonly seconds: number;
 }
@@ -61,6 +65,7 @@ export const DEFINITION_DEFAULTS: Definition = {
   connections: [1, 32],
   cannons: [],
   requests: 5000,
+  asks: 'query',
   loads: [0.5, 1, 1.5, 2, 3],
   seconds: 5,
 };
@@ -197,6 +202,7 @@ const CHECKS: { readonly [F in keyof Definition]: Check<Definition[F]> } = {
   connections: listOf(whole(1, 1000)),
   cannons: listOf(whole(1, 1000), 0),
   requests: whole(1, REQUESTS_MAX),
+  asks: oneOf(ASKS),
   loads: listOf(multiple),
   seconds: whole(1, 600),
 };

@@ -267,7 +267,7 @@ function overloadBars(records: readonly OverloadRecord[]): Bar[] {
   return records
     .filter(({ load }) => load === OVERLOAD)
     .flatMap((record) => {
-      const on = `${nameOf(record)}, ${record.format}`;
+      const on = `${nameOf(record)}, ${record.asks}, k ${record.k}`;
       const { goodRps, goodWithinMs, probeMaxMs } = record;
       return [
         {

@@ -7,7 +7,7 @@ import { escapeHtml } from './html.ts';
 import { paretoFront } from './pareto.ts';
 import { logAxis, plot, recallAxis, type Series, shortNumber } from './plot.ts';
 import type { BenchRecord, Results, SearchRecord } from './record.ts';
-import { overloadPlot, servicePlots } from './service-plots.ts';
+import { overloadPlots, servicePlots } from './service-plots.ts';
 import { COLOUR_COUNT, STYLE } from './style.ts';
 import {
   type Filtering,
@@ -185,7 +185,7 @@ function runHtml(run: string, id: string, records: readonly BenchRecord[], colou
     ...scalingsOf(records).map((scaling) => scalingHtml(scaling, colours)),
     filterHtml(filteringsOf(records), colours),
     ...servicePlots(ofKind(records, 'service')),
-    ...overloadPlot(ofKind(records, 'overload')),
+    ...overloadPlots(ofKind(records, 'overload')),
     ...tables
       .filter(({ rows }) => rows.length > 0)
       .map((table) => `<h3>${escapeHtml(table.title)}</h3>${tableHtml(table, colours)}`),

@@ -130,7 +130,8 @@ export interface OverloadRecord {
   readonly k: number;
   readonly ef: number;
   readonly format: 'json' | 'msgpack';
-  /** What was asked, as a multiple of the capacity. */
+  readonly asks: 'query' | 'related';
+  /** How much was asked, as a multiple of the capacity. */
   readonly load: number;
   readonly seconds: number;
   /** Requests per second with one at a time on each of many connections, in the same run. */
@@ -142,6 +143,8 @@ export interface OverloadRecord {
   readonly goodSpread: Spread;
   readonly goodWithinMs: number;
   readonly refusedRps: number;
+  /** Not even sent, since no connection was free for as long as they are waited for. */
+  readonly givenUpRps: number;
   /** Neither answered nor refused, in the worst pass. */
   readonly failedRps: number;
   /** Of all answers. */

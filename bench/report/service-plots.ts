@@ -65,15 +65,21 @@ export function servicePlots(records: readonly ServiceRecord[]): string[] {
   ];
 }
 
-/** What was asked against what was answered in time and what was refused. */
-export function overloadPlot(records: readonly OverloadRecord[]): string[] {
+/** How much was asked against what was answered in time and what was refused, for each kind of request. */
+export function overloadPlots(records: readonly OverloadRecord[]): string[] {
+  return [...new Set(records.map(({ run }) => run))].flatMap((run) =>
+    overloadPlot(records.filter((record) => record.run === run)),
+  );
+}
+
+function overloadPlot(records: readonly OverloadRecord[]): string[] {
   if (records.length < 2) return [];
   const series = (
     [
       ['answered in time', ({ goodRps }: OverloadRecord) => goodRps],
       ['refused', ({ refusedRps }: OverloadRecord) => refusedRps],
     ] as const
-  ).map(([name, valueAt], colour): Series => {
+  ).flatMap(([name, valueAt], colour): Series[] => {
     const line = records
       .filter((record) => valueAt(record) > 0)
       .map((record) => ({
@@ -81,7 +87,7 @@ export function overloadPlot(records: readonly OverloadRecord[]): string[] {
         y: valueAt(record),
         hint: `${record.load} times the capacity: ${number(valueAt(record))} a second ${name}`,
       }));
-    return { name, colour, line, loose: [] };
+    return line.length === 0 ? [] : [{ name, colour, line, loose: [] }];
   });
   const x = logAxis(
     'load, as a multiple of the capacity',
@@ -91,5 +97,5 @@ export function overloadPlot(records: readonly OverloadRecord[]): string[] {
     'requests per second',
     series.flatMap(({ line }) => line.map((point) => point.y)),
   );
-  return [plot('Requests per second by load', x, y, series)];
+  return [plot(`Requests per second by load, ${records[0]!.asks}`, x, y, series)];
 }

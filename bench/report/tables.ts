@@ -298,11 +298,13 @@ export function overloadTable(records: readonly OverloadRecord[]): Table {
   return {
     title: 'More requests than can be answered, over loopback',
     heading: [
+      'asks',
       'load',
       'offered/s',
       'answered in time/s',
       '/ peak',
       'refused/s',
+      'given up/s',
       'failed/s',
       'p50 ms',
       'p99 ms',
@@ -311,11 +313,13 @@ export function overloadTable(records: readonly OverloadRecord[]): Table {
       'slowest ms',
     ],
     rows: records.map((record) => [
+      `${record.asks}, k ${record.k}`,
       `${record.load}x`,
       number(record.offeredRps),
       number(record.goodRps),
       number(record.goodRps / peakOf(record, records), 2),
       number(record.refusedRps),
+      number(record.givenUpRps),
       number(record.failedRps),
       number(record.p50Us / 1000, 1),
       number(record.p99Us / 1000, 1),

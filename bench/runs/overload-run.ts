@@ -1,7 +1,8 @@
 /**
  * What a server does when more is asked of it than it can do. First its capacity, one request at a time on each of many
  * connections; then requests at a rate of their own, in parts and multiples of that, with probes of its health beside
- * them. The server has a core of its own, who asks has the others.
+ * them. Server and client share all cores: on one core the threads of a server take turns as the system has it, which no
+ * server is run with.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,18 +12,25 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_EF } from '../../src/engines/shard-engine.ts';
 import { quantile } from '../../src/lib/quantile.ts';
-import { leaveCores } from '../report/environment.ts';
 import type { OverloadRecord } from '../report/record.ts';
 import { spreadOf } from '../report/statistics.ts';
 import { generateLoad } from '../service/load-generator.ts';
 import type { OpenLoad, OpenLoadResult } from '../service/open-load.ts';
 import { startProbes } from '../service/probes.ts';
-import { buildServed, queryBodies, queryRequests, type ServedSet, startNearpin } from '../service/served.ts';
+import {
+  buildServed,
+  queryBodies,
+  queryRequests,
+  relatedRequests,
+  type ServedSet,
+  startNearpin,
+} from '../service/served.ts';
 import type { RunContext } from './run-context.ts';
 
 export interface OverloadRunOptions extends ServedSet {
   /** Of the definition. */
   readonly title: string;
+  readonly asks: OverloadRecord['asks'];
   readonly k: number;
   readonly passes: number;
   /** Of one measurement of the capacity. */
@@ -42,11 +50,13 @@ const PROBE_EVERY_MS = 10;
 /** What comes later is of no use to anybody. */
 const GOOD_WITHIN_MS = 250;
 const FORMAT = 'msgpack';
+const WARM_UP_CONNECTIONS = 8;
 
 interface Pass {
   readonly offered: number;
   readonly good: number;
   readonly refused: number;
+  readonly givenUp: number;
   readonly failed: number;
   readonly latenciesUs: Float64Array;
   readonly probesMs: Float64Array;
@@ -56,23 +66,26 @@ export async function runOverload(
   options: OverloadRunOptions,
   context: RunContext,
 ): Promise<OverloadRecord[]> {
-  const { set, k, loads } = options;
+  const { set, asks, k, loads } = options;
   const folder = mkdtempSync(join(tmpdir(), 'nearpin-bench-'));
   const children: ChildProcess[] = [];
   const stop = () => {
     for (const child of children) child.kill('SIGKILL');
   };
   context.signal.addEventListener('abort', stop);
-  let comeBack = () => {};
   try {
     await buildServed(folder, options, context);
-    const { port, key } = await startNearpin(folder, children, context);
-    const requests = queryRequests(queryBodies(set, FORMAT, k), FORMAT, key);
-    comeBack = leaveCores(context.cores);
+    const { port, key } = await startNearpin(folder, children, { ...context, cores: null });
+    const requests =
+      asks === 'related'
+        ? relatedRequests(set, k, key)
+        : queryRequests(queryBodies(set, FORMAT, k), FORMAT, key);
     const connections = options.connections.at(-1)!;
     const points = loads.map((load) => ({ load, passes: [] as Pass[] }));
     const capacities: number[] = [];
-    await generateLoad({ port, requests, count: options.requests, connections });
+    // Fewer at a time while code is not compiled yet
+    for (const few of [WARM_UP_CONNECTIONS, connections])
+      await generateLoad({ port, requests, count: options.requests, connections: few });
     for (let pass = 0; pass < options.passes; pass++) {
       const { wallS } = await generateLoad({ port, requests, count: options.requests, connections });
       const capacity = options.requests / wallS;
@@ -84,7 +97,14 @@ export async function runOverload(
           options.passes * loads.length,
         );
         const { seconds } = options;
-        const asked = { port, requests, perSecond: load * capacity, seconds, connections: CONNECTIONS };
+        const asked = {
+          port,
+          requests,
+          perSecond: load * capacity,
+          seconds,
+          connections: CONNECTIONS,
+          patienceMs: GOOD_WITHIN_MS,
+        };
         passes.push(await measure(asked, children));
       }
     }
@@ -101,6 +121,7 @@ export async function runOverload(
         k,
         ef: DEFAULT_EF,
         format: FORMAT,
+        asks,
         load,
         seconds: options.seconds,
         capacityRps: capacity.median,
@@ -110,6 +131,7 @@ export async function runOverload(
         goodSpread: spreadOf(passes.map(({ good }) => good)),
         goodWithinMs: GOOD_WITHIN_MS,
         refusedRps: middle(({ refused }) => refused),
+        givenUpRps: middle(({ givenUp }) => givenUp),
         failedRps: worst(({ failed }) => failed),
         p50Us: middle(({ latenciesUs }) => quantile(latenciesUs, 0.5)),
         p99Us: middle(({ latenciesUs }) => quantile(latenciesUs, 0.99)),
@@ -119,7 +141,6 @@ export async function runOverload(
       };
     });
   } finally {
-    comeBack();
     context.signal.removeEventListener('abort', stop);
     stop();
     rmSync(folder, { recursive: true, force: true });
@@ -138,13 +159,14 @@ async function measure(load: OpenLoad, children: ChildProcess[]): Promise<Pass> 
     }),
   ])) as [OpenLoadResult];
   const probesMs = await endProbes();
-  const { due, latenciesUs, refused, failed } = result;
+  const { due, latenciesUs, refused, givenUp, failed } = result;
   const good = latenciesUs.filter((us) => us <= GOOD_WITHIN_MS * 1000).length;
   const perSecond = (count: number) => count / load.seconds;
   return {
     offered: perSecond(due),
     good: perSecond(good),
     refused: perSecond(refused),
+    givenUp: perSecond(givenUp),
     failed: perSecond(failed),
     latenciesUs,
     probesMs,

@@ -15,6 +15,8 @@ export interface OpenLoad {
   readonly seconds: number;
   /** Connections, each with one request at a time. */
   readonly connections: number;
+  /** A request that has waited for a connection for so long is not sent: nobody waits for its answer any more. */
+  readonly patienceMs: number;
 }
 
 export interface OpenLoadResult {
@@ -24,6 +26,8 @@ export interface OpenLoadResult {
   readonly latenciesUs: Float64Array;
   /** Answers 429 and 503. */
   readonly refused: number;
+  /** Requests that were not sent, since no connection was free in time. */
+  readonly givenUp: number;
   /** Other answers, connections that broke, and requests that were not answered in time. */
   readonly failed: number;
 }
@@ -33,18 +37,27 @@ const TICK_MS = 1;
 const LINGER_MS = 2000;
 
 async function openLoad(options: OpenLoad): Promise<OpenLoadResult> {
-  const { port, perSecond, seconds, connections } = options;
+  const { port, perSecond, seconds, connections, patienceMs } = options;
   const requests = options.requests.map((bytes) => Buffer.from(bytes));
   const due = Math.floor(perSecond * seconds);
   const latenciesUs = new Float64Array(due);
   let answered = 0;
   let refused = 0;
   let failed = 0;
-  let sent = 0;
+  let givenUp = 0;
+  /** The first request that was neither sent nor given up. */
+  let next = 0;
   let isDue = 0;
+  let isLate = 0;
   const idle: ((request: number) => void)[] = [];
   const sockets: Socket[] = [];
 
+  /** The request that has been due for longest and is still waited for. */
+  const take = () => {
+    givenUp += Math.max(0, isLate - next);
+    next = Math.max(next, isLate);
+    return next < isDue ? next++ : undefined;
+  };
   const open = () =>
     new Promise<void>((resolve, reject) => {
       const socket = connect({ host: '127.0.0.1', port, noDelay: true }, resolve);
@@ -65,8 +78,9 @@ async function openLoad(options: OpenLoad): Promise<OpenLoadResult> {
         } else if (answer.status === 429 || answer.status === 503) refused++;
         else failed++;
         current = -1;
-        if (sent < isDue) send(sent++);
-        else idle.push(send);
+        const request = take();
+        if (request === undefined) idle.push(send);
+        else send(request);
       });
       socket.once('error', reject);
       socket.once('close', () => {
@@ -81,8 +95,13 @@ async function openLoad(options: OpenLoad): Promise<OpenLoadResult> {
     const tick = setInterval(() => {
       const passedMs = performance.now() - startedAt;
       isDue = Math.min(due, Math.floor((passedMs * perSecond) / 1000));
-      while (sent < isDue && idle.length > 0) idle.pop()!(sent++);
-      const isDone = answered + refused + failed === due;
+      isLate = Math.min(due, Math.max(0, Math.floor(((passedMs - patienceMs) * perSecond) / 1000)));
+      while (idle.length > 0) {
+        const request = take();
+        if (request === undefined) break;
+        idle.pop()!(request);
+      }
+      const isDone = answered + refused + failed + givenUp === due;
       if (!isDone && passedMs < seconds * 1000 + LINGER_MS) return;
       clearInterval(tick);
       resolve();
@@ -92,13 +111,14 @@ async function openLoad(options: OpenLoad): Promise<OpenLoadResult> {
     due,
     latenciesUs: latenciesUs.slice(0, answered),
     refused,
-    failed: due - answered - refused,
+    givenUp,
+    failed: due - answered - refused - givenUp,
   };
   for (const socket of sockets) socket.destroy();
   return result;
 }
 
 process.once('message', async (options: OpenLoad) => {
-  process.send!(await openLoad(options));
-  process.disconnect();
+  // What is on its way would be lost with the channel
+  process.send!(await openLoad(options), () => process.disconnect());
 });

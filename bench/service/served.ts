@@ -48,7 +48,8 @@ export const FORMATS = {
 
 export type Format = keyof typeof FORMATS;
 
-export const QUERY_PATH = `/v1/indexes/${INDEX}/query`;
+const pathTo = (asks: string) => `/v1/indexes/${INDEX}/${asks}`;
+export const QUERY_PATH = pathTo('query');
 
 /** The body of a request for each query of the set. */
 export function queryBodies({ queries }: BenchSet, format: Format, k: number): Buffer[] {
@@ -61,6 +62,19 @@ export const queryHeaders = (format: Format, key: string): Readonly<Record<strin
   accept: FORMATS[format].type,
   authorization: `Bearer ${key}`,
 });
+
+/** Pins that Related Pins are asked for, spread over the set. */
+const SEEDS = 2000;
+
+/** Whole requests for Related Pins with diversity, in msgpack. */
+export function relatedRequests({ base }: BenchSet, k: number, key: string): Buffer[] {
+  const packr = new Packr({ useRecords: false, variableMapSize: true });
+  return Array.from({ length: SEEDS }, (_, i) => {
+    const seed = String(Math.floor((i * base.rows) / SEEDS));
+    const body = packr.pack({ pins: [seed], k, diversity: {} });
+    return httpRequest(pathTo('related'), queryHeaders('msgpack', key), body);
+  });
+}
 
 /** Whole requests with these bodies. */
 export function queryRequests(bodies: readonly Buffer[], format: Format, key: string): Buffer[] {

@@ -45,6 +45,12 @@ export function addAdminServer(app: FastifyInstance, tls: SecureContextOptions |
   return server;
 }
 
+/**
+ * Connections that wait to be accepted, of which the system may allow fewer. Node's 511 are fewer than open at once when
+ * clients start anew, and whoever is dropped tries again after a second: a probe, too.
+ */
+const BACKLOG = 4096;
+
 /** Listens; rejects as listen(2). `app.close` ends both. */
 export async function listen(
   app: FastifyInstance,
@@ -53,11 +59,12 @@ export async function listen(
 ): Promise<{ url: string; adminUrl?: string }> {
   await app.ready();
   const server = app.adminServer;
-  if (admin === undefined || server === undefined) return { url: await app.listen({ host, port }) };
-  server.listen(admin.port, admin.host);
+  if (admin === undefined || server === undefined)
+    return { url: await app.listen({ host, port, backlog: BACKLOG }) };
+  server.listen(admin.port, admin.host, BACKLOG);
   await once(server, 'listening');
   const { port: taken } = server.address() as AddressInfo;
   const scheme = server instanceof TlsServer ? 'https' : 'http';
   const adminUrl = `${scheme}://${isIPv6(admin.host) ? `[${admin.host}]` : admin.host}:${taken}`;
-  return { url: await app.listen({ host, port }), adminUrl };
+  return { url: await app.listen({ host, port, backlog: BACKLOG }), adminUrl };
 }

@@ -151,16 +151,17 @@ test('overload is held against the peak of its own run, and the slowest probe', 
   const records = [
     overloadRecord({ load: 1, goodRps: 1100 }),
     overloadRecord({ load: 3, goodRps: 825, probeMaxMs: 140 }),
-    overloadRecord({ run: 'another', load: 3, goodRps: 999, probeMaxMs: 20 }),
+    overloadRecord({ run: 'another', asks: 'related', load: 3, goodRps: 999, probeMaxMs: 20 }),
   ];
-  const on = 'clustered-128, 1,000, msgpack';
+  const on = 'clustered-128, 1,000, query, k 10';
+  const another = 'clustered-128, 1,000, related, k 10';
   assert.deepEqual(found(records, 'answers within'), [
     [on, 0.75, 0.8, false],
-    [on, 0.999, 0.8, true],
+    [another, 0.999, 0.8, true],
   ]);
   assert.deepEqual(found(records, 'slowest'), [
     [on, 140, 100, false],
-    [on, 20, 100, true],
+    [another, 20, 100, true],
   ]);
   assert.deepEqual(found([records[0]!], 'capacity'), []);
 });

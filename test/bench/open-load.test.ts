@@ -40,7 +40,14 @@ test('a load at a rate of its own tells what was answered, refused and neither',
     const status = [200, 503, 429, 500, 200][n++ % 5]!;
     response.writeHead(status, { 'content-length': 0 }).end();
   });
-  const result = await load({ port, requests, perSecond: 200, seconds: 1, connections: 10 });
+  const result = await load({
+    port,
+    requests,
+    perSecond: 200,
+    seconds: 1,
+    connections: 10,
+    patienceMs: 9999,
+  });
   assert.deepEqual([result.due, result.latenciesUs.length, result.refused, result.failed], [200, 80, 80, 40]);
   assert.ok(result.latenciesUs.every((us) => us > 0));
 });
@@ -49,10 +56,20 @@ test('the time of a request counts from when it was due, not from when there was
   const port = await answering(t, (_request, response) => {
     setTimeout(() => response.writeHead(200, { 'content-length': 0 }).end(), 100);
   });
-  const { latenciesUs, failed } = await load({ port, requests, perSecond: 20, seconds: 1, connections: 1 });
+  const options = { port, requests, perSecond: 20, seconds: 1, connections: 1 };
+  const { latenciesUs, failed } = await load({ ...options, patienceMs: 9999 });
   assert.deepEqual([latenciesUs.length, failed], [20, 0]);
   // Two are due each time that one can be answered, so the last waits for half of the others
   assert.ok(latenciesUs.at(-1)! > 900_000, String(latenciesUs.at(-1)));
+
+  const hasty = await load({ ...options, patienceMs: 300 });
+  assert.ok(hasty.givenUp > 0 && hasty.givenUp < 15, String(hasty.givenUp));
+  assert.equal(
+    hasty.latenciesUs.length + hasty.givenUp,
+    20,
+    'whoever has waited for long is not sent any more',
+  );
+  assert.ok(hasty.latenciesUs.every((us) => us < 600_000));
 });
 
 test('a probe that is not answered with 200 took for ever', async (t) => {

@@ -102,6 +102,7 @@ const everything: readonly BenchRecord[] = [
   ),
   overloadRecord({ load: 1, goodRps: 990 }),
   overloadRecord({ load: 3, goodRps: 850, refusedRps: 2100, probeMaxMs: 12 }),
+  ...[1, 3].map((load) => overloadRecord({ run: 'Related', asks: 'related', load, goodRps: 900 })),
 ];
 
 test('engines are compared at equal recall, and not where either was not measured', () => {
@@ -154,7 +155,7 @@ test('the tables say every engine, every kind of run and every note', () => {
   // 600 us of CPU, of which 520 were searches in the core and 500 would be a search alone, against 50 and 40
   assert.match(text, /^nearpin .* 600 +520 +80\.0 +1\.60x +2\.00x +100 +2\.00x +2\.50x +400$/m);
   // 850 of a peak of 1,000 were answered in time
-  assert.match(text, /^ *3x +3,000 +850 +0\.85 +2,100 .* 12\.0$/m);
+  assert.match(text, /^query, k 10 +3x +3,000 +850 +0\.85 +2,100 .* 12\.0$/m);
   assert.doesNotMatch(text, /NaN|undefined|Infinity|null/);
 });
 

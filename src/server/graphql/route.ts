@@ -118,7 +118,8 @@ export async function graphqlRoute(
     const type = answerType(request);
     check(request.body);
     const session = new Session(service, request, reply);
-    service.admission.began(service.clock());
+    const beganMs = service.clock();
+    service.admission.began(beganMs);
     service.aftermath.began();
     try {
       const { data, errors = [] } = await execute(request.body as Body, session).catch(refused);
@@ -129,7 +130,7 @@ export async function graphqlRoute(
       return JSON.stringify({ ...(told.length > 0 && { errors: told }), data });
     } finally {
       session.close();
-      service.admission.ended(service.clock());
+      service.admission.ended(service.clock(), beganMs);
       service.aftermath.ended();
     }
   });

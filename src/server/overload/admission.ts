@@ -2,20 +2,27 @@
  * How much is taken in: as many requests at a time as are answered within a bounded wait. By Little's law what is in
  * flight, over the rate at which it is answered, is how long it waits; so the bound follows from the rate as it was
  * measured last. What is over the bound can be refused at once, before its body is read, and what is taken in is
- * answered while it is still of use to who asked. A burst is not overload: for a moment after it was idle, a server takes
- * more than it could answer for long (after Nichols and Jacobson, Controlling Queue Delay, 2012: a queue is bad when it
- * stands). docs/decisions/0018-overload.md has what was tried.
+ * answered while it is still of use to who asked. A burst may wait for as long as that; a queue that stands is cut to a part
+ * of it, since it delays everybody, helps nobody, and what waits is cold when its turn comes (after Nichols and Jacobson,
+ * Controlling Queue Delay, 2012). docs/decisions/0018-overload.md has what was tried.
  */
 
 /** Time with work to do over which the rate is measured. */
 const WINDOW_MS = 50;
-/** Time after it was idle in which only the greatest number in flight bounds what is taken in. */
-const BURST_MS = 500;
+/** Of the longest wait, what a queue that stands may cost. */
+const STANDING_PART = 1 / 2;
+/** A queue stands when nobody was answered within this part of the longest wait for so long. */
+const SHORT_PART = 1 / 4;
+const STANDS_AFTER_MS = 500;
+/** What is taken in of a burst at least, in multiples of `minInFlight`: a server that has just started is slow at first. */
+const BURST = 4;
+/** Threads that are done with a part of a queue seem to be done with all of it, until they are given the next. */
+const IDLE_MS = 10;
 
 export interface AdmissionOptions {
   /** How long a request may be expected to wait, in milliseconds. */
   readonly maxWaitMs: number;
-  /** Requests in flight that are taken in however long they wait: fewer would leave search threads idle. */
+  /** Requests in flight that are taken in however long they wait: fewer would leave search threads idle. Up to `maxInFlight`. */
   readonly minInFlight: number;
   /** Requests in flight at most; at least `minInFlight`. */
   readonly maxInFlight: number;
@@ -25,26 +32,29 @@ export interface AdmissionOptions {
 export class Admission {
   readonly #options: AdmissionOptions;
   #limit: number;
+  #burstLimit: number;
   #inFlight = 0;
   /** Answers per millisecond with work to do; Infinity while it is not known. */
   #rate = Number.POSITIVE_INFINITY;
   /** Of this window: answers, and time with work to do up to `busySince`. */
   #answered = 0;
   #busyMs = 0;
-  /** Of use while there is work to do. */
+  /** Counted up to then; when the last one ended, while there is no work to do. */
   #busySinceMs = 0;
-  #idleUntilMs = 0;
+  /** When there last was somebody who had not waited for long. */
+  #shortAtMs = 0;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
     this.#limit = options.minInFlight;
+    this.#burstLimit = options.maxInFlight;
   }
 
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Requests in flight beyond which none is taken in, but for bursts. */
+  /** Requests in flight beyond which none is taken in, but in bursts. */
   get limit(): number {
     return this.#limit;
   }
@@ -60,23 +70,23 @@ export class Admission {
    * @param patienceMs for which who asks would wait, Infinity for one that does not say
    */
   isFull(nowMs: number, patienceMs: number): boolean {
-    const { maxInFlight } = this.#options;
     if (this.hasRoom) return false;
-    const isBurst = nowMs - this.#idleUntilMs <= BURST_MS;
+    const stands = nowMs - this.#shortAtMs > STANDS_AFTER_MS;
     return (
-      this.#inFlight >= (isBurst ? maxInFlight : this.#limit) || this.#inFlight > patienceMs * this.#rate
+      this.#inFlight >= (stands ? this.#limit : this.#burstLimit) || this.#inFlight > patienceMs * this.#rate
     );
   }
 
   /** A request is taken in. */
   began(nowMs: number): void {
     if (this.#inFlight++ > 0) return;
+    if (nowMs - this.#busySinceMs > IDLE_MS) this.#shortAtMs = nowMs;
     this.#busySinceMs = nowMs;
-    this.#idleUntilMs = nowMs;
   }
 
-  /** It was answered, or failed. */
-  ended(nowMs: number): void {
+  /** One that was taken in at `beganMs` was answered, or failed. */
+  ended(nowMs: number, beganMs: number): void {
+    if (nowMs - beganMs <= this.#options.maxWaitMs * SHORT_PART) this.#shortAtMs = nowMs;
     this.#inFlight--;
     this.#answered++;
     this.#busyMs += nowMs - this.#busySinceMs;
@@ -90,16 +100,20 @@ export class Admission {
     this.#answered = 0;
     this.#busyMs = 0;
     const { maxWaitMs, minInFlight, maxInFlight } = this.#options;
-    this.#limit = Math.max(minInFlight, Math.min(maxInFlight, Math.floor(this.#rate * maxWaitMs)));
+    const within = (waitMs: number, least: number) =>
+      Math.min(maxInFlight, Math.max(least, Math.floor(this.#rate * waitMs)));
+    this.#burstLimit = within(maxWaitMs, BURST * minInFlight);
+    this.#limit = within(maxWaitMs * STANDING_PART, minInFlight);
   }
 
   /** Has `run` counted while it goes on. */
   async during<Result>(clock: () => number, run: () => Promise<Result>): Promise<Result> {
-    this.began(clock());
+    const beganMs = clock();
+    this.began(beganMs);
     try {
       return await run();
     } finally {
-      this.ended(clock());
+      this.ended(clock(), beganMs);
     }
   }
 }

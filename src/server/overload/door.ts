@@ -14,7 +14,7 @@ export type AdmissionBounds = Pick<AdmissionOptions, 'maxWaitMs' | 'maxInFlight'
 export const ADMISSION_DEFAULTS: AdmissionBounds = { maxWaitMs: 100, maxInFlight: 1024 };
 
 /** Requests in flight per search thread without which it would be idle between tasks (shards/pool.ts). */
-const IN_FLIGHT_PER_THREAD = 32;
+const IN_FLIGHT_PER_THREAD = 16;
 
 /** Searches and writes wait for different things, threads and the disk: each kind has a rate and a bound of its own. */
 export interface Admissions {

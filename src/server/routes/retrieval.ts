@@ -125,7 +125,8 @@ export function retrievalRoutes(
         const { watch } = request;
         const onFault = (error: unknown) => watch.fault(request.id, error);
         const served = openIndex(catalog, request.params.index);
-        admission.began(clock());
+        const beganMs = clock();
+        admission.began(beganMs);
         watch.index = telemetry.meterOf(served.name);
         aftermath.began();
         try {
@@ -146,7 +147,7 @@ export function retrievalRoutes(
             });
           return sendAnswer(request, reply, answer);
         } finally {
-          admission.ended(clock());
+          admission.ended(clock(), beganMs);
           aftermath.ended();
         }
       },
