@@ -48,6 +48,7 @@ export const ERRORS = {
   not_acceptable: { status: 406, title: 'None of the accepted media types can be produced' },
   body_too_large: { status: 413, title: 'The body is over its limit' },
   unsupported_media_type: { status: 415, title: 'The media type of the body is not supported' },
+  misdirected_request: { status: 421, title: 'The server does not go by this name' },
   bad_pin: { status: 422, title: 'The pin is not valid' },
   bad_case: { status: 422, title: 'The case of an evaluation is not valid' },
   bad_file: { status: 422, title: 'An input file is damaged or of a kind that is not read' },

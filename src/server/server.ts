@@ -16,6 +16,7 @@ import { allowOrigins } from './cors.ts';
 import { docsRoutes } from './docs/docs.ts';
 import { type GraphqlOptions, graphqlRoute } from './graphql/route.ts';
 import { addAdminServer } from './listeners.ts';
+import { refuseOtherNames } from './local-names.ts';
 import { answerOtherMethods, watchMethods } from './methods.ts';
 import { openapiRoute, watchOperations } from './openapi.ts';
 import { noteCallers } from './overload/caller.ts';
@@ -70,7 +71,7 @@ export interface ServerOptions {
   readonly ratePerSecond?: number;
   /** Origins of other sites whose pages may ask; none when absent. */
   readonly corsOrigins?: readonly string[];
-  /** Who is who; without it everybody may do everything. */
+  /** Who is who; without it everybody may do everything, by names that nobody can turn (`local-names.ts`). */
   readonly auth?: Authenticator;
   /** Where changes, and requests that are not let in, are recorded; nowhere when absent. */
   readonly audit?: AuditLog;
@@ -144,6 +145,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     reply.header('x-request-id', request.id);
     done();
   });
+  if (options.auth === undefined) refuseOtherNames(app);
   allowOrigins(app, options.corsOrigins ?? []);
   const adminServer = hasAdminListener ? addAdminServer(app, tls) : undefined;
   const isDraining = drainOnClose(app, { delayMs: drainDelayMs, limitMs: options.drainLimitMs, adminServer });

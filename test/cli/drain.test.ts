@@ -65,7 +65,7 @@ test('connections that are kept, and requests that are not sent to their end, do
   const { child, url } = await start(t, await temporaryDir(t));
   const { port } = new URL(url);
   const kept = connect(Number(port), '127.0.0.1');
-  kept.write('GET /livez HTTP/1.1\r\nhost: x\r\n\r\n');
+  kept.write('GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n');
   await once(kept, 'data');
   const halfway = connect(Number(port), '127.0.0.1');
   halfway.write('GET /livez HTTP/1.1\r\nho');

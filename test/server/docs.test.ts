@@ -70,6 +70,7 @@ describe('the documentation of errors', () => {
       'interrupted',
       'low_recall',
       'method_not_allowed',
+      'misdirected_request',
       'unknown_key',
       'unknown_operation',
       'unknown_route',

@@ -9,7 +9,7 @@ import { ATTRIBUTES, somePins } from '../support/pins.ts';
 
 function post(route: string, body: string): string {
   return (
-    `POST /v1/indexes/pins/${route} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n` +
+    `POST /v1/indexes/pins/${route} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
     `content-length: ${body.length}\r\n\r\n${body}`
   );
 }
@@ -36,7 +36,7 @@ it('what stands behind a broken body on its connection ends with it, and is no f
     Buffer.from(
       [
         post('query', '{"vector": [1, 2, 3, 4], "minScore": Infinity}'),
-        'GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n',
+        'GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n',
         post('query', '{"vector": [1, 2, 3, 4]}'),
         post('batch', '{"requests": []}'),
       ].join(''),

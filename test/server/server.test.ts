@@ -136,7 +136,7 @@ describe('close', () => {
       drainLimitMs: 200,
     });
     const request = (body: string, length = body.length) =>
-      `POST /v1/indexes/a/query HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n` +
+      `POST /v1/indexes/a/query HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
       `content-length: ${length}\r\n\r\n${body}`;
     const deaf = connect(port, '127.0.0.1').pause();
     const answers = JSON.stringify({

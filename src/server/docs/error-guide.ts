@@ -303,6 +303,13 @@ export const ERROR_GUIDE: Readonly<Record<ErrorCode, ErrorHelp>> = {
       request: upsert({ id: 'lamp-9', vector: LAMP, text: 'Lamp' }),
     },
   },
+  misdirected_request: {
+    cause:
+      'A server on loopback that asks for no key was asked by another name than `localhost` or an address. A web page could lead a browser to it by such a name (DNS rebinding).',
+    remedy:
+      'Ask by `127.0.0.1` or `localhost`; have a proxy in front send that as `Host`. Where the server is to go by a name, give it keys (`--keys-file`).',
+    example: { detail: 'A server that asks for no key answers by localhost or an address alone' },
+  },
   bad_case: {
     cause: 'A line of an evaluation (`nearpin eval`) is not a request with its relevant pins.',
     remedy: 'Correct the line that the message names.',

@@ -6,7 +6,7 @@ import { codeBlock, escapeHtml, inline, pageOf } from './html.ts';
 
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 /** Of requests that reach no operation. */
-const BEFORE_ROUTES: readonly ErrorCode[] = ['unknown_route', 'method_not_allowed'];
+const BEFORE_ROUTES: readonly ErrorCode[] = ['unknown_route', 'method_not_allowed', 'misdirected_request'];
 /** Beside codes of what it asks for. */
 const OF_GRAPHQL: readonly ErrorCode[] = ['unknown_operation'];
 

@@ -61,7 +61,7 @@ describe('overload', () => {
     const socket = connect(port, '127.0.0.1');
     t.after(() => socket.destroy());
     socket.write(
-      'POST /v1/indexes/a/query HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n{',
+      'POST /v1/indexes/a/query HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n{',
     );
     const [head] = (await once(socket, 'data')) as [Buffer];
     assert.match(head.toString(), /^HTTP\/1\.1 503 /);
@@ -76,7 +76,7 @@ describe('overload', () => {
     t.after(() => socket.destroy());
     const body = JSON.stringify(QUERY);
     const request =
-      `POST /v1/indexes/a/query HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n` +
+      `POST /v1/indexes/a/query HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n` +
       `content-length: ${body.length}\r\n\r\n${body}`;
     socket.write(request);
     assert.match(String(await once(socket, 'data')), /^HTTP\/1\.1 503 /);
@@ -133,7 +133,7 @@ describe('the deadline of a header', () => {
     const socket = connect(port, '127.0.0.1');
     t.after(() => socket.destroy());
     socket.write(
-      `POST /v1/indexes/a/query HTTP/1.1\r\nhost: x\r\nx-deadline-ms: 5\r\ncontent-type: application/json\r\n` +
+      `POST /v1/indexes/a/query HTTP/1.1\r\nhost: localhost\r\nx-deadline-ms: 5\r\ncontent-type: application/json\r\n` +
         `content-length: ${body.length}\r\n\r\n`,
     );
     await once(app.server, 'request');
