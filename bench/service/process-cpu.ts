@@ -16,7 +16,7 @@ export function cpuSecondsOf(pid: number): number | null {
   return nanoseconds / 1e9;
 }
 
-/** Seconds that the searches of a nearpin server on this machine have run, as it tells who has a key for `admin`. */
+/** Seconds that the searches of a nearpin server on this machine have run, as it tells who has a key of scope `metrics`. */
 export async function searchCpuSecondsOf(port: number, key: string): Promise<number> {
   const headers = { authorization: `Bearer ${key}` };
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).text();

@@ -110,7 +110,7 @@ export async function buildServed(
 /** `nearpin serve` with one search thread over a folder of indexes, for who has a key, and the key. */
 export async function startNearpin(indexes: string, children: ChildProcess[], { cores }: RunContext) {
   const keysFile = join(indexes, 'keys.json');
-  const add = ['keys', 'add', 'bench', '--scopes', 'read,admin', '--keys-file', keysFile, '--json'];
+  const add = ['keys', 'add', 'bench', '--scopes', 'read,metrics', '--keys-file', keysFile, '--json'];
   const made = execFileSync(process.execPath, [CLI, ...add], { stdio: ['ignore', 'pipe', 'ignore'] });
   const { key, id: keyId } = JSON.parse(made.toString()) as { key: string; id: string };
   const args = [
