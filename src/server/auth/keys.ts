@@ -43,6 +43,10 @@ const NO_DIGEST = new Uint8Array(32);
 /** The digest of the key that is being looked at: to have a new buffer for each made would double the time. */
 const digest = Buffer.alloc(32);
 
+/** Made once: to note for each of a flood where it was thrown costs more than to find out that it is to be. */
+const NOT_KNOWN = new NearpinError('unauthorized', 'The key is not known');
+const EXPIRED = new NearpinError('unauthorized', 'The key has expired');
+
 export class KeyTable {
   readonly #keys: ReadonlyMap<string, Key>;
 
@@ -55,8 +59,8 @@ export class KeyTable {
     const key = this.#keys.get(text.slice(PREFIX.length, ID_END));
     digest.write(hash('sha256', text, 'binary'), 'latin1');
     const isSame = timingSafeEqual(digest, key?.digest ?? NO_DIGEST);
-    if (key === undefined || !isSame) throw new NearpinError('unauthorized', 'The key is not known');
-    if (nowMs >= key.expiresAtMs) throw new NearpinError('unauthorized', 'The key has expired');
+    if (key === undefined || !isSame) throw NOT_KNOWN;
+    if (nowMs >= key.expiresAtMs) throw EXPIRED;
     return key.principal;
   }
 }
