@@ -229,6 +229,37 @@ export function constantOf(
 }
 
 function serviceBars(records: readonly ServiceRecord[]): Bar[] {
+  return [...ownLoadBars(records), ...cannonBars(records)];
+}
+
+/** For which the bar is told. */
+const CANNON_CONNECTIONS = 32;
+
+/** By what others measure with, against Fastify that decodes a body and sends bytes that are there. */
+function cannonBars(records: readonly ServiceRecord[]): Bar[] {
+  return records
+    .filter(
+      ({ server, client, connections }) =>
+        server === 'nearpin' && client && connections === CANNON_CONNECTIONS,
+    )
+    .flatMap((record): Bar[] => {
+      const { connections, format, cpuUs, coreCpuUs } = record;
+      const bare = constantOf(record, records, 'bare')?.cpuUs ?? null;
+      if (cpuUs === null || bare === null || typeof coreCpuUs !== 'number') return [];
+      return [
+        {
+          what: 'CPU of a request less its time in the core / bare Fastify, constant body, load by autocannon',
+          on: `${nameOf(record)}, ${format}, ${connections} connections`,
+          measured: (cpuUs - coreCpuUs) / bare,
+          byCpu: null,
+          bar: 2,
+          isLeast: false,
+        },
+      ];
+    });
+}
+
+function ownLoadBars(records: readonly ServiceRecord[]): Bar[] {
   return records
     .filter(({ server, client }) => server === 'nearpin' && client === undefined)
     .flatMap((record) => {

@@ -12,18 +12,20 @@ const ANSWER_HEADERS = 'x-request-id, retry-after, server-timing, etag';
 /** How long a browser may remember what a preflight said. */
 const MAX_AGE_S = 600;
 
+/** What lets a page of this origin read an answer. */
+export const headersFor = (origin: string): Readonly<Record<string, string>> => ({
+  'access-control-allow-origin': origin,
+  'access-control-expose-headers': ANSWER_HEADERS,
+});
+
 /** Lets pages of these origins (`https://example.org`, no path) read answers; to be called before any other hook. */
-export function allowOrigins(app: FastifyInstance, origins: readonly string[]): void {
-  if (origins.length === 0) return;
-  const known = new Set(origins);
+export function allowOrigins(app: FastifyInstance, known: ReadonlySet<string>): void {
+  if (known.size === 0) return;
   app.addHook('onRequest', (request, reply, done) => {
     const { origin, 'access-control-request-method': asked } = request.headers;
     addVary(reply, 'origin');
     const isKnown = origin !== undefined && known.has(origin);
-    if (isKnown)
-      reply
-        .header('access-control-allow-origin', origin)
-        .header('access-control-expose-headers', ANSWER_HEADERS);
+    if (isKnown) reply.headers(headersFor(origin));
     if (request.method !== 'OPTIONS' || asked === undefined) return done();
     if (isKnown)
       reply

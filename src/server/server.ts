@@ -32,6 +32,7 @@ import { RateLimiter } from './overload/rate-limiter.ts';
 import { pageRoutes } from './page/page.ts';
 import { refuseSocket, sendProblem } from './problems.ts';
 import { quickResponses } from './quick-response.ts';
+import { givenRequestId } from './request-id.ts';
 import { healthRoutes } from './routes/health.ts';
 import { indexRoutes } from './routes/indexes.ts';
 import { metricsRoute } from './routes/metrics.ts';
@@ -84,7 +85,6 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_S = 72;
 /** A pin id of the greatest length with every byte percent-encoded fits, and so does one that is too long. */
 const PATH_PARAMETER_CHARS_MAX = 8 * 3 * LIMITS.pinIdBytesMax;
-const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/;
 
 /**
  * Makes a server that does not listen yet; `listen`, `close` (which finishes the requests in flight) and hooks are
@@ -104,12 +104,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARS_MAX },
     // Requests that come in on a kept connection while the server drains are answered like any other.
     return503OnClosing: false,
-    genReqId: ({ headers }) => {
-      const given = headers['x-request-id'];
-      return typeof given === 'string' && REQUEST_ID.test(given)
-        ? given
-        : `${startedAt}-${(requests++).toString(36)}`;
-    },
+    genReqId: ({ headers }) => givenRequestId(headers) ?? `${startedAt}-${(requests++).toString(36)}`,
     frameworkErrors: (error, request, reply) => {
       sendProblem(request, reply, error);
     },
@@ -138,7 +133,13 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const telemetry = new Telemetry(catalog, clock, logger, options.telemetry ?? {});
   telemetry.showGate('search', admissions.searches);
   telemetry.showGate('write', admissions.writes);
-  guardDoor(app.server as Server, admissions, clock, (code) => telemetry.refused(code));
+  const corsOrigins = new Set(options.corsOrigins);
+  guardDoor(app.server as Server, {
+    admissions,
+    clock,
+    corsOrigins,
+    onRefused: (code) => telemetry.refused(code),
+  });
   telemetry.watch(app);
   noteCallers(app);
   app.addHook('onRequest', (request, reply, done) => {
@@ -146,7 +147,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     done();
   });
   if (options.auth === undefined) refuseOtherNames(app);
-  allowOrigins(app, options.corsOrigins ?? []);
+  allowOrigins(app, corsOrigins);
   const adminServer = hasAdminListener ? addAdminServer(app, tls) : undefined;
   const isDraining = drainOnClose(app, { delayMs: drainDelayMs, limitMs: options.drainLimitMs, adminServer });
   const { auth, audit, exposures, graphql } = options;

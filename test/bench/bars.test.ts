@@ -141,6 +141,15 @@ test('loading is held against a bare read, serving against a constant body', () 
   const counted = [service({ coreCpuUs: 128 }), ...records.slice(1)];
   assert.deepEqual(found(counted, 'search alone / same app'), [[on, 2, 1.8, false]]);
   assert.deepEqual(found(counted, 'in the core / same app'), [[on, 1.6, 1.8, true]]);
+  const cannon = (over: Partial<ServiceRecord>) => service({ client: 'autocannon', ...over });
+  const fired = [
+    cannon({ cpuUs: 190, coreCpuUs: 100 }),
+    cannon({ server: 'bare', cpuUs: 50 }),
+    cannon({ server: 'constant', cpuUs: 1 }),
+    cannon({ cpuUs: 900, coreCpuUs: 100, connections: 8 }),
+    cannon({ server: 'bare', cpuUs: 1, connections: 8 }),
+  ];
+  assert.deepEqual(found(fired, 'by autocannon'), [[on, 1.8, 2, true]]);
   assert.deepEqual(found(records, 'serving adds'), [
     ['clustered-128, 1,000, json, 1 connections', 0.3, 0.25, false],
   ]);

@@ -8,6 +8,7 @@ import type { EngineAnswer } from '../../engines/engine.ts';
 import type { Attributes } from '../../index/pin.ts';
 import { errorAt } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
+import { ownTurn } from '../../lib/own-turn.ts';
 import { completeAnswers, type FoundHit, readParts } from '../answer.ts';
 import { boostFactors, scaleScore } from '../boosts.ts';
 import type { HitExplanation, RetrievalAnswer } from '../contract.ts';
@@ -117,6 +118,7 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
           : lists.flatMap(({ list }) => list.candidates),
       );
 
+    if (lambda !== undefined) await ownTurn();
     const ranked = lists.map((quoted) => rank(quoted, run, known));
     const { hits, ranDry } = choose<Ranked>({
       k,

@@ -3,10 +3,12 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import { type ErrorCode, NearpinError } from '../../lib/errors.ts';
 import type { Clock } from '../../retrieval/open-index.ts';
+import { headersFor } from '../cors.ts';
+import { givenRequestId } from '../request-id.ts';
 import { Admission, type AdmissionOptions } from './admission.ts';
 import { DEADLINE_HEADER } from './caller.ts';
 import { networkOf, type RateLimiter } from './rate-limiter.ts';
-import { type Refusal, refusalOf, refuse } from './refusal.ts';
+import { type OwnHeaders, type Refusal, refusalOf, refuse } from './refusal.ts';
 
 export type AdmissionBounds = Pick<AdmissionOptions, 'maxWaitMs' | 'maxInFlight'>;
 
@@ -43,13 +45,19 @@ const RATE_LIMITED = refusalOf(new NearpinError('rate_limited', 'More requests c
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Refuses what finds no room before the server's own listener hears of it; `onRefused` does, by the code. */
-export function guardDoor(
-  server: Server,
-  { searches, writes }: Admissions,
-  clock: Clock,
-  onRefused: (code: ErrorCode) => void,
-): void {
+export interface DoorOptions {
+  readonly admissions: Admissions;
+  readonly clock: Clock;
+  /** Of pages that may read refusals. */
+  readonly corsOrigins: ReadonlySet<string>;
+  /** Hears of refusals, by the code. */
+  readonly onRefused: (code: ErrorCode) => void;
+}
+
+/** Refuses what finds no room before the server's own listener hears of it. */
+export function guardDoor(server: Server, options: DoorOptions): void {
+  const { clock, corsOrigins, onRefused } = options;
+  const { searches, writes } = options.admissions;
   const [handle] = server.listeners('request') as [Listener];
   const isRefused = ({ method, url = '', headers }: IncomingMessage): boolean => {
     const admission = method === 'POST' ? searches : writes;
@@ -60,9 +68,21 @@ export function guardDoor(
   server.removeAllListeners('request');
   server.on('request', ((request, response) => {
     if (!isRefused(request)) return handle.call(server, request, response);
-    refuse(OVERLOADED, 1, request, response);
+    refuse(OVERLOADED, headersOf(request, corsOrigins), request, response);
     onRefused('overloaded');
   }) satisfies Listener);
+}
+
+/** What Fastify's hooks would add. */
+function headersOf({ headers }: IncomingMessage, corsOrigins: ReadonlySet<string>): OwnHeaders {
+  const id = givenRequestId(headers);
+  const { origin } = headers;
+  return {
+    'retry-after': '1',
+    ...(id !== undefined && { 'x-request-id': id }),
+    ...(corsOrigins.size > 0 && { vary: 'origin' }),
+    ...(origin !== undefined && corsOrigins.has(origin) && headersFor(origin)),
+  };
 }
 
 /** An `onRequest` hook that holds each key to its rate, or each address where there are no keys. */
@@ -85,6 +105,7 @@ export function refuseForNow(
   reply: FastifyReply,
 ): void {
   reply.hijack();
-  refuse(refusal, Math.ceil(waitMs / 1000), request.raw, reply.raw);
+  const own = reply.header('retry-after', String(Math.ceil(waitMs / 1000))).getHeaders();
+  refuse(refusal, own as OwnHeaders, request.raw, reply.raw);
   request.watch.refusedEarly(request, reply, refusal.status, 'rate_limited');
 }

@@ -10,10 +10,10 @@ import { JSON_TYPE, type MediaType, MSGPACK_TYPES, negotiate } from '../codec/fo
 import { encodeMsgpack } from '../codec/msgpack.ts';
 import { PROBLEM_TYPE } from '../problems.ts';
 
-/** An answer that is the same each time, but for when to come back. */
+/** An answer that is the same each time, but for some headers. */
 export interface Refusal {
   readonly status: number;
-  /** By what is accepted: head up to the time to come back, and body. One character a byte. */
+  /** By what is accepted: head but for what is an answer's own, and body. One character a byte. */
   readonly texts: Readonly<Record<MediaType, { readonly head: string; readonly body: string }>>;
 }
 
@@ -21,9 +21,7 @@ export function refusalOf(error: NearpinError): Refusal {
   const problem = toProblem(error);
   const { status } = problem;
   const textOf = (type: string, body: string) => ({
-    head:
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${type}\r\ncontent-length: ${body.length}\r\n` +
-      'retry-after: ',
+    head: `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${type}\r\ncontent-length: ${body.length}\r\n`,
     body,
   });
   const packed = encodeMsgpack(problem).toString('latin1');
@@ -34,10 +32,13 @@ export function refusalOf(error: NearpinError): Refusal {
   };
 }
 
+/** Headers of this answer alone; of characters that may stand in them. */
+export type OwnHeaders = Readonly<Record<string, string>>;
+
 /** Answers a request to which nothing was answered yet, whose body need not be there. */
 export function refuse(
   { status, texts }: Refusal,
-  retryAfterS: number,
+  own: OwnHeaders,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
@@ -49,12 +50,14 @@ export function refuse(
     response.writeHead(status, {
       'content-type': type === JSON_TYPE ? PROBLEM_TYPE : type,
       'content-length': body.length,
-      'retry-after': String(retryAfterS),
+      ...own,
     });
     response.end(body, 'latin1');
     return;
   }
-  socket.write(`${head}${retryAfterS}\r\n\r\n${request.method === 'HEAD' ? '' : body}`, 'latin1');
+  let text = head;
+  for (const name in own) text += `${name}: ${own[name]}\r\n`;
+  socket.write(`${text}\r\n${request.method === 'HEAD' ? '' : body}`, 'latin1');
   // What Node waits for to go on with the connection
   response.emit('finish');
 }

@@ -54,6 +54,32 @@ describe('overload', () => {
     assert.equal((await postJson(query, QUERY)).status, 200);
   });
 
+  it('is told with the id of the request, and to pages that may ask', async (t) => {
+    const corsOrigins = ['https://pins.example'];
+    const { query, searching, letGo } = await start(t, { admission, corsOrigins, ratePerSecond: 4 });
+    const flying = Array.from({ length: 3 }, () => postJson(query, QUERY));
+    await searching(3);
+    const asked = (origin: string, id: string) => postJson(query, QUERY, { origin, 'x-request-id': id });
+    const told = ({ headers }: Response | Awaited<ReturnType<typeof asked>>) =>
+      ['x-request-id', 'access-control-allow-origin', 'vary'].map((name) => headers.get(name));
+    const known = await asked('https://pins.example', 'mine-1');
+    assert.equal(known.status, 503);
+    assert.deepEqual(told(known), ['mine-1', 'https://pins.example', 'origin']);
+    assert.match(known.headers.get('access-control-expose-headers')!, /retry-after/);
+    const other = await asked('https://other.example', 'no id');
+    assert.deepEqual([other.status, ...told(other)], [503, null, null, 'origin']);
+
+    letGo();
+    await Promise.all(flying);
+    await asked('https://pins.example', 'mine-2');
+    const late = await asked('https://pins.example', 'mine-3');
+    assert.deepEqual(
+      [late.status, late.body.code, late.headers.get('retry-after')],
+      [429, 'rate_limited', '1'],
+    );
+    assert.deepEqual(told(late).slice(0, 2), ['mine-3', 'https://pins.example']);
+  });
+
   it('is refused before the body is there', async (t) => {
     const { query, port, searching } = await start(t, { admission });
     const flying = Array.from({ length: 3 }, () => postJson(query, QUERY));
