@@ -185,6 +185,30 @@ describe('choose', () => {
     assert.ok(copies > 100);
   });
 
+  it('chooses the same among vectors that there is no room for', () => {
+    const random = new Prng(5);
+    const listOf = (name: string): EngineHit[] =>
+      Array.from({ length: 300 }, (_, i) => ({
+        id: `${name}${i}`,
+        score: 1 - i / 1000,
+        vector: Float32Array.from({ length: 4 }, () => random.normal()),
+      }));
+    const lists = [listOf('a'), listOf('b'), listOf('c')];
+    const wide = lists.map((list) =>
+      list.map(({ vector, ...hit }) => {
+        const padded = new Float32Array(1500);
+        padded.set(vector!);
+        return { ...hit, vector: padded };
+      }),
+    );
+    const hitsOf = (lists: readonly (readonly EngineHit[])[]) =>
+      ids(choose({ lists, quotas: [3, 2, 1], k: 30, lambda: 0.4, metric: 'dot' }).hits);
+    const expected = hitsOf(lists);
+    assert.ok(lists.every((_, i) => expected.some((id) => id.startsWith('abc'[i]!))));
+    assert.deepEqual(hitsOf(wide), expected);
+    assert.deepEqual(hitsOf(lists), expected, 'and afterwards');
+  });
+
   it('finds the most diverse of many candidates that lie close together, wide apart, and in copies', () => {
     const random = new Prng(9);
     for (const metric of METRICS)
