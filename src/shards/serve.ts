@@ -133,7 +133,7 @@ function failureOf(error: unknown): ShardFailure {
 export function serveSearches(
   start: WorkerStart,
   makeSearcher: MakeSearcher,
-): (task: SearchTask | Attend | Housekeeping) => SearchResult | Promise<null> {
+): (task: SearchTask | Attend | Housekeeping) => SearchResult | Promise<SearchResult> {
   if (start.isBackground) giveWay();
   const place = takePlace(start.slots);
   const slot = start.firstSlot + place;
@@ -227,8 +227,14 @@ export function serveSearches(
       : moved(answers.packed, answers);
   };
 
+  /** Stays for as long as tasks come: the results of tasks that were read together with this one have to go first. */
+  const attend = async () => {
+    await null;
+    return desk.stay(atDesk);
+  };
+
   return (task) => {
-    if ('attend' in task) return desk.stay(atDesk);
+    if ('attend' in task) return attend();
     if (!('queries' in task)) return tidy(task);
     if (!sets.has(task.set)) {
       if (!task.memories) return moved(task.queries, { queries: task.queries });

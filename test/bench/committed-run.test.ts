@@ -1,6 +1,6 @@
-/** What is said of speed is what was measured: the committed run, and the README that quotes it. */
+/** What is said of speed is what was measured: the committed runs, and the README that quotes them. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { barsOf } from '../../bench/report/bars.ts';
@@ -11,20 +11,14 @@ import { markdownTable } from '../../bench/report/text.ts';
 
 /** Compiled, this file lies in dist/test/bench. */
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const RUN = `${ROOT}bench/results/`;
-const read = (path: string) => readFileSync(path, 'utf8');
+const read = (path: string) => readFileSync(`${ROOT}${path}`, 'utf8');
 
-test('the README quotes the bars of the committed run, which is whole', (t) => {
-  if (!existsSync(`${RUN}results.json`)) {
-    assert.doesNotMatch(read(`${ROOT}README.md`), /^\| what \| on \| measured/m, 'bars of no committed run');
-    return t.skip('no run is committed yet');
-  }
-  const results = JSON.parse(read(`${RUN}results.json`)) as Results;
-  const bars = `${markdownTable(barTable(barsOf(results.records)))}\n`;
-  assert.equal(read(`${RUN}bars.md`), bars);
-  assert.equal(read(`${RUN}report.html`), reportPage(results));
-  assert.ok(
-    read(`${ROOT}README.md`).includes(bars),
-    'the README quotes something else than bench/results/bars.md',
-  );
-});
+for (const run of ['bench/results', 'bench/results/service'])
+  test(`the README quotes the bars of ${run}, which is whole`, () => {
+    const results = JSON.parse(read(`${run}/results.json`)) as Results;
+    const bars = `${markdownTable(barTable(barsOf(results.records)))}\n`;
+    assert.equal(read(`${run}/bars.md`), bars);
+    assert.equal(read(`${run}/report.html`), reportPage(results));
+    assert.equal(results.isDirty, false, 'of a commit');
+    assert.ok(read('README.md').includes(bars), `the README quotes something else than ${run}/bars.md`);
+  });
