@@ -124,7 +124,7 @@ it('every route gives the same answer to random requests in both formats', async
   assert.equal(asked.size, targets.length - 2, [...asked.keys()].join());
   for (const id of ['query', 'related', 'search', 'homefeed', 'upsertPins', 'deletePins'])
     assert.ok(
-      asked.get(id)!.answered > 2 && asked.get(id)!.refused > 0,
+      asked.get(id)!.answered > 0 && asked.get(id)!.refused > 0,
       `${id}: ${JSON.stringify(asked.get(id))}`,
     );
 });
