@@ -34,10 +34,15 @@ export class SearchClock {
   #searches = 0;
   #waitedNs = 0;
 
-  /** To be made in the thread whose searches it counts. @param total one number, in shared memory, which it adds to */
-  constructor(total: BigInt64Array) {
+  /**
+   * To be made in the thread whose searches it counts.
+   *
+   * @param total one number, in shared memory, which it adds to
+   * @param schedstat the file that tells how long the thread has waited for a core
+   */
+  constructor(total: BigInt64Array, schedstat = SCHEDSTAT) {
     this.#total = total;
-    this.#schedstat = openSchedstat();
+    this.#schedstat = openIfThere(schedstat);
   }
 
   /** Begins a task of so many searches. */
@@ -87,9 +92,9 @@ export class SearchClock {
 }
 
 /** Node closes it when the thread ends. */
-function openSchedstat(): number | undefined {
+function openIfThere(path: string): number | undefined {
   try {
-    return openSync(SCHEDSTAT, 'r');
+    return openSync(path, 'r');
   } catch {
     return undefined;
   }
