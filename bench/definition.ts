@@ -17,6 +17,7 @@ export const KINDS = ['search', 'load', 'kernels', 'service', 'overload'] as con
 
 /** Nearest pins to a vector, or Related Pins with diversity. */
 export const ASKS = ['query', 'related'] as const;
+export type Asks = (typeof ASKS)[number];
 
 export interface Definition {
   readonly title: string;
@@ -41,7 +42,7 @@ export interface Definition {
   readonly cannons: readonly number[];
   readonly requests: number;
   /** Of overload: what is asked for, at which multiples of the capacity, and for how long. */
-  readonly asks: (typeof ASKS)[number];
+  readonly asks: Asks;
   readonly loads: readonly number[];
   readonly seconds: number;
 }

@@ -1,5 +1,6 @@
 /** What a run leaves behind: one record per engine and point, and what they were measured on. */
 import type { Metric } from '../../src/core/metric.ts';
+import type { Asks } from '../definition.ts';
 import type { Spread } from './statistics.ts';
 
 /** A point of an engine's curve. Times are medians of passes; no time stands without its recall. */
@@ -130,7 +131,7 @@ export interface OverloadRecord {
   readonly k: number;
   readonly ef: number;
   readonly format: 'json' | 'msgpack';
-  readonly asks: 'query' | 'related';
+  readonly asks: Asks;
   /** How much was asked, as a multiple of the capacity. */
   readonly load: number;
   readonly seconds: number;

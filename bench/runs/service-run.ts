@@ -6,8 +6,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DEFAULT_EF } from '../../src/engines/shard-engine.ts';
@@ -22,7 +20,6 @@ import type { ConstantAnswer } from '../service/constant-app.ts';
 import { generateLoad } from '../service/load-generator.ts';
 import { cpuSecondsOf, searchCpuSecondsOf } from '../service/process-cpu.ts';
 import {
-  buildServed,
   FORMATS,
   type Format,
   INDEX,
@@ -32,6 +29,7 @@ import {
   queryRequests,
   type ServedSet,
   startNearpin,
+  withServed,
 } from '../service/served.ts';
 import { EngineProcess, pinned } from './engine-process.ts';
 import type { RunContext } from './run-context.ts';
@@ -93,93 +91,84 @@ interface Point {
 
 export async function runService(options: ServiceRunOptions, context: RunContext): Promise<ServiceRecord[]> {
   const { set } = options;
-  const folder = mkdtempSync(join(tmpdir(), 'nearpin-bench-'));
-  const children: ChildProcess[] = [];
-  const stop = () => {
-    for (const child of children) child.kill('SIGKILL');
-  };
-  context.signal.addEventListener('abort', stop);
-  let comeBack = () => {};
-  let searching: EngineProcess | undefined;
-  try {
-    await buildServed(folder, options, context);
-    searching = await openSearches(join(folder, INDEX), options, context);
-    const searches: Searched[] = [];
-    const nearpin = await startNearpin(folder, children, context);
-    const { key, keyId } = nearpin;
-    const servers: Server[] = [];
-    const recalls = new Map<Format, number>();
-    for (const format of Object.keys(FORMATS) as Format[]) {
-      const { type, decode } = FORMATS[format];
-      const bodies = queryBodies(set, format, options.k);
-      const requests = queryRequests(bodies, format, key);
-      const load = { port: nearpin.port, requests, count: requests.length, connections: 1 };
-      const { bodies: answers } = await generateLoad(load);
-      recalls.set(format, await recallOfAnswers(answers, format, options, context));
-      servers.push({ name: 'nearpin', format, ...nearpin, bodies, requests });
-      const answer = {
-        name: INDEX,
-        type,
-        body: answers[0]!,
-        answer: decode(answers[0]!) as object,
-        key,
-        keyId,
-      };
-      for (const name of ['constant', 'bare'] as const) {
-        const started = await startConstant({ ...answer, server: name }, children, context);
-        servers.push({ name, format, ...started, key, bodies, requests });
+  return withServed(options, context, async (folder, children) => {
+    const searching = await openSearches(join(folder, INDEX), options, context);
+    let comeBack = () => {};
+    try {
+      const searches: Searched[] = [];
+      const nearpin = await startNearpin(folder, children, context);
+      const { key, keyId } = nearpin;
+      const servers: Server[] = [];
+      const recalls = new Map<Format, number>();
+      for (const format of Object.keys(FORMATS) as Format[]) {
+        const { type, decode } = FORMATS[format];
+        const bodies = queryBodies(set, format, options.k);
+        const requests = queryRequests(bodies, format, key);
+        const load = { port: nearpin.port, requests, count: requests.length, connections: 1 };
+        const { bodies: answers } = await generateLoad(load);
+        recalls.set(format, await recallOfAnswers(answers, format, options, context));
+        servers.push({ name: 'nearpin', format, ...nearpin, bodies, requests });
+        const answer = {
+          name: INDEX,
+          type,
+          body: answers[0]!,
+          answer: decode(answers[0]!) as object,
+          key,
+          keyId,
+        };
+        for (const name of ['constant', 'bare'] as const) {
+          const started = await startConstant({ ...answer, server: name }, children, context);
+          servers.push({ name, format, ...started, key, bodies, requests });
+        }
       }
-    }
-    const points = pointsOf(servers, options, context);
-    comeBack = leaveCores(context.cores);
-    for (let pass = 0; pass < options.passes; pass++) {
-      searches.push(await timeSearches(searching, options));
-      for (const [i, point] of points.entries()) {
-        point.passes.push(await measure(point, options.requests));
-        context.progress(
-          `${set.name}: serving`,
-          pass * points.length + i + 1,
-          options.passes * points.length,
-        );
+      const points = pointsOf(servers, options, context);
+      comeBack = leaveCores(context.cores);
+      for (let pass = 0; pass < options.passes; pass++) {
+        searches.push(await timeSearches(searching, options));
+        for (const [i, point] of points.entries()) {
+          point.passes.push(await measure(point, options.requests));
+          context.progress(
+            `${set.name}: serving`,
+            pass * points.length + i + 1,
+            options.passes * points.length,
+          );
+        }
       }
+      return points.map(({ server, connections, client, passes }): ServiceRecord => {
+        const middle = (value: (pass: Pass) => number) => spreadOf(passes.map(value)).median;
+        const middleOrNull = (value: (pass: Pass) => number | null) =>
+          passes.some((pass) => value(pass) === null) ? null : middle((pass) => value(pass)!);
+        const rps = spreadOf(passes.map((pass) => pass.rps));
+        return {
+          kind: 'service',
+          run: options.title,
+          server: server.name,
+          dataset: set.name,
+          n: set.base.rows,
+          dim: set.base.dim,
+          k: options.k,
+          ef: DEFAULT_EF,
+          format: server.format,
+          ...(client !== undefined && { client }),
+          connections,
+          requests: options.requests,
+          recall: server.name === 'nearpin' ? recalls.get(server.format)! : null,
+          rps: rps.median,
+          rpsSpread: rps,
+          p50Us: middle(({ p50Us }) => p50Us),
+          p99Us: middle(({ p99Us }) => p99Us),
+          p999Us: middle(({ p999Us }) => p999Us),
+          cpuUs: middleOrNull(({ cpuUs }) => cpuUs),
+          coreCpuUs: middleOrNull(({ coreCpuUs }) => coreCpuUs),
+          searchP50Us: spreadOf(searches.map(({ p50Us }) => p50Us)).median,
+          searchCpuUs: spreadOf(searches.map(({ cpuUs }) => cpuUs)).median,
+        };
+      });
+    } finally {
+      comeBack();
+      await searching.close();
     }
-    return points.map(({ server, connections, client, passes }): ServiceRecord => {
-      const middle = (value: (pass: Pass) => number) => spreadOf(passes.map(value)).median;
-      const middleOrNull = (value: (pass: Pass) => number | null) =>
-        passes.some((pass) => value(pass) === null) ? null : middle((pass) => value(pass)!);
-      const rps = spreadOf(passes.map((pass) => pass.rps));
-      return {
-        kind: 'service',
-        run: options.title,
-        server: server.name,
-        dataset: set.name,
-        n: set.base.rows,
-        dim: set.base.dim,
-        k: options.k,
-        ef: DEFAULT_EF,
-        format: server.format,
-        ...(client !== undefined && { client }),
-        connections,
-        requests: options.requests,
-        recall: server.name === 'nearpin' ? recalls.get(server.format)! : null,
-        rps: rps.median,
-        rpsSpread: rps,
-        p50Us: middle(({ p50Us }) => p50Us),
-        p99Us: middle(({ p99Us }) => p99Us),
-        p999Us: middle(({ p999Us }) => p999Us),
-        cpuUs: middleOrNull(({ cpuUs }) => cpuUs),
-        coreCpuUs: middleOrNull(({ coreCpuUs }) => coreCpuUs),
-        searchP50Us: spreadOf(searches.map(({ p50Us }) => p50Us)).median,
-        searchCpuUs: spreadOf(searches.map(({ cpuUs }) => cpuUs)).median,
-      };
-    });
-  } finally {
-    comeBack();
-    await searching?.close();
-    context.signal.removeEventListener('abort', stop);
-    stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** What is measured in turns: each server by the benchmark's own load, and by autocannon's. */

@@ -1,7 +1,8 @@
 /** What runs against a server have in common: its index, its process, and requests with the set's queries. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +29,8 @@ export interface ServedSet {
 export const INDEX = 'bench';
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+
 export const FORMATS = {
   json: {
     type: 'application/json',
@@ -38,7 +41,7 @@ export const FORMATS = {
   msgpack: {
     type: 'application/msgpack',
     encode: (vector: Float32Array, k: number) =>
-      new Packr({ useRecords: false, variableMapSize: true }).pack({
+      packr.pack({
         vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength),
         k,
       }),
@@ -68,7 +71,6 @@ const SEEDS = 2000;
 
 /** Whole requests for Related Pins with diversity, in msgpack. */
 export function relatedRequests({ base }: BenchSet, k: number, key: string): Buffer[] {
-  const packr = new Packr({ useRecords: false, variableMapSize: true });
   return Array.from({ length: SEEDS }, (_, i) => {
     const seed = String(Math.floor((i * base.rows) / SEEDS));
     const body = packr.pack({ pins: [seed], k, diversity: {} });
@@ -81,8 +83,33 @@ export function queryRequests(bodies: readonly Buffer[], format: Format, key: st
   return bodies.map((body) => httpRequest(QUERY_PATH, queryHeaders(format, key), body));
 }
 
-/** An index of the set in a folder of indexes, whose pins have their ordinals as ids. */
-export async function buildServed(
+/**
+ * Runs with an index of the set in a folder of indexes, and ends the processes that were added to `children`, also when
+ * the run is aborted.
+ */
+export async function withServed<Result>(
+  served: ServedSet,
+  context: RunContext,
+  run: (indexes: string, children: ChildProcess[]) => Promise<Result>,
+): Promise<Result> {
+  const indexes = mkdtempSync(join(tmpdir(), 'nearpin-bench-'));
+  const children: ChildProcess[] = [];
+  const stop = () => {
+    for (const child of children) child.kill('SIGKILL');
+  };
+  context.signal.addEventListener('abort', stop);
+  try {
+    await buildServed(indexes, served, context);
+    return await run(indexes, children);
+  } finally {
+    context.signal.removeEventListener('abort', stop);
+    stop();
+    rmSync(indexes, { recursive: true, force: true });
+  }
+}
+
+/** Its pins have their ordinals as ids. */
+async function buildServed(
   indexes: string,
   { set, m, efConstruction, seed }: ServedSet,
   context: RunContext,
