@@ -88,6 +88,7 @@ function timed(engine: Engine): { engine: Engine; takenMs: () => number } {
       describe: () => engine.describe(),
       search: (query) => count(() => engine.search(query)),
       pins: (ids, parts) => count(() => engine.pins(ids, parts)),
+      productsWith: (vectors) => engine.productsWith(vectors),
       sample: (n, seed) => engine.sample(n, seed),
       close: () => engine.close(),
     },

@@ -88,6 +88,9 @@ i32 EXPORT(np_set_row)(u32 ordinal) { return set_row(0, ordinal); }
 /* Whether a live ordinal holds what the vector in the reader's scratch is stored as, 1 or 0. */
 u32 EXPORT(np_holds)(u32 reader, u32 ordinal) { return holds_vector(reader, ordinal); }
 
+/* Puts the vector of an ordinal, as it is stored, into the reader's scratch. */
+void EXPORT(np_vector)(u32 reader, u32 ordinal) { read_vector(reader, ordinal); }
+
 /* Starts a search for the vector in the reader's scratch, and runs it for at most `budget` distances; one that is `timed`
  * also stops between two stages, and as soon as it has started with a budget of 0. A compiled filter of so many words,
  * which may be 0, stands in the input. Returns NP_DONE or NP_RUNNING. */
@@ -138,6 +141,12 @@ void EXPORT(np_leave)(u32 reader) {
 
 /* Returns the first finding, NP_VALID when there is none; the ordinal that it concerns goes to S_CURSOR. */
 u32 EXPORT(np_validate)(u32 reader) { return validate(reader, &S(reader, S_CURSOR)); }
+
+/* The products of f32[n] with each of `count` rows of f32[n], n a multiple of 4, to f32[count]. It takes no stack, so it may be
+ * called by an instance that has no slot. */
+void EXPORT(np_products)(u32 x, u32 rows, u32 count, u32 n, u32 out) {
+  for (u32 r = 0; r < count; r++) AT(f32, out)[r] = dot_f32(AT(f32, rows) + r * n, AT(f32, x), n);
+}
 
 /* The kernels on raw addresses, for the tests that hold them against their twins. */
 f32 EXPORT(np_dot_f32)(u32 a, u32 b, u32 n) { return dot_f32(AT(f32, a), AT(f32, b), n); }

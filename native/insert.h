@@ -3,6 +3,7 @@
 #define NP_INSERT_H
 
 #include "links.h"
+#include "stored.h"
 #include "epochs.h"
 
 /* xorshift32 (Marsaglia, 2003); its state is part of the segment, so that a build is the same whenever it runs */
@@ -59,12 +60,12 @@ INLINE void write_tail(u32 at, f32 scale, f32 squared_norm) {
 /* The residual that a code leaves of a centred vector, both at their addresses; its bias is that of both levels. */
 static void encode_residual(u32 reader, const f32 *x, u32 code, u32 upper) {
   u32 dim = H(H_DIM), padded = round_up(dim, 4), lower = upper + I10_UPPER_BYTES(dim);
-  f32 scale = *AT(f32, code + H(H_CODE_TAIL) + CODE_SCALE), *coarse = LEAD(reader), *rest = RESIDUAL(reader);
-  if (H(H_LEAD)) expand(AT(f32, H(H_BASIS)) + padded, AT(i8, code), scale, H(H_LEAD), padded, coarse);
-  else for (u32 i = 0; i < dim; i++) coarse[i] = scale * (f32)AT(i8, code)[i];
+  f32 *coarse = LEAD(reader), *rest = RESIDUAL(reader);
+  decode_i8(code, coarse);
   for (u32 i = 0; i < dim; i++) rest[i] = x[i] - coarse[i];
   f32 unit = encode_i10(rest, dim, AT(i8, upper), AT(u8, lower));
-  for (u32 i = 0; i < dim; i++) rest[i] = coarse[i] + unit * (f32)i10_at(AT(i8, upper), AT(u8, lower), i);
+  add_i10(coarse, AT(i8, upper), AT(u8, lower), unit, dim, rest);
+  for (u32 i = dim; i < padded; i++) rest[i] = 0;
   write_tail(lower + I10_LOWER_BYTES(dim), unit, dot_f32(rest, rest, padded));
 }
 

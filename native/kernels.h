@@ -177,19 +177,21 @@ static f32 encode_i10(const f32 *x, u32 dim, i8 *upper, u8 *lower) {
   return scale;
 }
 
-/* The 10-bit value i of two planes. */
-INLINE i32 i10_at(const i8 *upper, const u8 *lower, u32 i) {
-  return upper[i] * 4 + (lower[I10_LOWER(i)] >> I10_SHIFT(i) & 3);
+/* The 16 values from i on, a multiple of 16, of two planes; `bits` goes from one call to the next. */
+INLINE void i10_values(const i8 *upper, const u8 *lower, u32 i, vec *bits, vec *low, vec *high) {
+  *bits = i % 64 == 0 ? vec_load(lower + i / 4) : u8x16_shift_2(*bits);
+  vec u = vec_load(upper + i), l = u8x16_low_bits(*bits);
+  *low = i16x8_quadruple_add(i16x8_low_i8x16(u), i16x8_low_i8x16(l));
+  *high = i16x8_quadruple_add(i16x8_high_i8x16(u), i16x8_high_i8x16(l));
 }
 
 /* dot product of i16[n] and 10-bit values, n a multiple of 16; exact, as dot_i8 is */
 INLINE i32 dot_i10(const i16 *q, const i8 *upper, const u8 *lower, u32 n) {
-  vec s = i32x4_zero(), t = s, bits = s;
+  vec s = i32x4_zero(), t = s, bits = s, low, high;
   for (u32 i = 0; i < n; i += 16) {
-    bits = i % 64 == 0 ? vec_load(lower + i / 4) : u8x16_shift_2(bits);
-    vec u = vec_load(upper + i), l = u8x16_low_bits(bits);
-    s = i32x4_add(s, i32x4_dot_i16x8(vec_load(q + i), i16x8_quadruple_add(i16x8_low_i8x16(u), i16x8_low_i8x16(l))));
-    t = i32x4_add(t, i32x4_dot_i16x8(vec_load(q + i + 8), i16x8_quadruple_add(i16x8_high_i8x16(u), i16x8_high_i8x16(l))));
+    i10_values(upper, lower, i, &bits, &low, &high);
+    s = i32x4_add(s, i32x4_dot_i16x8(vec_load(q + i), low));
+    t = i32x4_add(t, i32x4_dot_i16x8(vec_load(q + i + 8), high));
   }
   return sum_i32(i32x4_add(s, t));
 }
@@ -238,13 +240,52 @@ static void project(const f32 *directions, const f32 *x, u32 lead, u32 n, f32 *o
   for (u32 l = 0; l < lead; l++) out[l] = dot_f32(directions + l * n, x, n);
 }
 
-/* What a lead's code stands for, f32[n]: the sum of scale * values[l] * direction l, in the order of l. */
+/* What a lead's code stands for, f32[n]: the sum of scale * values[l] * direction l, in the order of l; so many values at a
+ * time that their sums stay in registers. */
 static void expand(const f32 *directions, const i8 *values, f32 scale, u32 lead, u32 n, f32 *out) {
-  for (u32 i = 0; i < n; i++) out[i] = 0;
-  for (u32 l = 0; l < lead; l++) {
-    vec y = f32x4_splat(scale * (f32)values[l]);
-    for (u32 i = 0; i < n; i += 4)
-      vec_store(out + i, f32x4_add(vec_load(out + i), f32x4_mul(y, vec_load(directions + l * n + i))));
+  u32 i = 0;
+  for (; i + 32 <= n; i += 32) {
+    vec s0 = f32x4_zero(), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
+    for (u32 l = 0; l < lead; l++) {
+      const f32 *d = directions + l * n + i;
+      vec y = f32x4_splat(scale * (f32)values[l]);
+      s0 = f32x4_add(s0, f32x4_mul(y, vec_load(d)));
+      s1 = f32x4_add(s1, f32x4_mul(y, vec_load(d + 4)));
+      s2 = f32x4_add(s2, f32x4_mul(y, vec_load(d + 8)));
+      s3 = f32x4_add(s3, f32x4_mul(y, vec_load(d + 12)));
+      s4 = f32x4_add(s4, f32x4_mul(y, vec_load(d + 16)));
+      s5 = f32x4_add(s5, f32x4_mul(y, vec_load(d + 20)));
+      s6 = f32x4_add(s6, f32x4_mul(y, vec_load(d + 24)));
+      s7 = f32x4_add(s7, f32x4_mul(y, vec_load(d + 28)));
+    }
+    vec_store(out + i, s0);
+    vec_store(out + i + 4, s1);
+    vec_store(out + i + 8, s2);
+    vec_store(out + i + 12, s3);
+    vec_store(out + i + 16, s4);
+    vec_store(out + i + 20, s5);
+    vec_store(out + i + 24, s6);
+    vec_store(out + i + 28, s7);
+  }
+  for (; i < n; i += 4) {
+    vec s = f32x4_zero();
+    for (u32 l = 0; l < lead; l++)
+      s = f32x4_add(s, f32x4_mul(f32x4_splat(scale * (f32)values[l]), vec_load(directions + l * n + i)));
+    vec_store(out + i, s);
+  }
+}
+
+/* out[i] = coarse[i] + unit * value i of two planes, i below n; what follows, up to a multiple of 16, is overwritten */
+static void add_i10(const f32 *coarse, const i8 *upper, const u8 *lower, f32 unit, u32 n, f32 *out) {
+  vec y = f32x4_splat(unit), bits = f32x4_zero(), low, high;
+  for (u32 i = 0; i < n; i += 16) {
+    i10_values(upper, lower, i, &bits, &low, &high);
+    vec v0 = f32x4_from_i32x4(i32x4_low_i16x8(low)), v1 = f32x4_from_i32x4(i32x4_high_i16x8(low));
+    vec v2 = f32x4_from_i32x4(i32x4_low_i16x8(high)), v3 = f32x4_from_i32x4(i32x4_high_i16x8(high));
+    vec_store(out + i, f32x4_add(vec_load(coarse + i), f32x4_mul(y, v0)));
+    vec_store(out + i + 4, f32x4_add(vec_load(coarse + i + 4), f32x4_mul(y, v1)));
+    vec_store(out + i + 8, f32x4_add(vec_load(coarse + i + 8), f32x4_mul(y, v2)));
+    vec_store(out + i + 12, f32x4_add(vec_load(coarse + i + 12), f32x4_mul(y, v3)));
   }
 }
 

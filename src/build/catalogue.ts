@@ -4,6 +4,7 @@
  */
 import type { AttributeTypes } from '../index/config.ts';
 import type { PinInput } from '../index/pin.ts';
+import { DAY_MS } from '../index/time.ts';
 import { Prng } from '../lib/prng.ts';
 
 export const CATALOGUE_ATTRIBUTES: AttributeTypes = {
@@ -167,7 +168,6 @@ const STYLES = [
 ] as const;
 
 const SAVED_FROM = Date.UTC(2023, 0, 1);
-const DAY_MS = 86_400_000;
 const YEARS = 3;
 
 /** A day of a year, near the season's month when there is one. */

@@ -40,7 +40,7 @@ const FINE = { f32: L.NP_FINE_F32, i10: L.NP_FINE_I10 } as const;
 export const LIMIT_PAGES_MAX = 65535;
 const PAGE = L.NP_PAGE;
 
-interface CoreExports {
+export interface CoreExports {
   readonly __stack_pointer: { value: number };
   np_layout(): void;
   np_create(): void;
@@ -48,6 +48,7 @@ interface CoreExports {
   np_remove(ordinal: number): number;
   np_set_row(ordinal: number): number;
   np_holds(reader: number, ordinal: number): number;
+  np_vector(reader: number, ordinal: number): void;
   np_search(
     reader: number,
     k: number,
@@ -61,6 +62,7 @@ interface CoreExports {
   np_hits(reader: number): number;
   np_leave(reader: number): void;
   np_validate(reader: number): number;
+  np_products(x: number, rows: number, count: number, n: number, out: number): void;
   np_checksum(at: number, bytes: number, soFar: number): number;
   np_filter(program: number, ordinal: number): number;
   np_dot_f32(a: number, b: number, n: number): number;
@@ -76,7 +78,7 @@ interface CoreExports {
   np_expand(directions: number, values: number, scale: number, lead: number, n: number, out: number): void;
 }
 
-function instantiate(module: WasmModule, memory: WasmMemory): CoreExports {
+export function instantiate(module: WasmModule, memory: WasmMemory): CoreExports {
   return new wasm.Instance(module, { env: { memory } }).exports as unknown as CoreExports;
 }
 
@@ -656,44 +658,22 @@ export class Shard {
     return this.#refresh();
   }
 
-  /** The vector of an ordinal as the finest level holds it: a copy, f32[dim]. */
+  /** The vector of an ordinal as the finest level holds it: a copy, f32[dim]. Overwrites the reader's own vector. */
   vector(ordinal: number): Float32Array {
-    const { dim } = this;
-    if (this.word(L.H_FINE) === L.NP_FINE_F32) {
-      return this.#floats(this.#partOf(ordinal, this.word(L.H_OFF_FINE), this.word(L.H_FINE_STRIDE)), dim);
-    }
-    if (this.finest === 'i10') return this.#twoLevelVector(ordinal);
-    const code = this.#partOf(ordinal, 0, this.word(L.H_CODE_STRIDE));
-    if (this.word(L.H_CODE) === L.NP_CODE_F32) return this.#floats(code, dim);
-    const { scale, values } = this.codeI8(ordinal);
-    return Float32Array.from(values, (value) => value * scale);
+    return this.#readVector(ordinal).slice();
   }
 
-  /** As `addLevels` of what `expand` gives, and the mean: the same bits, but where they lie. Surfaces read hundreds. */
-  #twoLevelVector(ordinal: number): Float32Array {
+  /** As `vector`, of several ordinals: f32[n, dim]. */
+  vectors(ordinals: readonly number[]): Float32Array {
     const { dim } = this;
-    const { buffer } = this.memory;
-    const basis = basisValues(this.memory);
-    const codeAt = this.#partOf(ordinal, 0, this.word(L.H_CODE_STRIDE));
-    const codeDim = this.word(L.H_CODE_DIM);
-    const codeScale = new Float32Array(buffer, codeAt + this.word(L.H_CODE_TAIL), 1)[0]!;
-    const hasBasis = basis.length > 0;
-    // The slot's vector is its own between two searches
-    const sum = this.#vector;
-    if (hasBasis) {
-      const row = Math.ceil(dim / 4) * 4;
-      this.#core.np_expand(basis.byteOffset + row * 4, codeAt, codeScale, codeDim, row, sum.byteOffset);
-    } else {
-      for (const [i, value] of new Int8Array(buffer, codeAt, codeDim).entries()) sum[i] = value * codeScale;
-    }
-    const { upper, lower, tail } = this.#residual(ordinal);
-    const scale = tail[0]!;
-    const vector = new Float32Array(dim);
-    for (let i = 0; i < dim; i++) {
-      const value = Math.fround(sum[i]! + Math.fround(scale * i10At(upper, lower, i)));
-      vector[i] = hasBasis ? value + basis[i]! : value;
-    }
-    return vector;
+    const vectors = new Float32Array(ordinals.length * dim);
+    for (const [i, ordinal] of ordinals.entries()) vectors.set(this.#readVector(ordinal), i * dim);
+    return vectors;
+  }
+
+  #readVector(ordinal: number): Float32Array {
+    this.#guard(() => this.#core.np_vector(this.reader, ordinal));
+    return this.#vector;
   }
 
   /** The i8 code of an ordinal; the shard's codes must be i8. `squaredNorm` is 0 under dot. */

@@ -1,5 +1,6 @@
 /** What the indexes of a process share: the core, the threads that search, those that write, the log's, the checkpoints'. */
 import { availableParallelism } from 'node:os';
+import { Products } from '../core/products.ts';
 import { wasm } from '../core/webassembly.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { Checkpoints } from '../shards/checkpoint.ts';
@@ -29,6 +30,7 @@ export interface EngineHost {
   readonly writers: Writers;
   readonly logs: LogThread;
   readonly checkpoints: Checkpoints;
+  readonly products: Products;
   readonly name: EngineName;
   /** Bytes of memory that an index may still take. */
   readonly availableBytes: () => number;
@@ -64,6 +66,7 @@ export function createEngineHost(
   const writers = new Writers(module, availableParallelism());
   const logs = new LogThread();
   const checkpoints = new Checkpoints(module);
+  const products = new Products(module);
   const close = async () => {
     await Promise.all([
       pool.close(),
@@ -73,5 +76,17 @@ export function createEngineHost(
       checkpoints.close(),
     ]);
   };
-  return { module, name, pool, background, searchCpuS, writers, logs, checkpoints, availableBytes, close };
+  return {
+    module,
+    name,
+    pool,
+    background,
+    searchCpuS,
+    writers,
+    logs,
+    checkpoints,
+    products,
+    availableBytes,
+    close,
+  };
 }

@@ -149,6 +149,11 @@ export interface Engine {
   /** One entry per id, in order; undefined for an unknown id. */
   pins(ids: readonly string[], parts: PinParts): Promise<(Pin | undefined)[]>;
   /**
+   * Readies vectors of this index for products with others, in this turn of the event loop and until others are readied.
+   * @returns what gives f32[n], the product of each with f32[dim]; overwritten by its next call
+   */
+  productsWith(vectors: readonly Float32Array[]): (x: Float32Array) => Float32Array;
+  /**
    * `count` stored pins' ids drawn by the seed, without repetition; fewer when the index holds fewer, and at most
    * LIMITS.recallSamplesMax.
    */

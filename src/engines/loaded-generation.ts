@@ -107,7 +107,14 @@ export class LoadedGeneration<Extra> {
       checkPins(dir, manifest, shards, store);
       const pins = new LivePins(store, manifest.seq, manifest.count);
       lexical = new LiveLexical({ dir, manifest }, pins);
-      const engine = new ShardEngine({ name: host.name, manifest, shards, pins, lexical });
+      const engine = new ShardEngine({
+        name: host.name,
+        manifest,
+        shards,
+        pins,
+        lexical,
+        products: host.products,
+      });
       const attachment = await attach(manifest, engine);
       return new LoadedGeneration({ dir, manifest, shards, pins, lexical, engine, attachment });
     } catch (error) {

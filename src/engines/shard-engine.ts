@@ -4,6 +4,7 @@
  */
 import { LAYOUT } from '../core/layout.ts';
 import { scoreOf, unitScale } from '../core/metric.ts';
+import type { Products } from '../core/products.ts';
 import { type RowLayout, rowLayout } from '../index/attributes.ts';
 import type { IndexConfig } from '../index/config.ts';
 import { type FilterNode, matches, parseFilter } from '../index/filter.ts';
@@ -64,6 +65,7 @@ export interface ShardEngineParts {
   readonly shards: ShardSet;
   readonly pins: LivePins;
   readonly lexical: LiveLexical;
+  readonly products: Products;
 }
 
 export class ShardEngine implements Engine {
@@ -198,6 +200,10 @@ export class ShardEngine implements Engine {
         ...(parts.vector && { vector: this.#parts.shards.shards[stored.shard]!.vector(stored.ordinal) }),
       };
     });
+  }
+
+  productsWith(vectors: readonly Float32Array[]): (x: Float32Array) => Float32Array {
+    return this.#parts.products.of(vectors);
   }
 
   async sample(count: number, seed: number): Promise<string[]> {

@@ -27,13 +27,13 @@ export async function runQuery(
   if (request.vectors === undefined) {
     const vector = checkVector(request.vector, dim, metric, 'vector');
     const found = [await search(vector)];
-    const pins = plan.parts && (await readParts(index, plan, found));
+    const pins = await readParts(index, plan, found);
     return completeAnswers(index, plan, found, pins, clock)[0]!;
   }
   const vectors = checkList(request.vectors, 'vectors', LIMITS.queryVectorsMax).map((vector, i) =>
     checkVector(vector, dim, metric, `vectors[${i}]`),
   );
   const found = await Promise.all(vectors.map(search));
-  const pins = plan.parts && (await readParts(index, plan, found));
+  const pins = await readParts(index, plan, found);
   return { results: completeAnswers(index, plan, found, pins, clock) };
 }

@@ -35,6 +35,7 @@ export function mergeHits(
   let leftOut = 0;
   for (let shard = 0; shard < shards.length; shard++) {
     const { ids, ordinals, distances, vectors } = shards[shard]!;
+    const dim = (vectors?.length ?? 0) / ids.length;
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i]!;
       const score = scoreOf(metric, distances[i]!);
@@ -44,7 +45,7 @@ export function mergeHits(
         leftOut++;
         continue;
       }
-      const vector = vectors?.[i];
+      const vector = vectors?.subarray(i * dim, (i + 1) * dim);
       (standing === 'current' ? hits : before).push(vector ? { id, score, vector } : { id, score });
     }
   }

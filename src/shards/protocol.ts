@@ -75,7 +75,8 @@ export interface ShardHits {
   /** Where each hit lies, which tells a pin from what it was before it was replaced. */
   readonly ordinals: readonly number[];
   readonly distances: readonly number[];
-  readonly vectors?: readonly Float32Array[];
+  /** f32[hits, dim]. */
+  readonly vectors?: Float32Array;
   /** How the shard was searched, where that was asked; absent when its search did not begin. */
   readonly stats?: SearchStats;
   /** 0 for a scan. */

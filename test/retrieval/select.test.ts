@@ -8,10 +8,10 @@ import { Prng } from '../../src/lib/prng.ts';
 import { likeness } from '../../src/retrieval/near-duplicates.ts';
 import { type Choice, choose, PAGE } from '../../src/retrieval/select.ts';
 import { similarity, squaresOf } from '../../src/retrieval/similarity.ts';
-import { score } from '../support/memory-engine.ts';
+import { productsWith, score } from '../support/memory-engine.ts';
 
 const diversify = (candidates: readonly EngineHit[], k: number, lambda: number, metric: Metric) =>
-  choose({ lists: [candidates], quotas: [1], k, lambda, metric }).hits;
+  choose({ lists: [candidates], quotas: [1], k, diversity: { lambda, productsWith }, metric }).hits;
 
 const limitGroups = (
   hits: readonly EngineHit[],
@@ -117,7 +117,7 @@ describe('choose', () => {
 
   /** Word for word: at each turn everything is computed anew, and nothing is remembered but the hits. */
   function naiveChoice(choice: Choice<EngineHit>): string[] {
-    const { k, lists, quotas, metric, lambda, nearDuplicates, groups } = choice;
+    const { k, lists, quotas, metric, diversity, nearDuplicates, groups } = choice;
     const alike = (a: Float32Array, b: Float32Array) =>
       nearDuplicates !== undefined &&
       likeness(similarity('dot', a, b), squaresOf(a), squaresOf(b)) >= nearDuplicates.similarity;
@@ -129,12 +129,14 @@ describe('choose', () => {
       (groups?.valuesOf(hit) ?? []).every(
         (value) => taken.filter((other) => groups!.valuesOf(other.hit).includes(value)).length < groups!.size,
       );
+    const similar = (a: Float32Array, b: Float32Array) => {
+      const product = Math.fround(similarity('dot', a, b));
+      return metric === 'l2' ? 2 * product - squaresOf(a) - squaresOf(b) : product;
+    };
     const marginal = (hit: EngineHit) => {
-      if (lambda === undefined) return hit.score;
-      const sum = taken.reduce(
-        (total, other) => total + similarity(metric, hit.vector!, other.hit.vector!),
-        0,
-      );
+      if (diversity === undefined) return hit.score;
+      const { lambda } = diversity;
+      const sum = taken.reduce((total, other) => total + similar(hit.vector!, other.hit.vector!), 0);
       return lambda * hit.score - ((1 - lambda) / Math.max(k, PAGE)) * sum;
     };
     while (taken.length < k) {
@@ -161,7 +163,7 @@ describe('choose', () => {
           const choice: Choice<EngineHit> = {
             k,
             metric,
-            lambda,
+            diversity: lambda === undefined ? undefined : { lambda, productsWith },
             lists: lists.map(({ members }) =>
               members
                 .map((i) => ({ id: `p${i}`, score: score(metric, query, vectors[i]!), vector: vectors[i]! }))
@@ -185,30 +187,6 @@ describe('choose', () => {
     assert.ok(copies > 100);
   });
 
-  it('chooses the same among vectors that there is no room for', () => {
-    const random = new Prng(5);
-    const listOf = (name: string): EngineHit[] =>
-      Array.from({ length: 300 }, (_, i) => ({
-        id: `${name}${i}`,
-        score: 1 - i / 1000,
-        vector: Float32Array.from({ length: 4 }, () => random.normal()),
-      }));
-    const lists = [listOf('a'), listOf('b'), listOf('c')];
-    const wide = lists.map((list) =>
-      list.map(({ vector, ...hit }) => {
-        const padded = new Float32Array(1500);
-        padded.set(vector!);
-        return { ...hit, vector: padded };
-      }),
-    );
-    const hitsOf = (lists: readonly (readonly EngineHit[])[]) =>
-      ids(choose({ lists, quotas: [3, 2, 1], k: 30, lambda: 0.4, metric: 'dot' }).hits);
-    const expected = hitsOf(lists);
-    assert.ok(lists.every((_, i) => expected.some((id) => id.startsWith('abc'[i]!))));
-    assert.deepEqual(hitsOf(wide), expected);
-    assert.deepEqual(hitsOf(lists), expected, 'and afterwards');
-  });
-
   it('finds the most diverse of many candidates that lie close together, wide apart, and in copies', () => {
     const random = new Prng(9);
     for (const metric of METRICS)
@@ -222,7 +200,13 @@ describe('choose', () => {
         for (let i = 0; i < 20; i++) list.push({ ...list[i]!, id: `copy of ${i}` });
         list.sort((a, b) => b.score - a.score);
         for (const lambda of [0, 0.3, 0.8]) {
-          const choice: Choice<EngineHit> = { k: 40, metric, lambda, lists: [list], quotas: [1] };
+          const choice: Choice<EngineHit> = {
+            k: 40,
+            metric,
+            diversity: { lambda, productsWith },
+            lists: [list],
+            quotas: [1],
+          };
           const vectors = (chosen: readonly string[]) =>
             chosen.map((id) => list.find((each) => each.id === id)!.vector);
           // Of copies it may be either

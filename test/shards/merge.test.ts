@@ -27,7 +27,7 @@ function shardHits(all: readonly Row[], k: number): Omit<ShardHits, 'work'> {
     ids: nearest.map(({ id }) => id),
     ordinals: nearest.map((_row, i) => i),
     distances: nearest.map(({ distance }) => distance),
-    vectors: nearest.map(({ id }) => Float32Array.of(id.length)),
+    vectors: Float32Array.from(nearest, ({ id }) => id.length),
     ef: 0,
     complete: true,
   };

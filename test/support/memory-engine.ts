@@ -12,6 +12,7 @@ import { matches, parseFilter } from '../../src/index/filter.ts';
 import { type Pin, type PinInput, parsePin } from '../../src/index/pin.ts';
 import { wordsOf } from '../../src/index/words.ts';
 import { Prng } from '../../src/lib/prng.ts';
+import { similarity } from '../../src/retrieval/similarity.ts';
 import { naiveBm25 } from '../lexical/naive-bm25.ts';
 
 export interface MemoryEngineOptions {
@@ -32,6 +33,11 @@ export interface MemoryEngineOptions {
 export interface MemoryEngine extends Engine {
   readonly turns: readonly number[];
   readonly queries: readonly EngineQuery[];
+}
+
+/** As a product in single precision: f32[n]. */
+export function productsWith(vectors: readonly Float32Array[]): (x: Float32Array) => Float32Array {
+  return (x) => Float32Array.from(vectors, (vector) => similarity('dot', vector, x));
 }
 
 /** Refuses bad pins as parsePin does. Under cosine the stored vectors are unit length. */
@@ -167,6 +173,8 @@ export function memoryEngine(options: MemoryEngineOptions): MemoryEngine {
         };
       });
     },
+
+    productsWith,
 
     async sample(count: number, seed: number): Promise<string[]> {
       const random = new Prng(seed);

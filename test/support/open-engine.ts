@@ -32,6 +32,7 @@ export async function openEngine(
       search: (query) => live.use(({ lexical }) => lexical.search(query)),
     },
     pins: (ids, parts) => live.use(({ engine }) => engine.pins(ids, parts)),
+    productsWith: (vectors) => live.loaded.engine.productsWith(vectors),
     sample: (count, seed) => live.use(({ engine }) => engine.sample(count, seed)),
     close: () => live.close(),
   };

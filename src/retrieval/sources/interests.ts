@@ -6,6 +6,7 @@
 import type { EngineHit } from '../../engines/engine.ts';
 import type { Metric } from '../../index/config.ts';
 import { checkRecord, fieldPath } from '../../index/shape.ts';
+import { DAY_MS } from '../../index/time.ts';
 import { type ErrorCode, errorAt } from '../../lib/errors.ts';
 import { Prng } from '../../lib/prng.ts';
 import { findInterests, type HistoryPin, sampleInterests } from '../interests.ts';
@@ -50,7 +51,6 @@ const RANGES = {
   halfLifeDays: { fallback: 60, min: 1e-3, max: 36_500, isWhole: false },
   pins: { fallback: 128, min: 1, max: 512, isWhole: true },
 } as const;
-const DAY_MS = 86_400_000;
 /** What is older says as much: a weight of 0 would be none. */
 const HALVINGS_MAX = 64;
 

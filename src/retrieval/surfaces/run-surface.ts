@@ -125,7 +125,10 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
       lists: ranked,
       quotas: lists.map(({ quota }) => quota),
       metric,
-      lambda,
+      diversity:
+        lambda === undefined
+          ? undefined
+          : { lambda, productsWith: (vectors) => index.engine.productsWith(vectors) },
       nearDuplicates: nearDuplicates === undefined ? undefined : { similarity: nearDuplicates, anchors },
       groups: groupBy && {
         size: groupBy.size,
@@ -145,7 +148,7 @@ export async function runSurface(run: SurfaceRun, clock: Clock): Promise<Retriev
     if (plan.query.withVectors) await known.readVectors(hits);
     const found = { ...summary(index, lists), hits: hits.map((hit) => hitOf(hit, plan, known)) };
     const answer = { ...found, exhausted: hits.length < k && lists.every(({ list }) => list.isAll) };
-    const pins = plan.parts && (await readParts(index, plan, [answer]));
+    const pins = await readParts(index, plan, [answer]);
     return completeAnswers(index, plan, [answer], pins, clock)[0]!;
   }
 }

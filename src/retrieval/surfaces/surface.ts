@@ -5,6 +5,7 @@
 import type { AttributeTypes, IndexConfig } from '../../index/config.ts';
 import { type Filter, type FilterNode, parseFilter } from '../../index/filter.ts';
 import { checkRecord, fieldPath, isRecord } from '../../index/shape.ts';
+import { DAY_MS } from '../../index/time.ts';
 import { type ErrorCode, errorAt } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import type { SurfaceRequest } from '../contract.ts';
@@ -100,7 +101,6 @@ const FIELDS: readonly (keyof SurfaceConfig)[] = [
   'nearDuplicates',
 ];
 const SOURCE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
-const DAY_MS = 86_400_000;
 
 /** A surface with changes made to it. */
 export function overrideSurface(surface: SurfaceConfig, changes: SurfaceOverride): SurfaceConfig {
