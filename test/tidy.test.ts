@@ -193,7 +193,14 @@ test('every file is imported, is a worker, or is an entry', () => {
     }
   }
   const entries = ['src/library/library.ts', 'src/cli/main.ts', 'src/client/client.ts', 'src/page/main.tsx'];
-  entries.push('bench/acceptance.ts', 'bench/cases.ts', 'bench/live.ts', 'bench/rss.ts', 'bench/surfaces.ts');
+  entries.push(
+    'bench/acceptance.ts',
+    'bench/cases.ts',
+    'bench/graphql.ts',
+    'bench/live.ts',
+    'bench/rss.ts',
+    'bench/surfaces.ts',
+  );
   for (const file of sources) assert.ok(used.has(file) || entries.includes(file), `${file} is dead`);
 });
 

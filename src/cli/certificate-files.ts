@@ -7,6 +7,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { createSecureContext, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
+import { DAY_MS } from '../index/time.ts';
 import { errorAt } from '../lib/errors.ts';
 import { FollowedFiles } from './followed-files.ts';
 import type { Settings } from './settings.ts';
@@ -14,7 +15,6 @@ import type { Settings } from './settings.ts';
 /** What is to expire sooner is told of, once. */
 const WARN_DAYS = 14;
 const WARN_EVERY_MS = 60_000;
-const DAY_MS = 86_400_000;
 
 export type CertificateSettings = Required<Pick<Settings, 'tlsCert' | 'tlsKey'>>;
 

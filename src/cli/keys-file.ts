@@ -10,7 +10,7 @@ import { checkRecord } from '../index/shape.ts';
 import { parseTime } from '../index/time.ts';
 import { errorAt, NearpinError } from '../lib/errors.ts';
 import { composeKey, digestOf, KEY_BYTES, type Key, KeyTable } from '../server/auth/keys.ts';
-import { SCOPES, type Scope } from '../server/auth/principal.ts';
+import { isScope, SCOPES, type Scope } from '../server/auth/principal.ts';
 import { fileError } from '../storage/file-error.ts';
 import { syncPath } from '../storage/sync-path.ts';
 import { INDEX_NAME } from './catalog.ts';
@@ -68,7 +68,7 @@ function parseRecord(input: unknown, path: string): KeyRecord {
   demand('id', fits(id, ID), 'must be 16 hex digits');
   demand('name', fits(name, NAME), 'must be letters, digits and . _ - @ : /, at most 64 of them');
   demand('sha256', fits(sha256, SHA_256), 'must be 64 hex digits');
-  const isScopes = Array.isArray(scopes) && scopes.length > 0 && scopes.every((one) => SCOPES.includes(one));
+  const isScopes = Array.isArray(scopes) && scopes.length > 0 && scopes.every(isScope);
   demand('scopes', isScopes, `must be a list of ${SCOPES.join(', ')}`);
   const isList =
     Array.isArray(indexes) && indexes.length <= INDEXES_MAX && indexes.every((one) => fits(one, INDEX_NAME));

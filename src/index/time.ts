@@ -8,6 +8,9 @@ import { finiteNumber } from './shape.ts';
 const ISO_8601 =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(?:([Zz])|([+-])(\d{2}):?(\d{2}))?)?$/;
 
+/** Milliseconds of a day. */
+export const DAY_MS = 86_400_000;
+
 /** The farthest moment that a JavaScript Date holds, in ms either side of 1970. */
 const FARTHEST_MS = 8.64e15;
 

@@ -31,7 +31,7 @@ serveCalls<LexicalCall>(async (call) => {
   switch (call.do) {
     case 'open':
       store = await open(call.store);
-      readWords(new Set(call.changed.map(({ id }) => id)));
+      await readWords(new Set(call.changed.map(({ id }) => id)));
       apply(call.changed);
       return { value: { count: index.count } satisfies Counted };
     case 'change':
@@ -53,14 +53,15 @@ function open({ dir, entry }: StorePlace): Promise<PinStore> {
   return openPinStore(dir, entry);
 }
 
-/** Reads the words of the pins that have not changed. */
-function readWords(isChanged: ReadonlySet<string>): void {
+/** Reads the words of the pins that have not changed; the thread can be ended meanwhile. */
+async function readWords(isChanged: ReadonlySet<string>): Promise<void> {
   let batch: WordChange[] = [];
   for (const [id, { text, payload }] of store.pins()) {
     if (!isChanged.has(id)) batch.push({ id, before: '', words: wordsOf(text, payload) });
     if (batch.length < PINS_AT_ONCE) continue;
     index.change(batch);
     batch = [];
+    await new Promise((resolve) => setImmediate(resolve));
   }
   index.change(batch);
 }

@@ -41,6 +41,8 @@ export function addAdminServer(app: FastifyInstance, tls: SecureContextOptions |
   server.keepAliveTimeout = app.server.keepAliveTimeout;
   server.requestTimeout = app.server.requestTimeout;
   server.on('clientError', refuseSocket);
+  // As guardDoor does: a hook tells clients to send their bodies
+  server.on('checkContinue', answer);
   app.decorate('adminServer', server);
   return server;
 }

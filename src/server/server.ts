@@ -25,6 +25,7 @@ import {
   type AdmissionBounds,
   admissionsOf,
   guardDoor,
+  inviteBody,
   rateHook,
 } from './overload/door.ts';
 import { drainOnClose } from './overload/drain.ts';
@@ -152,6 +153,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const isDraining = drainOnClose(app, { delayMs: drainDelayMs, limitMs: options.drainLimitMs, adminServer });
   const { auth, audit, exposures, graphql } = options;
   guard(app, { catalog, auth, audit, clock, hasAdminListener });
+  app.addHook('preParsing', inviteBody);
   const aftermath = new Aftermath({ catalog, clock, exposures, threads });
   app.addHook('onClose', () => aftermath.close());
 

@@ -248,19 +248,20 @@ export class SearchPool {
       });
     }
     this.#sets.delete(set.name);
-    this.#tellThreads({ forget: set.name });
+    void this.#tellThreads({ forget: set.name });
     const bytes = bytesOf(set.memories);
     set.memories = [];
     await letGo(bytes);
   }
 
-  /** Has every thread do something when it has time. */
-  #tellThreads(what: Housekeeping): void {
-    for (const { threadId } of this.#piscina.threads) {
-      const task = { ...what, [queueOptionsSymbol]: { threadId, attend: false } satisfies Meant };
-      // A thread that ends before has nothing left to keep
-      this.#piscina.run(task).catch(() => {});
-    }
+  /** Has every thread do something when it has time; resolves when all have done it or are gone. */
+  async #tellThreads(what: Housekeeping): Promise<void> {
+    await Promise.allSettled(
+      this.#piscina.threads.map(({ threadId }) => {
+        const task = { ...what, [queueOptionsSymbol]: { threadId, attend: false } satisfies Meant };
+        return this.#piscina.run(task);
+      }),
+    );
   }
 
   /**
@@ -357,7 +358,7 @@ export class SearchPool {
     this.#send(task, result.queries, task.set.memories);
     this.#settling ??= setTimeout(() => {
       this.#settling = undefined;
-      this.#tellThreads({});
+      void this.#tellThreads({});
     }, SETTLED_AFTER_MS).unref();
   }
 
@@ -471,6 +472,8 @@ export class SearchPool {
   async #end(): Promise<void> {
     await Promise.all([...this.#sets.keys()].map((name) => this.forget(name)));
     clearTimeout(this.#settling);
+    // Piscina ends idle threads where they are, and so those that load: a native library must not be ended (thread.ts)
+    await this.#tellThreads({ forget: '' });
     await this.#piscina.close();
   }
 }

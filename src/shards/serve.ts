@@ -191,7 +191,7 @@ export function serveSearches(
           filterMs,
           rescoreMs,
         });
-        const vectors = query.withVectors && hits.idsAt.map((_, i) => shard.vector(hits.ordinals[i]!));
+        const vectors = query.withVectors && shard.vectors(hits.ordinals.slice(0, hits.idsAt.length));
         const { stats } = found;
         answers.add(hits, shard.bytes);
         return vectors || stats ? { ...(vectors && { vectors }), ...(stats && { stats }) } : undefined;

@@ -2,6 +2,10 @@
  * A thread that keeps state and answers calls one after the other, in the order in which they were made. (Piscina's
  * threads are for work that any of them can do.) The thread keeps the process alive only while a call is unanswered.
  * One that has died is followed by another at the next call, which knows nothing of what the first one kept.
+ *
+ * A thread ends itself, between two turns of its event loop. To be ended from outside (`worker.terminate`) while a native
+ * library runs in it, or registers itself when it is loaded, is an error that such a library cannot throw, and Node ends
+ * the process for it.
  */
 import { MessageChannel, parentPort, type Transferable, Worker } from 'node:worker_threads';
 import { type ErrorRecord, fromErrorRecord, NearpinError, toErrorRecord } from '../lib/errors.ts';
@@ -10,6 +14,9 @@ interface Call {
   readonly id: number;
   readonly message: unknown;
 }
+
+/** In place of a call: the thread is to end. */
+const END = null;
 
 interface Reply {
   readonly id: number;
@@ -53,7 +60,7 @@ export class Thread {
     worker.on('message', ({ id, value, error }: Reply) => {
       const call = this.#waiting.get(id)!;
       this.#waiting.delete(id);
-      if (this.#waiting.size === 0) worker.unref();
+      if (this.#waiting.size === 0 && !this.#closed) worker.unref();
       if (error) call.reject(fromErrorRecord(error));
       else call.resolve(value as never);
     });
@@ -71,10 +78,15 @@ export class Thread {
     return worker;
   }
 
-  /** Ends the thread where it is; calls that are unanswered reject with `closed`. */
+  /** Ends the thread in its next turn, when it has loaded; calls that are unanswered then reject with `closed`. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#worker?.terminate();
+    const worker = this.#worker;
+    if (!worker) return;
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
+    worker.ref();
+    worker.postMessage(END);
+    await ended;
   }
 }
 
@@ -104,7 +116,8 @@ export function serveCalls<Message>(handle: (message: Message) => Answered | Pro
       port.postMessage({ id, error: toErrorRecord(error) } satisfies Reply);
     }
   };
-  port.on('message', (call: Call) => {
+  port.on('message', (call: Call | typeof END) => {
+    if (call === END) process.exit();
     last = last.then(() => answer(call));
   });
 }

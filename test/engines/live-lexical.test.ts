@@ -238,6 +238,12 @@ describe('words of an index', () => {
     await rejects(find(opened, 'even', { filter: { unknown: 1 } }), 'bad_filter');
     await opened.engine.close();
     await rejects(find(opened, 'even'), 'closed');
+    // While the words are read
+    const again = await openEngine(indexDir, host);
+    const asked = Promise.allSettled([find(again, 'even')]);
+    await again.engine.close();
+    const [outcome] = await asked;
+    if (outcome.status === 'rejected') assert.equal(outcome.reason.code, 'closed');
   });
 
   test('are there once more when their thread has died', async (t) => {

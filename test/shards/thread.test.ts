@@ -1,9 +1,11 @@
 /** A thread that keeps state: its calls are answered in order, and one that dies is followed by another. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Thread } from '../../src/shards/thread.ts';
 
-const open = () => new Thread(new URL('../support/thread-worker.js', import.meta.url), undefined);
+const WORKER = new URL('../support/thread-worker.js', import.meta.url);
+const open = () => new Thread(WORKER, undefined);
 
 test('a thread answers calls in the order in which they were made, each with its own outcome', async () => {
   const thread = open();
@@ -37,4 +39,38 @@ test('a buffer that a call has spent is gone when it is answered', async () => {
   assert.equal(await thread.call<number>(bytes, [bytes.buffer]), 1000);
   assert.equal(await thread.call<number>('kept'), 0);
   await thread.close();
+});
+
+test('a thread that is closed while it loads is ended when it has', async () => {
+  const loading = new Int32Array(new SharedArrayBuffer(4));
+  const thread = new Thread(WORKER, loading);
+  const lost = assert.rejects(thread.call('wait'), { code: 'closed' });
+  while (Atomics.load(loading, 0) === 0) await sleep(1);
+  const closed = Promise.all([thread.close(), thread.close()]);
+  await sleep(50);
+  Atomics.store(loading, 0, 2);
+  Atomics.notify(loading, 0);
+  await closed;
+  assert.equal(loading[0], 3);
+  await lost;
+});
+
+test('closing ends where there is no thread: not started, not loadable, dead', async () => {
+  await open().close();
+  const absent = new Thread(new URL('no-such-worker.js', import.meta.url), undefined);
+  await Promise.all([assert.rejects(absent.call('count'), { code: 'closed' }), absent.close()]);
+  const dead = open();
+  await Promise.all([assert.rejects(dead.call('die'), { code: 'closed' }), dead.close()]);
+  await dead.close();
+});
+
+test('an answer that comes while a thread is closed does not let the process end before', async () => {
+  const thread = open();
+  await thread.call('count');
+  const answered = thread.call('count');
+  // The answer is there, and is not read before the thread is closed
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  const closed = thread.close();
+  assert.equal(await answered, 2);
+  await closed;
 });

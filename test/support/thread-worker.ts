@@ -1,6 +1,15 @@
 /** A thread for the tests of Thread: it counts, fails and dies as it is told. */
+import { workerData } from 'node:worker_threads';
 import { NearpinError } from '../../src/lib/errors.ts';
 import { serveCalls } from '../../src/shards/thread.ts';
+
+/** How far a thread that is held up while it loads has come: 1 when it has begun, 2 once it may go on, 3 when it has. */
+const loading = workerData as Int32Array | undefined;
+if (loading) {
+  Atomics.store(loading, 0, 1);
+  Atomics.wait(loading, 0, 1);
+  Atomics.store(loading, 0, 3);
+}
 
 let count = 0;
 let kept: Uint8Array | undefined;

@@ -1,6 +1,7 @@
 /** `nearpin keys`: makes, lists and revokes the API keys of a server. */
 import { Command, InvalidArgumentError } from 'commander';
-import { SCOPES, type Scope } from '../../server/auth/principal.ts';
+import { DAY_MS } from '../../index/time.ts';
+import { isScope, SCOPES, type Scope } from '../../server/auth/principal.ts';
 import { addKey, type KeyRecord, readKeys, revokeKey } from '../keys-file.ts';
 import { jsonOption, option, whole } from '../options.ts';
 import { formatTable, type Terminal } from '../terminal.ts';
@@ -15,8 +16,6 @@ interface AddOptions extends KeysOptions {
   readonly only?: readonly string[];
   readonly days?: number;
 }
-
-const DAY_MS = 24 * 60 * 60_000;
 
 export function keysCommand(terminal: Terminal, now: () => number): Command {
   const common = (command: Command) =>
@@ -88,7 +87,6 @@ const words = (text: string): string[] => text.split(',').map((word) => word.tri
 
 function scopes(text: string): Scope[] {
   const given = words(text);
-  if (!given.every((word): word is Scope => (SCOPES as readonly string[]).includes(word)))
-    throw new InvalidArgumentError(`They are ${SCOPES.join(', ')}.`);
+  if (!given.every(isScope)) throw new InvalidArgumentError(`They are ${SCOPES.join(', ')}.`);
   return [...new Set(given)];
 }

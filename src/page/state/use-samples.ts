@@ -19,7 +19,8 @@ const PERIOD_MS = 2000;
 /** Five minutes of them. */
 const KEPT_MAX = 150;
 
-export function useSamples(call: Call, index: IndexDescription): Samples {
+/** @param withMetrics whether the metrics are asked for, too */
+export function useSamples(call: Call, index: IndexDescription, withMetrics: boolean): Samples {
   const [state, setState] = useState<Samples>({
     samples: [],
     latest: index,
@@ -35,7 +36,7 @@ export function useSamples(call: Call, index: IndexDescription): Samples {
     let metricsRefusal: Refusal | undefined;
 
     const traffic = async () => {
-      if (metricsRefusal) return undefined;
+      if (!withMetrics || metricsRefusal) return undefined;
       try {
         return readTraffic((await call<string>('metrics', { signal, isText: true })).value);
       } catch (error) {
@@ -80,6 +81,6 @@ export function useSamples(call: Call, index: IndexDescription): Samples {
       clearTimeout(timer);
       control.abort();
     };
-  }, [call, index.name]);
+  }, [call, index.name, withMetrics]);
   return state;
 }

@@ -63,13 +63,13 @@ export function App() {
         ) : list.value === undefined ? (
           <Notice title="Asking the server…" isBusy />
         ) : entry === undefined ? (
-          <NoIndex name={visit.address.index} />
+          <NoIndex name={visit.address.index} hasKey={key !== undefined} />
         ) : entry.status !== 'ready' ? (
           <Notice title={isLoading ? `${entry.name} is being loaded…` : `${entry.name} is not served`}>
             {!isLoading && <p>{entry.problem.detail}</p>}
           </Notice>
         ) : visit.address.view.name === 'index' ? (
-          <IndexPage key={`${entry.name} ${turn}`} index={entry} {...shown} />
+          <IndexPage key={`${entry.name} ${turn}`} index={entry} hasKey={key !== undefined} {...shown} />
         ) : (
           <Explorer key={`${entry.name} ${turn}`} index={entry} go={go} {...shown} />
         )}
@@ -78,18 +78,26 @@ export function App() {
   );
 }
 
-function NoIndex({ name }: { readonly name: string | undefined }) {
-  return name === undefined ? (
+function NoIndex({ name, hasKey }: { readonly name: string | undefined; readonly hasKey: boolean }) {
+  if (name !== undefined)
+    return (
+      <Notice title={`There is no index ${name}${hasKey ? ' that this key may see' : ''}`}>
+        <p>
+          <a href="?">Show another one</a>
+        </p>
+      </Notice>
+    );
+  if (hasKey)
+    return (
+      <Notice title="There is no index that this key may see">
+        <p>Keys can be for some indexes alone. Forget this one to use another.</p>
+      </Notice>
+    );
+  return (
     <Notice title="There is no index yet">
       <p>
         Build one with <code>nearpin build pins.jsonl --out indexes/pins</code>, or make an empty one with{' '}
         <code>PUT /v1/indexes/pins</code>.
-      </p>
-    </Notice>
-  ) : (
-    <Notice title={`There is no index ${name}`}>
-      <p>
-        <a href="?">Show another one</a>
       </p>
     </Notice>
   );

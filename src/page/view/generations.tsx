@@ -1,4 +1,5 @@
-/** The generations of an index: what was published when, as far as the key may see it. */
+/** The generations of an index: what was published when, for administrators. */
+import { useState } from 'preact/hooks';
 import type { GenerationDescription, IndexDescription } from '../../client/client.ts';
 import { type Call, indexPath } from '../state/api.ts';
 import { bytes, whole } from '../state/format.ts';
@@ -9,10 +10,13 @@ import { Unshown } from './unshown.tsx';
 interface GenerationsProps {
   readonly index: IndexDescription;
   readonly call: Call;
+  /** Else a key is not tried on them before they are asked for. */
+  readonly isForAll: boolean;
 }
 
-export function Generations({ index: { name, generation }, call }: GenerationsProps) {
-  const list = useRequest(`generations ${generation}`, (signal) =>
+export function Generations({ index: { name, generation }, call, isForAll }: GenerationsProps) {
+  const [isWanted, setWanted] = useState(isForAll);
+  const list = useRequest(isWanted ? `generations ${generation}` : '', (signal) =>
     call<{ readonly generations: readonly GenerationDescription[] }>(`${indexPath(name)}/generations`, {
       signal,
     }),
@@ -20,6 +24,14 @@ export function Generations({ index: { name, generation }, call }: GenerationsPr
   return (
     <section class="sheet">
       <h2>Generations</h2>
+      {!isWanted && (
+        <p class="hint">
+          They are for administrators.{' '}
+          <button type="button" class="inline" onClick={() => setWanted(true)}>
+            Show generations
+          </button>
+        </p>
+      )}
       {list.refusal && <Unshown refusal={list.refusal} />}
       {list.value && (
         <Table

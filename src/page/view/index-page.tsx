@@ -1,6 +1,6 @@
 /** One index as those who run it want to see it: how it goes now, what it is, and what it is made of. */
 import type { ComponentChildren } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { IndexDescription } from '../../client/client.ts';
 import type { Call, Refusal } from '../state/api.ts';
 import { useArrival, type Visit } from '../state/use-address.ts';
@@ -15,12 +15,15 @@ interface IndexPageProps {
   readonly index: IndexDescription;
   readonly visit: Visit;
   readonly call: Call;
+  /** Then what may not be its to see is asked for on a click: what is refused is recorded, and not the visitor's fault. */
+  readonly hasKey: boolean;
   readonly refusalOf: (refusal: Refusal) => ComponentChildren;
 }
 
-export function IndexPage({ index, visit, call, refusalOf }: IndexPageProps) {
+export function IndexPage({ index, visit, call, hasKey, refusalOf }: IndexPageProps) {
   useArrival(visit, true);
-  const { samples, latest, refusal, metricsRefusal } = useSamples(call, index);
+  const [wantsMetrics, setWantsMetrics] = useState(!hasKey);
+  const { samples, latest, refusal, metricsRefusal } = useSamples(call, index, wantsMetrics);
   useEffect(() => {
     document.title = `Index ${index.name} · nearpin`;
   }, [index.name]);
@@ -43,11 +46,15 @@ export function IndexPage({ index, visit, call, refusalOf }: IndexPageProps) {
           ))}
         </ul>
       )}
-      <LiveCharts samples={samples} metricsRefusal={metricsRefusal} />
+      <LiveCharts
+        samples={samples}
+        metricsRefusal={metricsRefusal}
+        onWanted={wantsMetrics ? undefined : () => setWantsMetrics(true)}
+      />
       <div class="sheets">
         <IndexFacts index={latest} />
         <Shards index={latest} />
-        <Generations index={latest} call={call} />
+        <Generations index={latest} call={call} isForAll={!hasKey} />
         <Surfaces index={latest} call={call} />
       </div>
     </article>

@@ -56,9 +56,11 @@ interface LiveChartsProps {
   readonly samples: readonly Sample[];
   /** Why requests and latency are not known. */
   readonly metricsRefusal: Refusal | undefined;
+  /** Asks for them; undefined where they are. */
+  readonly onWanted: (() => void) | undefined;
 }
 
-export function LiveCharts({ samples, metricsRefusal }: LiveChartsProps) {
+export function LiveCharts({ samples, metricsRefusal, onWanted }: LiveChartsProps) {
   const times = useMemo(() => samples.map(({ atMs }) => atMs), [samples]);
   return (
     <section aria-label="How it goes now">
@@ -74,6 +76,14 @@ export function LiveCharts({ samples, metricsRefusal }: LiveChartsProps) {
           />
         ))}
       </div>
+      {onWanted && (
+        <p class="hint">
+          Requests, latency and the process are of all indexes, for keys that may see the server's metrics.{' '}
+          <button type="button" class="inline" onClick={onWanted}>
+            Show metrics
+          </button>
+        </p>
+      )}
       {metricsRefusal && (
         <p class="hint">
           Requests, latency and the process are of all indexes, by the server's metrics, which are not to be

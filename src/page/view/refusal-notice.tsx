@@ -13,10 +13,12 @@ interface RefusalNoticeProps {
 export function RefusalNotice({ refusal, hasKey, onKey, onRetry }: RefusalNoticeProps) {
   const { status, code, message, places } = refusal;
   const wantsKey = status === 401 || status === 403;
+  // What the server says then is for programs
+  const isFirst = status === 401 && !hasKey;
   return (
     <Notice title={titleOf(status, hasKey)} isAlert>
       <p>
-        {message} <code>{code}</code>
+        {isFirst ? 'Whoever runs it gives them out.' : message} <code>{code}</code>
       </p>
       {places.length > 0 && (
         <ul>

@@ -10,9 +10,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler, 
 import { NearpinError } from '../../lib/errors.ts';
 import type { Catalog } from '../catalog.ts';
 import { isOnListener } from '../listeners.ts';
-import { refuseForNow } from '../overload/door.ts';
-import { networkOf, RateLimiter } from '../overload/rate-limiter.ts';
-import { refusalOf } from '../overload/refusal.ts';
+import { networkOfOrigin, refuseForNow } from '../overload/door.ts';
+import { RateLimiter } from '../overload/rate-limiter.ts';
+import { hasMuchBody, refusalOf } from '../overload/refusal.ts';
 import { sendProblem } from '../problems.ts';
 import type { AuditLog, AuditRecord } from './audit.ts';
 import type { Authenticator } from './authenticate.ts';
@@ -48,8 +48,6 @@ export interface GuardOptions {
   readonly hasAdminListener: boolean;
 }
 
-/** The bytes of a refused request's body that are waited for, so that its connection can be used again. */
-const BODY_LEFT_BYTES_MAX = 64 * 1024;
 /** Requests of a network that are told that they are not known; more is no slip of a client. */
 export const STRANGERS_PER_SECOND = 20;
 
@@ -82,7 +80,6 @@ export function guard(app: FastifyInstance, options: GuardOptions): void {
   const strangers = new RateLimiter(STRANGERS_PER_SECOND);
   const refuseForAWhile = (request: FastifyRequest, reply: FastifyReply, waitMs: number) => {
     audit?.omit();
-    if (hasMuchBody(request)) reply.raw.shouldKeepAlive = false;
     refuseForNow(TOO_MANY_STRANGERS, waitMs, request, reply);
   };
   const refuseStranger = (request: FastifyRequest, reply: FastifyReply, error: unknown) => {
@@ -175,14 +172,6 @@ function challenge({ headers, routeOptions }: FastifyRequest, status: 401 | 403)
   const realm = 'Bearer realm="nearpin"';
   if (status === 403) return `${realm}, error="insufficient_scope", scope="${routeOptions.config.scope}"`;
   return headers.authorization === undefined ? realm : `${realm}, error="invalid_token"`;
-}
-
-const networkOfOrigin = ({ raw }: FastifyRequest): string => networkOf(raw.socket.remoteAddress ?? '');
-
-function hasMuchBody({ headers }: FastifyRequest): boolean {
-  return (
-    headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > BODY_LEFT_BYTES_MAX
-  );
 }
 
 /** Whether it changes something. */

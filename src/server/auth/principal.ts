@@ -8,6 +8,7 @@ import type { Catalog } from '../catalog.ts';
 
 export const SCOPES = ['read', 'write', 'admin', 'metrics'] as const;
 export type Scope = (typeof SCOPES)[number];
+export const isScope = (word: unknown): word is Scope => (SCOPES as readonly unknown[]).includes(word);
 /** What a route asks for; `open` is answered to everybody. */
 export type RouteScope = Scope | 'open';
 

@@ -12,7 +12,7 @@ import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { NearpinError } from '../../lib/errors.ts';
 import { Believed } from './believed.ts';
 import type { TokenKeys } from './jwks.ts';
-import { type Principal, SCOPES, type Scope } from './principal.ts';
+import { isScope, type Principal } from './principal.ts';
 
 export const ALGORITHMS = [
   'RS256',
@@ -102,7 +102,6 @@ function principalOf({ sub, scope, indexes }: JWTPayload): Principal {
   if (typeof sub !== 'string' || sub === '' || sub.length > SUBJECT_CHARS_MAX) throw badClaim('sub');
   if (scope !== undefined && typeof scope !== 'string') throw badClaim('scope');
   const words: readonly string[] = scope?.split(' ') ?? [];
-  const isScope = (word: string): word is Scope => (SCOPES as readonly string[]).includes(word);
   return { kind: 'token', id: sub, scopes: new Set(words.filter(isScope)), indexes: granted(indexes) };
 }
 

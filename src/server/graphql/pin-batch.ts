@@ -41,6 +41,7 @@ export function batchPins(engine: Engine): Engine {
     search: (query) => engine.search(query),
     ...(engine.lexical && { lexical: engine.lexical }),
     pins,
+    productsWith: (vectors) => engine.productsWith(vectors),
     sample: (count, seed) => engine.sample(count, seed),
     close: () => engine.close(),
   };

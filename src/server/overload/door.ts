@@ -71,6 +71,19 @@ export function guardDoor(server: Server, options: DoorOptions): void {
     refuse(OVERLOADED, headersOf(request, corsOrigins), request, response);
     onRefused('overloaded');
   }) satisfies Listener);
+  // Else Node tells every client that asks to send its body, also one that is refused
+  server.on('checkContinue', (request, response) => server.emit('request', request, response));
+}
+
+/** A `preParsing` hook, behind all that refuse before a body is there: who has asked whether to send one is told to. */
+export function inviteBody(
+  { raw }: FastifyRequest,
+  reply: FastifyReply,
+  _payload: unknown,
+  done: HookHandlerDoneFunction,
+): void {
+  if (raw.headers.expect !== undefined) reply.raw.writeContinue();
+  done();
 }
 
 /** What Fastify's hooks would add. */
@@ -85,12 +98,15 @@ function headersOf({ headers }: IncomingMessage, corsOrigins: ReadonlySet<string
   };
 }
 
+/** What stands for whoever asks without a key. */
+export const networkOfOrigin = ({ raw }: FastifyRequest): string => networkOf(raw.socket.remoteAddress ?? '');
+
 /** An `onRequest` hook that holds each key to its rate, or each address where there are no keys. */
 export function rateHook(rates: RateLimiter) {
   return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
-    const { principal, raw, watch } = request;
+    const { principal, watch } = request;
     const isKnown = principal !== null && principal.kind !== 'anyone';
-    const key = isKnown ? `${principal.kind} ${principal.id}` : networkOf(raw.socket.remoteAddress ?? '');
+    const key = isKnown ? `${principal.kind} ${principal.id}` : networkOfOrigin(request);
     const waitMs = rates.take(key, watch.startedAtMs);
     if (waitMs === 0) done();
     else refuseForNow(RATE_LIMITED, waitMs, request, reply);

@@ -10,28 +10,31 @@
 const KEYS_MAX = 10_000;
 
 export class RateLimiter {
-  readonly #perSecond: number;
+  readonly #tokenMs: number;
+  readonly #bucketMs: number;
   readonly #keysMax: number;
   /** When each bucket is full again, in milliseconds. */
   #young = new Map<string, number>();
   #old = new Map<string, number>();
 
-  /** @param perSecond requests of a key that has no rate of its own, over 0 @param keysMax of a generation */
+  /** @param perSecond requests of a key, over 0 @param keysMax of a generation */
   constructor(perSecond: number, keysMax = KEYS_MAX) {
-    this.#perSecond = perSecond;
+    this.#tokenMs = 1000 / perSecond;
+    // A bucket smaller than a token would never give one
+    this.#bucketMs = Math.max(1000, this.#tokenMs);
     this.#keysMax = keysMax;
   }
 
   /**
    * Takes a token of a key's bucket.
    * @param nowMs of a clock that never goes back
-   * @param perSecond the key's own rate
    * @returns 0, or how many milliseconds it is until there is a token; none is taken then
    */
-  take(key: string, nowMs: number, perSecond = this.#perSecond): number {
-    const waitMs = this.waitMs(key, nowMs, perSecond);
+  take(key: string, nowMs: number): number {
+    const fullAtMs = this.#fullAtMs(key, nowMs);
+    const waitMs = this.#waitMs(fullAtMs, nowMs);
     if (waitMs > 0) return waitMs;
-    this.#young.set(key, this.#fullAtMs(key, nowMs) + 1000 / perSecond);
+    this.#young.set(key, fullAtMs);
     if (this.#young.size > this.#keysMax) {
       this.#old = this.#young;
       this.#young = new Map();
@@ -40,15 +43,17 @@ export class RateLimiter {
   }
 
   /** How many milliseconds it is until there is a token in a key's bucket, which is left there; 0 while there is one. */
-  waitMs(key: string, nowMs: number, perSecond = this.#perSecond): number {
-    const tokenMs = 1000 / perSecond;
-    // A bucket smaller than a token would never give one
-    const bucketMs = Math.max(1000, tokenMs);
-    return Math.max(0, this.#fullAtMs(key, nowMs) + tokenMs - nowMs - bucketMs);
+  waitMs(key: string, nowMs: number): number {
+    return this.#waitMs(this.#fullAtMs(key, nowMs), nowMs);
   }
 
+  /** When a key's bucket is full again if a token is taken now. */
   #fullAtMs(key: string, nowMs: number): number {
-    return Math.max(nowMs, this.#young.get(key) ?? this.#old.get(key) ?? 0);
+    return Math.max(nowMs, this.#young.get(key) ?? this.#old.get(key) ?? 0) + this.#tokenMs;
+  }
+
+  #waitMs(fullAtMs: number, nowMs: number): number {
+    return Math.max(0, fullAtMs - nowMs - this.#bucketMs);
   }
 }
 

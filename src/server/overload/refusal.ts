@@ -32,10 +32,27 @@ export function refusalOf(error: NearpinError): Refusal {
   };
 }
 
+/** Of a body that is let pass behind a refusal, which costs less than another connection. */
+const BODY_LEFT_BYTES_MAX = 64 * 1024;
+/** For which the client of a longer one can read its answer: it still sends, and a closed socket would tell it of nothing else. */
+const LINGER_MS = 1000;
+
+/** Whether the body of a request that is refused is too long to be waited for, does not tell its length, or may never come. */
+export function hasMuchBody({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  return (
+    headers['transfer-encoding'] !== undefined ||
+    headers.expect !== undefined ||
+    Number(headers['content-length'] ?? 0) > BODY_LEFT_BYTES_MAX
+  );
+}
+
 /** Headers of this answer alone; of characters that may stand in them. */
 export type OwnHeaders = Readonly<Record<string, string>>;
 
-/** Answers a request to which nothing was answered yet, whose body need not be there. */
+/**
+ * Answers a request to which nothing was answered yet, whose body need not be there. One that has much of it is the last of
+ * its connection: nothing more is read from it.
+ */
 export function refuse(
   { status, texts }: Refusal,
   own: OwnHeaders,
@@ -45,19 +62,27 @@ export function refuse(
   const type = negotiate(request.headers.accept) ?? JSON_TYPE;
   const { head, body } = texts[type];
   const { socket } = response;
+  const isLast = hasMuchBody(request);
+  const headers: OwnHeaders = isLast ? { ...own, connection: 'close' } : own;
   if (socket === null || !socket.writable || !response.shouldKeepAlive) {
     // Requests before it on this connection are not answered yet, or it is to be closed, or being closed
     response.writeHead(status, {
       'content-type': type === JSON_TYPE ? PROBLEM_TYPE : type,
       'content-length': body.length,
-      ...own,
+      ...headers,
     });
     response.end(body, 'latin1');
     return;
   }
   let text = head;
-  for (const name in own) text += `${name}: ${own[name]}\r\n`;
+  for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
   socket.write(`${text}\r\n${request.method === 'HEAD' ? '' : body}`, 'latin1');
+  if (isLast) {
+    socket.pause();
+    socket.end();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    return;
+  }
   // What Node waits for to go on with the connection
   response.emit('finish');
 }

@@ -10,6 +10,7 @@ import type { Catalog } from '../catalog.ts';
 import type { Admission } from '../overload/admission.ts';
 import { type Family, family, histogramSamples } from './families.ts';
 import { familiesOf, IndexMeter } from './index-meter.ts';
+import type { MetricName } from './metrics.ts';
 import { ProcessMeter } from './process-meter.ts';
 import { RecallMonitor } from './recall-monitor.ts';
 import { RequestMeter, type RouteMeter } from './request-meter.ts';
@@ -227,23 +228,16 @@ export class Telemetry {
         ...values,
       })),
     );
+    const each = (name: MetricName, value: (group: (typeof groups)[number]) => number) =>
+      family(
+        name,
+        groups.map((group) => ({ labels: group.labels, value: value(group) })),
+      );
     return [
-      family(
-        'nearpin_recall_ratio',
-        groups.map(({ labels, recall }) => ({ labels, value: recall })),
-      ),
-      family(
-        'nearpin_recall_low_ratio',
-        groups.map(({ labels, low }) => ({ labels, value: low })),
-      ),
-      family(
-        'nearpin_recall_high_ratio',
-        groups.map(({ labels, high }) => ({ labels, value: high })),
-      ),
-      family(
-        'nearpin_recall_samples',
-        groups.map(({ labels, samples }) => ({ labels, value: samples })),
-      ),
+      each('nearpin_recall_ratio', ({ recall }) => recall),
+      each('nearpin_recall_low_ratio', ({ low }) => low),
+      each('nearpin_recall_high_ratio', ({ high }) => high),
+      each('nearpin_recall_samples', ({ samples }) => samples),
       family(
         'nearpin_recall_replays_total',
         Object.entries(recall.counts()).map(([outcome, value]) => ({ labels: { outcome }, value })),

@@ -1,8 +1,9 @@
 /** What is refused before its body is read, and what becomes of those that nobody waits for any more. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import { createAuthenticator } from '../../../src/server/auth/authenticate.ts';
 import type { ServerOptions } from '../../../src/server/server.ts';
 import { catalogOf, exchange, postJson, postMsgpack, ready, serve } from '../../support/http.ts';
 import { memoryEngine } from '../../support/memory-engine.ts';
@@ -110,6 +111,114 @@ describe('overload', () => {
     await Promise.all(flying);
     socket.write(request);
     assert.match(String(await once(socket, 'data')), /^HTTP\/1\.1 200 /);
+  });
+});
+
+describe('a body that is still to come behind a refusal', () => {
+  const head = 'POST /v1/indexes/a/query HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n';
+  const piece = Buffer.alloc(16 * 1024, ' ');
+  const GIVE_UP_BYTES = 256 * 1024 * 1024;
+
+  /** Sends as much of a body as is taken, and tells what came back, and how much the server read. */
+  async function pour(t: TestContext, { app, port }: Awaited<ReturnType<typeof start>>, kind: string) {
+    const connected = once(app.server, 'connection');
+    const socket = connect(port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    const [read] = (await connected) as [Socket];
+    let sent = 0;
+    const pourOn = () => {
+      while (sent < GIVE_UP_BYTES && socket.writable) {
+        sent += piece.length;
+        const chunk = kind === 'chunked' ? [`${piece.length.toString(16)}\r\n`, piece, '\r\n'] : [piece];
+        if (!chunk.map((bytes) => socket.write(bytes)).at(-1)) break;
+      }
+    };
+    socket.on('drain', pourOn);
+    let answer = '';
+    const isAnswered = new Promise<boolean>((resolve) => {
+      socket.on('data', (bytes) => {
+        answer += bytes;
+      });
+      // The answer has an end, before the connection breaks
+      socket.on('end', () => resolve(true));
+      socket.on('error', () => resolve(false));
+    });
+    const closed = once(read, 'close');
+    const framing = kind === 'chunked' ? 'transfer-encoding: chunked' : `content-length: ${GIVE_UP_BYTES}`;
+    socket.write(`${head}${framing}\r\n\r\n`);
+    pourOn();
+    assert.equal(await isAnswered, true, kind);
+    await closed;
+    return { answer, bytesRead: read.bytesRead };
+  }
+
+  for (const kind of ['of a length', 'chunked'])
+    it(`is not read where it is long: ${kind}`, async (t) => {
+      const server = await start(t, { admission: { maxInFlight: 3, maxWaitMs: 50 }, ratePerSecond: 4 });
+      const flying = Array.from({ length: 3 }, () => postJson(server.query, QUERY));
+      await server.searching(3);
+      const full = await pour(t, server, kind);
+      assert.match(full.answer, /^HTTP\/1\.1 503 .*connection: close.*"code":"overloaded"/is);
+      server.letGo();
+      await Promise.all(flying);
+      while ((await postJson(server.query, QUERY)).status !== 429);
+      const late = await pour(t, server, kind);
+      assert.match(late.answer, /^HTTP\/1\.1 429 .*connection: close.*"code":"rate_limited"/is);
+      for (const { bytesRead } of [full, late]) assert.ok(bytesRead < 4 * 1024 * 1024, `${bytesRead} bytes`);
+    });
+});
+
+describe('a client that asks whether to send its body', () => {
+  const body = JSON.stringify(QUERY);
+  const head =
+    'HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n' +
+    `content-length: ${body.length}\r\n\r\n`;
+
+  /** What comes back until the connection is ended, or what `isEnough` is there. */
+  async function ask(t: TestContext, port: number, path: string, isEnough = /never/) {
+    const socket = connect(port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.write(`POST ${path} ${head}`);
+    let answer = '';
+    for await (const bytes of socket.iterator({ destroyOnReturn: false })) {
+      answer += bytes;
+      if (isEnough.test(answer)) break;
+    }
+    return { socket, answer };
+  }
+
+  it('is told to when its request is taken, and the connection goes on', async (t) => {
+    const { port, letGo } = await start(t);
+    letGo();
+    const { socket, answer } = await ask(t, port, '/v1/indexes/a/query', /\r\n\r\n/);
+    assert.equal(answer, 'HTTP/1.1 100 Continue\r\n\r\n');
+    for (const [text, status] of [
+      [body, 200],
+      [`POST /v1/nothing ${head}`, 100],
+      [body, 404],
+    ] as const) {
+      socket.write(text);
+      assert.match(String(await once(socket, 'data')), new RegExp(`^HTTP/1\\.1 ${status} `));
+    }
+  });
+
+  it('is told why not, and nothing else, by everything that refuses', async (t) => {
+    const strange = await start(t, { auth: createAuthenticator({ clock: () => 0 }) });
+    const full = await start(t, { admission: { maxInFlight: 3, maxWaitMs: 50 }, ratePerSecond: 4 });
+    const flying = Array.from({ length: 3 }, () => postJson(full.query, QUERY));
+    await full.searching(3);
+    const refusals = [
+      await ask(t, full.port, '/v1/indexes/a/query'),
+      await ask(t, strange.port, '/v1/indexes/a/query'),
+    ];
+    full.letGo();
+    await Promise.all(flying);
+    while ((await postJson(full.query, QUERY)).status !== 429);
+    refusals.push(await ask(t, full.port, '/v1/indexes/a/query'));
+    for (const [i, status] of [503, 401, 429].entries()) {
+      const { answer } = refusals[i]!;
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} .*connection: close`, 'is'));
+    }
   });
 });
 

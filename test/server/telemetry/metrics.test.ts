@@ -280,40 +280,81 @@ describe('the dashboard', () => {
         }
   });
 
+  /** Everything that is asked of Prometheus: by panels, by the variables at the top, and by annotations. */
+  const expressions: readonly { readonly expr: string; readonly of: string }[] = [
+    ...graphs.flatMap(({ title = '', targets }) => targets!.map(({ expr }) => ({ expr, of: title }))),
+    ...dashboard.templating.list.map(({ name, query }: { name: string; query: { query: string } }) => ({
+      expr: query.query,
+      of: `variable ${name}`,
+    })),
+    ...dashboard.annotations.list.map(({ name, expr }: { name: string; expr: string }) => ({
+      expr,
+      of: `annotation ${name}`,
+    })),
+  ];
+  const METRIC_NAME = /\b((?:nearpin|process|nodejs)_\w+)(\{[^}]*\})?/g;
+  /** The metric of a series of an expression; undefined where there is none. */
+  const metricOf = (name: string): MetricName | undefined => {
+    if (Object.hasOwn(METRICS, name))
+      return METRICS[name as MetricName].type === 'histogram' ? undefined : (name as MetricName);
+    const base = name.replace(/_(bucket|sum|count)$/, '');
+    if (!Object.hasOwn(METRICS, base)) return undefined;
+    const { type } = METRICS[base as MetricName];
+    return type === 'histogram' || (type === 'summary' && !name.endsWith('_bucket'))
+      ? (base as MetricName)
+      : undefined;
+  };
+  const OF_TARGET = ['instance', 'job'];
+
   it('asks for metrics that there are, by labels that they have', () => {
-    const asked = new Set<string>();
-    for (const { targets, title } of graphs)
-      for (const { expr } of targets!) {
-        for (const [, name, selector = ''] of expr.matchAll(
-          /\b((?:nearpin|process|nodejs)_\w+)(\{[^}]*\})?/g,
-        )) {
-          const base = name!.replace(/_(bucket|sum|count)$/, '');
-          const metric = METRICS[(Object.hasOwn(METRICS, name!) ? name! : base) as MetricName];
-          assert.ok(metric, `${title} asks for ${name}`);
-          if (name !== base && !Object.hasOwn(METRICS, name!))
-            assert.ok(metric.type === 'histogram' || metric.type === 'summary', `${title}: ${name}`);
-          asked.add(Object.hasOwn(METRICS, name!) ? name! : base);
-          for (const [, label] of selector.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g))
-            assert.ok(
-              ['instance', 'job', ...metric.labels].includes(label!),
-              `${title}: ${name} has no ${label}`,
-            );
+    for (const { expr, of } of expressions) {
+      const labels = new Set(['le', ...OF_TARGET]);
+      const found = [...expr.matchAll(METRIC_NAME)];
+      assert.ok(found.length > 0, `${of}: ${expr}`);
+      for (const [, name = '', selector = ''] of found) {
+        const metric = metricOf(name);
+        assert.ok(metric, `${of} asks for ${name}`);
+        for (const label of METRICS[metric].labels) labels.add(label);
+        for (const [, label = '', values = ''] of selector.matchAll(/(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"/g)) {
+          assert.ok(
+            [...OF_TARGET, ...METRICS[metric].labels].includes(label),
+            `${of}: ${name} has no ${label}`,
+          );
+          if (label === 'code')
+            for (const code of values.split('|')) assert.ok(Object.hasOwn(ERRORS, code), `${of}: ${code}`);
         }
-        assert.ok(/nearpin_|process_|nodejs_/.test(expr), `${title}: ${expr}`);
       }
-    // Of each kind of thing that can go wrong, something is to be seen
-    for (const name of [
-      'nearpin_http_request_duration_seconds',
-      'nearpin_stage_duration_seconds',
-      'nearpin_answers_total',
-      'nearpin_recall_ratio',
-      'nearpin_lag_seconds',
-      'nearpin_event_loop_delay_seconds',
-      'nearpin_shard_memory_bytes',
-      'nearpin_shard_fill_ratio',
-      'process_cpu_seconds_total',
-    ])
-      assert.ok(asked.has(name), `nothing shows ${name}`);
+      for (const [, list = ''] of expr.matchAll(/\bby \(([^)]*)\)/g))
+        for (const label of list.split(', ')) assert.ok(labels.has(label), `${of}: no metric has ${label}`);
+    }
+  });
+
+  it('names lines by labels that they keep', () => {
+    for (const { targets, title } of graphs)
+      for (const { expr, legendFormat = '' } of targets!) {
+        const by = /\bby \(([^)]*)\)/.exec(expr)?.[1]?.split(', ');
+        const [, name = ''] = [...expr.matchAll(METRIC_NAME)][0]!;
+        const kept = by ?? [...OF_TARGET, ...METRICS[metricOf(name)!].labels];
+        for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g))
+          assert.ok(kept.includes(label), `${title}: ${legendFormat}`);
+      }
+  });
+
+  it('shows every metric but those that others tell', () => {
+    const shown = new Set(
+      expressions.flatMap(({ expr }) => [...expr.matchAll(METRIC_NAME)].map(([, name]) => metricOf(name!))),
+    );
+    /** Behind the recall and its interval; what is shown by shard, or by index; beside the heap in use. */
+    const left = [
+      'nearpin_recall_samples',
+      'nearpin_memory_bytes',
+      'nearpin_shard_pins',
+      'nodejs_heap_size_total_bytes',
+    ];
+    assert.deepEqual(
+      Object.keys(METRICS).filter((name) => !shown.has(name as MetricName)),
+      left,
+    );
   });
 
   it('asks for nothing that /metrics does not give', async () => {
@@ -325,14 +366,11 @@ describe('the dashboard', () => {
       await search({});
     }
     const families = await server.metrics();
-    // Where no experiment runs there is none to show
-    const only = /^nearpin_(exposures|shadow|experiments|mixer)/;
-    for (const { targets, title } of graphs)
-      for (const { expr } of targets!)
-        for (const [name] of expr.matchAll(/\b(?:nearpin|process|nodejs)_\w+/g)) {
-          if (only.test(name)) continue;
-          const base = name.replace(/_(bucket|sum|count)$/, '');
-          assert.ok(families.has(name) || families.has(base), `${title}: ${name}`);
-        }
+    // Where no experiment runs and no TLS is spoken there is none to show
+    const only = /^nearpin_(exposures|shadow|experiments|mixer|certificate)/;
+    for (const { expr, of } of expressions)
+      for (const [, name = ''] of expr.matchAll(METRIC_NAME))
+        if (!only.test(name))
+          assert.ok(families.has(name) || families.has(metricOf(name)!), `${of}: ${name}`);
   });
 });
