@@ -96,17 +96,16 @@ static u32 exists(u32 cell, u32 kind) {
 }
 
 /* Rows that are evaluated together, at most, and the words that a value on the stack then has. */
-#define FILTER_ROWS 1024
+#define FILTER_ROWS 4096
 #define FILTER_WORDS (FILTER_ROWS / 32)
 
 /* Numbers within bounds, of the n ordinals from `first` on; by the column's sketch where there is one. */
-static void numbers_within(u32 first, u32 n, u32 offset, u32 flags, const u32 *bounds, u32 *value) {
-  u64 low = u64_at(bounds), high = u64_at(bounds + 2);
-  f64 least = flags & 1 ? f64_of(low) : next_number(low, 1), most = flags & 2 ? f64_of(high) : next_number(high, 0);
-  u32 slot = n > 1 ? find_sketch(offset) : NP_NONE, cell = cell_of(first, offset);
+static void numbers_within(u32 first, u32 n, u32 offset, f64 least, f64 most, u32 *value) {
+  u32 slot = find_sketch(offset);
   if (slot == NP_NONE) {
-    for (u32 i = 0; i < n; i += 32) value[i / 32] = numbers_between(cell + i * NP_CELL_STRIDE, min_u32(n - i, 32), least, most);
-    if (n > 1 && first == 0) ask_for_sketch(offset);
+    for (u32 i = 0; i < n; i += 32)
+      value[i / 32] = numbers_between(cell_of(first + i, offset), min_u32(n - i, 32), least, most);
+    if (first == 0) ask_for_sketch(offset);
     return;
   }
   CodeRange range = code_range(sketch_bounds(slot), least, most);
@@ -115,29 +114,33 @@ static void numbers_within(u32 first, u32 n, u32 offset, u32 flags, const u32 *b
     if (n - i < 32) perhaps &= (1u << (n - i)) - 1;
     for (; perhaps; perhaps &= perhaps - 1) {
       u32 at = (u32)__builtin_ctz(perhaps);
-      f64 x = *AT(f64, cell + (i + at) * NP_CELL_STRIDE);
+      f64 x = *AT(f64, cell_of(first + i + at, offset));
       bits |= (u32)(x >= least && x <= most) << at;
     }
     value[i / 32] = bits;
   }
 }
 
-/* Bit i of `bits`: whether the program holds for ordinal first + i, i < n <= FILTER_ROWS; all of them lie in one block.
- * Bits beyond the n-th, in the last word, are 0. */
-static void filter_rows(const u32 *program, u32 first, u32 n, u32 *bits) {
+/* Bit i of `bits`: whether the program holds for ordinal first + i, or for ordinals[i] where there is a list, i < n <=
+ * FILTER_ROWS. Bits beyond the n-th, in the last word, are 0. */
+INLINE void filter_run(const u32 *program, const u32 *ordinals, u32 first, u32 n, u32 *bits) {
   u32 stack[NP_FILTER_STACK + 1][FILTER_WORDS], words = (n + 31) / 32;
   u32 top = 0; /* number of values on the stack */
   for (const u32 *p = program;;) {
     u32 *value = stack[top];
 #define WORDS(expression) for (u32 w = 0; w < words; w++) value[w] = (expression)
-#define FROM(w) (first + 32 * (w))
 #define ROWS(w) min_u32(n - 32 * (w), 32)
 #define EACH(holds) \
   for (u32 w = 0; w < words; w++) { \
     value[w] = 0; \
-    for (u32 i = 0; i < ROWS(w); i++) value[w] |= (u32)(holds) << i; \
+    for (u32 i = 0; i < ROWS(w); i++) value[w] |= ((u32)(holds) & 1) << i; \
   }
-#define CELL(offset) (cell_of(FROM(w), offset))
+/* a word's rows lie beside each other; those of a list lie anywhere, so each is looked at alone */
+#define CELLS(offset) cell_of(first + 32 * w, offset)
+#define EACH_CELL(offset) (ordinals ? cell_of(ordinals[32 * w + i], offset) : CELLS(offset) + i * NP_CELL_STRIDE)
+#define LEAF(compare, offset, ...) \
+  if (ordinals) EACH(compare(EACH_CELL(offset), 1, __VA_ARGS__)) \
+  else WORDS(compare(CELLS(offset), ROWS(w), __VA_ARGS__))
     switch (*p) {
       case F_AND:
       case F_OR: {
@@ -155,30 +158,44 @@ static void filter_rows(const u32 *program, u32 first, u32 n, u32 *bits) {
         break;
       case F_TRUE: WORDS(~0u); p += 1; break;
       case F_FALSE: WORDS(0); p += 1; break;
-      case F_EXISTS: EACH(exists(CELL(p[2]) + i * NP_CELL_STRIDE, p[1])); p += 3; break;
-      case F_NUM_RANGE: numbers_within(first, n, p[1], p[2], p + 3, value); p += 7; break;
-      case F_NUM_IN: WORDS(numbers_in(CELL(p[1]), ROWS(w), p + 3, p[2])); p += 3 + 2 * p[2]; break;
-      case F_KW_IN: WORDS(keywords_in(CELL(p[1]), ROWS(w), p + 3, p[2])); p += 3 + p[2]; break;
-      case F_KWS_ANY: EACH(any_keyword_in(*AT(u32, CELL(p[1]) + i * NP_CELL_STRIDE), p + 3, p[2])); p += 3 + p[2]; break;
-      case F_BOOL_EQ: EACH(*AT(u8, CELL(p[1]) + i * NP_CELL_STRIDE) == p[2]); p += 3; break;
+      case F_EXISTS: EACH(exists(EACH_CELL(p[2]), p[1])); p += 3; break;
+      case F_NUM_RANGE: {
+        u64 low = u64_at(p + 3), high = u64_at(p + 5);
+        f64 least = p[2] & 1 ? f64_of(low) : next_number(low, 1), most = p[2] & 2 ? f64_of(high) : next_number(high, 0);
+        if (ordinals) EACH(numbers_between(EACH_CELL(p[1]), 1, least, most))
+        else numbers_within(first, n, p[1], least, most, value);
+        p += 7;
+        break;
+      }
+      case F_NUM_IN: LEAF(numbers_in, p[1], p + 3, p[2]); p += 3 + 2 * p[2]; break;
+      case F_KW_IN: LEAF(keywords_in, p[1], p + 3, p[2]); p += 3 + p[2]; break;
+      case F_KWS_ANY: EACH(any_keyword_in(*AT(u32, EACH_CELL(p[1])), p + 3, p[2])); p += 3 + p[2]; break;
+      case F_BOOL_EQ: EACH(*AT(u8, EACH_CELL(p[1])) == p[2]); p += 3; break;
       default:
         for (u32 w = 0; w < words; w++) bits[w] = stack[0][w];
         if (n % 32) bits[words - 1] &= (1u << n % 32) - 1;
         return;
     }
 #undef WORDS
-#undef FROM
 #undef ROWS
 #undef EACH
-#undef CELL
+#undef CELLS
+#undef EACH_CELL
+#undef LEAF
     top++;
   }
 }
 
-INLINE u32 filter_accepts(const u32 *program, u32 ordinal) {
+/* Of n <= FILTER_ROWS rows in their order, of which each word's 32, or all, lie in one block. */
+static void filter_rows(const u32 *program, u32 first, u32 n, u32 *bits) { filter_run(program, 0, first, n, bits); }
+
+/* Of n rows anywhere, 1 to 32: bit i of the answer is that of ordinals[i]. */
+static u32 filter_each(const u32 *program, const u32 *ordinals, u32 n) {
   u32 bits;
-  filter_rows(program, ordinal, 1, &bits);
+  filter_run(program, ordinals, 0, n, &bits);
   return bits;
 }
+
+INLINE u32 filter_accepts(const u32 *program, u32 ordinal) { return filter_each(program, &ordinal, 1); }
 
 #endif

@@ -20,14 +20,14 @@ static u32 live_of(u32 bits, u32 first) {
 /* Writes the bits from *cursor on, until the budget of distances is used up; returns how many of them are set. All of the
  * ordinals are live when the shard is `whole`. 32 rows count as one distance, which is about what they cost. */
 static u32 mask_fill(u32 *mask, const u32 *program, u32 *cursor, u32 count, u32 whole, i32 *budget) {
-  u32 matching = 0, together = min_u32(1u << H(H_BLOCK_SHIFT), FILTER_ROWS);
+  /* the blocks of a small shard are less than a word */
+  u32 matching = 0, block = 1u << H(H_BLOCK_SHIFT), together = block < 32 ? block : FILTER_ROWS;
   while (*cursor < count && *budget > 0) {
     u32 bits[FILTER_WORDS], n = min_u32(count - *cursor, together);
     filter_rows(program, *cursor, n, bits);
     for (u32 i = 0; i < n; i += 32) {
       u32 at = *cursor + i, word = whole ? bits[i / 32] : live_of(bits[i / 32], at);
       matching += (u32)__builtin_popcount(word);
-      /* the blocks of a small shard are less than a word */
       mask[at / 32] = at % 32 ? mask[at / 32] | word << at % 32 : word;
     }
     *cursor += n;

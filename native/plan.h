@@ -13,6 +13,7 @@
 #define NP_PLAN_H
 
 #include "mask.h"
+#include "queue.h"
 
 /* Rows that the share of matching pins is estimated from. */
 #define SAMPLE 128
@@ -34,22 +35,50 @@
 /* The mask that the search uses, where it uses one: a kept one, or that in the scratch. */
 #define MASK(reader) AT(u32, S(reader, S_MASK))
 
-INLINE u32 passes(u32 reader, u32 ordinal) {
-  if (S(reader, S_FILTERED) == NP_FILTER_MASK) return bit_get(MASK(reader), ordinal);
-  return S(reader, S_FILTERED) == NP_FILTER_NONE || filter_accepts(SCRATCH(u32, reader, H_S_INPUT), ordinal);
+/* Whether links may lead to nodes in limbo. Where none may, no node's status needs to be fetched: what the search came by
+ * was live when it began. */
+INLINE u32 any_limbo(void) { return load(&H(H_LIMBO_SWEPT)) != NP_NONE || load(&H(H_LIMBO_NEW)) != NP_NONE; }
+
+/* So many ordinals are held against the filter together: each row is a line of memory to wait for, and they are waited
+ * for at once. */
+#define JUDGED_TOGETHER 32
+
+/* Bit i: whether the filter accepts ordinal i of n, 1 to JUDGED_TOGETHER. */
+static u32 passing(u32 reader, const u32 *ordinals, u32 n) {
+  u32 bits = 0;
+  if (S(reader, S_FILTERED) == NP_FILTER_NONE) return ~0u >> (JUDGED_TOGETHER - n);
+  if (S(reader, S_FILTERED) == NP_FILTER_ROWS) return filter_each(SCRATCH(u32, reader, H_S_INPUT), ordinals, n);
+  for (u32 i = 0; i < n; i++) bits |= bit_get(MASK(reader), ordinals[i]) << i;
+  return bits;
 }
-INLINE u32 accepts(u32 reader, u32 ordinal) { return is_live(ordinal) && passes(reader, ordinal); }
+
+/* Leaves the bits of live ones alone: bit i is that of ordinals[i]. */
+static u32 live_each(u32 bits, const u32 *ordinals) {
+  for (u32 left = bits; left; left &= left - 1) {
+    u32 i = (u32)__builtin_ctz(left);
+    if (!is_live(ordinals[i])) bits &= ~(1u << i);
+  }
+  return bits;
+}
+
+/* Bit i: whether candidate i of n, 1 to JUDGED_TOGETHER, is live and passes; writes the ordinal of each. */
+static u32 accepted_of(u32 reader, const u64 *keys, u32 n, u32 *ordinals) {
+  for (u32 i = 0; i < n; i++) ordinals[i] = key_ordinal(keys[i]);
+  u32 bits = passing(reader, ordinals, n);
+  return any_limbo() ? live_each(bits, ordinals) : bits;
+}
 
 /* Estimates the share of matching ones among the live from rows evenly spread over the ordinals: S_SAMPLED live ones,
  * of which S_ACCEPTED match. */
 static void estimate(u32 reader) {
-  u32 sampled = 0, accepted = 0, count = S(reader, S_COUNT);
-  for (u32 i = 1; i <= SAMPLE && count > 0; i++) {
+  u32 sampled = 0, accepted = 0, count = S(reader, S_COUNT), whole = S(reader, S_WHOLE);
+  for (u32 i = 0; i < SAMPLE && count > 0;) {
+    u32 ordinals[JUDGED_TOGETHER], n = 0;
     /* multiples of the golden ratio, modulo 1 */
-    u32 ordinal = (u32)((u64)(i * 2654435769u) * count >> 32);
-    if (!is_live(ordinal)) continue;
-    sampled++;
-    accepted += passes(reader, ordinal);
+    for (; n < JUDGED_TOGETHER; n++) ordinals[n] = (u32)((u64)(++i * 2654435769u) * count >> 32);
+    u32 live = whole ? ~0u : live_each(~0u, ordinals);
+    sampled += (u32)__builtin_popcount(live);
+    accepted += (u32)__builtin_popcount(live & passing(reader, ordinals, n));
   }
   S(reader, S_SAMPLED) = sampled;
   S(reader, S_ACCEPTED) = accepted;

@@ -97,10 +97,6 @@ INLINE u32 gather(const u32 *list, u32 room, u32 limit, u32 *visited, u32 live_o
   return n;
 }
 
-/* Whether links may lead to nodes in limbo. Where none may, no node's status needs to be fetched: what the search came by
- * was live when it began. */
-INLINE u32 any_limbo(void) { return load(&H(H_LIMBO_SWEPT)) != NP_NONE || load(&H(H_LIMBO_NEW)) != NP_NONE; }
-
 /* The beam over one level, from what stands in the queue until no candidate is left to expand or the budget of
  * distances is used up. `limit` is the count of ordinals at the start: later ones are not this search's.
  *
@@ -335,10 +331,12 @@ static u32 next_scanned(u32 reader, u32 *out) {
 static void run_fine_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
   u64 *hits = SCRATCH(u64, reader, H_S_HITS);
   u32 found[SCANNED_MAX + 2], size = S(reader, S_HITS), k = S(reader, S_K);
+  /* a mask is of live ones */
+  u32 all_live = (S(reader, S_FILTERED) == NP_FILTER_MASK || S(reader, S_WHOLE)) && !any_limbo();
   while (S(reader, S_CURSOR) < S(reader, S_COUNT) && *budget > 0) {
     u32 n = next_scanned(reader, found);
     for (u32 i = 0; i < n; i++) {
-      if (!is_live(found[i])) continue;
+      if (!all_live && !is_live(found[i])) continue;
       queue_insert(hits, &size, k, key_of(distance_fine(s, q, found[i]), found[i]));
       S(reader, S_DISTANCES)++;
     }
@@ -371,17 +369,26 @@ static void run_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
 static u32 rescore(const Shape *s, const Query *q, u32 reader) {
   const u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
   u64 *hits = SCRATCH(u64, reader, H_S_HITS);
-  u32 k = S(reader, S_K), queued = S(reader, S_SIZE), size = 0, rescored = 0, wanted = 2 * k + RESCORED_MAX;
-  u32 limbo = any_limbo(), far = 0;
+  u32 k = S(reader, S_K), queued = S(reader, S_SIZE), size = 0, rescored = 0, wanted = 2 * k + RESCORED_MAX, far = 0;
+  /* so many were judged; of the last of them, from `first` on, those that are accepted and left */
+  u32 judged = 0, first = 0, left = 0, ordinals[JUDGED_TOGETHER];
   f32 unit = coarse_unit(s), least = __builtin_inff(), sum = 0;
-  for (u32 next = 0; next < queued && rescored < wanted && !far;) {
+  while (rescored < wanted && !far) {
     u32 candidates[RESCORED_TOGETHER], n = 0;
     f32 coarse[RESCORED_TOGETHER], distances[RESCORED_TOGETHER];
-    for (; next < queued && n < min_u32(RESCORED_TOGETHER, wanted - rescored); next++) {
-      candidates[n] = key_ordinal(queue[next]);
-      coarse[n] = key_distance(queue[next]) * unit;
-      n += passes(reader, candidates[n]) && !(limbo && !is_live(candidates[n]));
+    for (u32 most = min_u32(RESCORED_TOGETHER, wanted - rescored); n < most; left &= left - 1) {
+      while (!left && judged < queued) {
+        u32 together = min_u32(JUDGED_TOGETHER, queued - judged);
+        left = accepted_of(reader, queue + judged, together, ordinals);
+        first = judged;
+        judged += together;
+      }
+      if (!left) break;
+      u32 i = (u32)__builtin_ctz(left);
+      candidates[n] = ordinals[i];
+      coarse[n++] = key_distance(queue[first + i]) * unit;
     }
+    if (n == 0) break;
     for (u32 i = 0; i < n; i++) touch_fine(s, candidates[i]);
     u32 compared = 0;
     /* of those before: what is found in this round is merged at its end */
@@ -406,30 +413,36 @@ static i32 finished(u32 reader) {
   return NP_DONE;
 }
 
+/* How many of the n nearest candidates are accepted, counted until there are `enough`. */
+static u32 count_accepted(u32 reader, u32 n, u32 enough) {
+  const u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
+  u32 ordinals[JUDGED_TOGETHER], sum = 0;
+  for (u32 i = 0; i < n && sum < enough; i += JUDGED_TOGETHER)
+    sum += (u32)__builtin_popcount(accepted_of(reader, queue + i, min_u32(JUDGED_TOGETHER, n - i), ordinals));
+  return sum;
+}
+
 /* Whether the nearest candidates of the graph hold as many matching ones as are wanted, far enough from the last one
  * for nearer ones not to be missed. */
 static u32 is_dense(u32 reader) {
-  const u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
-  u32 wanted = S(reader, S_K);
-  for (u32 i = 0; i < S(reader, S_SIZE) / DEPTH && wanted > 0; i++) wanted -= accepts(reader, key_ordinal(queue[i]));
-  return wanted == 0;
+  return count_accepted(reader, S(reader, S_SIZE) / DEPTH, S(reader, S_K)) >= S(reader, S_K);
 }
 
 /* Whether about as many of the nearest candidates match as are expected of any: where the filter follows the vectors,
  * the matching ones may be far from the query. */
 static u32 is_promising(u32 reader) {
-  const u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
-  u32 n = min_u32(S(reader, S_SIZE), S(reader, S_EF_ASKED)), accepted = 0;
-  for (u32 i = 0; i < n; i++) accepted += accepts(reader, key_ordinal(queue[i]));
-  return (u64)accepted * PROMISING * S(reader, S_SAMPLED) >= (u64)n * S(reader, S_ACCEPTED);
+  u32 n = min_u32(S(reader, S_SIZE), S(reader, S_EF_ASKED));
+  return (u64)count_accepted(reader, n, n) * PROMISING * S(reader, S_SAMPLED) >= (u64)n * S(reader, S_ACCEPTED);
 }
 
 /* Leaves only accepted candidates in the queue. */
 static void keep_accepted(u32 reader) {
   u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
-  u32 kept = 0;
-  for (u32 i = 0; i < S(reader, S_SIZE); i++)
-    if (accepts(reader, key_ordinal(queue[i]))) queue[kept++] = queue[i];
+  u32 ordinals[JUDGED_TOGETHER], kept = 0, size = S(reader, S_SIZE);
+  for (u32 i = 0; i < size; i += JUDGED_TOGETHER) {
+    u32 bits = accepted_of(reader, queue + i, min_u32(JUDGED_TOGETHER, size - i), ordinals);
+    for (; bits; bits &= bits - 1) queue[kept++] = queue[i + (u32)__builtin_ctz(bits)];
+  }
   S(reader, S_SIZE) = kept;
 }
 
@@ -493,14 +506,16 @@ static i32 run_search(const Shape *s, const Query *q, u32 reader, i32 budget) {
       u32 running = S(reader, S_CURSOR) < S(reader, S_SIZE);
       if (running && (!probing || S(reader, S_DISTANCES) < PROBE || is_promising(reader))) continue;
       if (!running && stops_to_rescore(reader)) continue;
-      /* what will not do halfway is not worth rescoring */
-      u32 hits = running ? 0 : rescore(s, q, reader), live = S(reader, S_MATCHING);
       if (filtered) {
-        if (!running && is_dense(reader)) return finished(reader);
+        if (!running && is_dense(reader)) {
+          rescore(s, q, reader);
+          return finished(reader);
+        }
         keep_accepted(reader);
         start_mask(s, q, reader);
       } else {
-        if (hits >= min_u32(k, live)) return finished(reader);
+        u32 live = S(reader, S_MATCHING);
+        if (rescore(s, q, reader) >= min_u32(k, live)) return finished(reader);
         /* too many of the candidates are deleted: look wider, or at everything when that is cheaper */
         if (ef * 4 > NP_EF_MAX || ef * 4 > live) start_fine_scan(reader);
         else start_graph(s, q, reader, ef * 4);

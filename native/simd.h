@@ -62,9 +62,12 @@ typedef v128_t vec;
 #define i8x16_narrow_i16x8(a, b) wasm_i8x16_narrow_i16x8(a, b)
 #define i8x16_bitmask(a) ((u32)wasm_i8x16_bitmask(a))
 #define i16x8_splat(x) wasm_i16x8_splat((i16)(x))
-#define i16x8_between(a, low, high) wasm_v128_and(wasm_i16x8_gt(a, low), wasm_i16x8_lt(a, high))
-#define i16x8_either(a, x, y) wasm_v128_or(wasm_i16x8_eq(a, x), wasm_i16x8_eq(a, y))
+#define i16x8_sub(a, b) wasm_i16x8_sub(a, b)
+#define i16x8_abs(a) wasm_i16x8_abs(a)
+#define i16x8_below(a, b) wasm_i16x8_lt(a, b)
+#define i16x8_eq(a, b) wasm_i16x8_eq(a, b)
 #define vec_or(a, b) wasm_v128_or(a, b)
+#define vec_any(a) wasm_v128_any_true(a)
 #else
 typedef union { f32 f[4]; f64 d[2]; i32 i[4]; i64 l[2]; i16 h[8]; i8 b[16]; } vec;
 static inline vec vec_load(const void *p) { vec v; __builtin_memcpy(&v, p, 16); return v; }
@@ -105,16 +108,11 @@ NP_LANES(vec_or, l, 2, a.l[k] | b.l[k])
 static inline u32 i32x4_bitmask(vec a) { u32 m = 0; for (int k = 0; k < 4; k++) m |= (u32)(a.i[k] < 0) << k; return m; }
 static inline u32 i8x16_bitmask(vec a) { u32 m = 0; for (int k = 0; k < 16; k++) m |= (u32)(a.b[k] < 0) << k; return m; }
 static inline vec i16x8_splat(i32 x) { vec v; for (int k = 0; k < 8; k++) v.h[k] = (i16)x; return v; }
-static inline vec i16x8_between(vec a, vec low, vec high) {
-  vec v;
-  for (int k = 0; k < 8; k++) v.h[k] = a.h[k] > low.h[k] && a.h[k] < high.h[k] ? -1 : 0;
-  return v;
-}
-static inline vec i16x8_either(vec a, vec x, vec y) {
-  vec v;
-  for (int k = 0; k < 8; k++) v.h[k] = a.h[k] == x.h[k] || a.h[k] == y.h[k] ? -1 : 0;
-  return v;
-}
+NP_LANES(i16x8_sub, h, 8, (i16)(a.h[k] - b.h[k]))
+NP_LANES(i16x8_below, h, 8, a.h[k] < b.h[k] ? -1 : 0)
+NP_LANES(i16x8_eq, h, 8, a.h[k] == b.h[k] ? -1 : 0)
+static inline vec i16x8_abs(vec a) { for (int k = 0; k < 8; k++) a.h[k] = (i16)(a.h[k] < 0 ? -a.h[k] : a.h[k]); return a; }
+static inline u32 vec_any(vec a) { return a.l[0] != 0 || a.l[1] != 0; }
 /* of masks alone, where nothing saturates */
 static inline vec i8x16_narrow_i16x8(vec a, vec b) {
   vec v;

@@ -23,11 +23,12 @@
 #define SKETCH_BOUNDS_BYTES 1024
 /* Rows that the quantiles are taken from. */
 #define SKETCH_SAMPLE 512
-/* Codes: 256 i + 0 to 127 between bounds i - 1 and i, 256 i + CODE_IS at bound i; of what is missing; and of nothing. */
-#define CODE_STEPS 128
-#define CODE_IS 255
+/* Codes: 256 i + 0, 2 to 252 between bounds i - 1 and i, 256 i + CODE_IS at bound i, so all of them are even; and of what
+ * is missing. */
+#define CODE_STEP 2
+#define CODE_STEPS 127
+#define CODE_IS 254
 #define CODE_MISSING 32767
-#define CODE_NEVER 254
 
 /* The states of what is kept for all threads (masks.h): two bits, above them the reader that is filling it. Free:
  * anybody's. Filling: its reader's alone. Filled: the writer keeps it right. Valid: readers may use it, too. */
@@ -51,7 +52,8 @@ INLINE i32 sketch_code(const f64 *bounds, f64 x) {
   if (bounds[i] == x) return (i32)(256 * i + CODE_IS);
   /* not a number beside an infinity, where all have the same code */
   f64 along = (x - bounds[i - 1]) / (bounds[i] - bounds[i - 1]) * CODE_STEPS;
-  return (i32)(256 * i + (along < CODE_STEPS - 1 ? (u32)along : along == along ? CODE_STEPS - 1 : 0));
+  u32 steps = along < CODE_STEPS - 1 ? (u32)along : along == along ? CODE_STEPS - 1 : 0;
+  return (i32)(256 * i + CODE_STEP * steps);
 }
 
 /* The slot of a column's sketch, NP_NONE when there is none to be used. */
@@ -99,37 +101,37 @@ static void choose_bounds(u32 slot, u32 count) {
   publish(sketch_head(slot, SKETCH_CHOSEN), 1);
 }
 
-/* The codes that numbers from `least` to `most` have: surely those above and below the first two, perhaps the others. */
+/* The codes that numbers from `least` to `most` have, by how far they are from the one in the middle: surely those nearer than
+ * the first and the last one, perhaps these two. */
 typedef struct {
-  vec above, below, low, high;
+  vec middle, reach;
 } CodeRange;
 
 static CodeRange code_range(const f64 *bounds, f64 least, f64 most) {
-  i32 low = CODE_NEVER, high = CODE_NEVER, above = CODE_MISSING, below = 0;
+  i32 low = CODE_STEP, high = 0; /* none */
   if (least <= most) {
     low = sketch_code(bounds, least);
     high = sketch_code(bounds, most);
-    /* a number that is a bound is told by its code */
-    above = low % 256 == CODE_IS ? low - 1 : low;
-    below = high % 256 == CODE_IS ? high + 1 : high;
+    /* a number that is a bound is told by its code, so one that has it is within for sure */
+    if (low % 256 == CODE_IS) low -= CODE_STEP;
+    if (high % 256 == CODE_IS) high += CODE_STEP;
   }
-  CodeRange r = {i16x8_splat(above), i16x8_splat(below), i16x8_splat(above == low ? low : CODE_NEVER),
-                 i16x8_splat(below == high ? high : CODE_NEVER)};
+  CodeRange r = {i16x8_splat((low + high) / 2), i16x8_splat((high - low) / 2)};
   return r;
 }
 
 /* Bit i: whether code i of 32 is surely within; *perhaps: whether only its number can tell. */
 INLINE u32 codes_within(const i16 *codes, const CodeRange *r, u32 *perhaps) {
-  u32 bits = 0;
-  *perhaps = 0;
-  for (u32 i = 0; i < 32; i += 16) {
-    vec a = vec_load(codes + i), b = vec_load(codes + i + 8);
-    vec sure = i8x16_narrow_i16x8(i16x8_between(a, r->above, r->below), i16x8_between(b, r->above, r->below));
-    vec unsure = i8x16_narrow_i16x8(i16x8_either(a, r->low, r->high), i16x8_either(b, r->low, r->high));
-    bits |= i8x16_bitmask(sure) << i;
-    *perhaps |= i8x16_bitmask(unsure) << i;
-  }
-  return bits;
+  vec away[4];
+  for (u32 i = 0; i < 4; i++) away[i] = i16x8_abs(i16x8_sub(vec_load(codes + 8 * i), r->middle));
+#define EACH_OF(compare, i) i8x16_narrow_i16x8(compare(away[i], r->reach), compare(away[(i) + 1], r->reach))
+#define BITS(compare) (i8x16_bitmask(EACH_OF(compare, 0)) | i8x16_bitmask(EACH_OF(compare, 2)) << 16)
+  vec at_ends = vec_or(vec_or(i16x8_eq(away[0], r->reach), i16x8_eq(away[1], r->reach)),
+                       vec_or(i16x8_eq(away[2], r->reach), i16x8_eq(away[3], r->reach)));
+  *perhaps = vec_any(at_ends) ? BITS(i16x8_eq) : 0;
+  return BITS(i16x8_below);
+#undef BITS
+#undef EACH_OF
 }
 
 #endif
