@@ -93,15 +93,19 @@ async function* runDefinition(
     yield await runKernels(definition, context);
     return;
   }
+  const run = { ...rest, efs, reuse: options.reuse };
+  const sets: BenchSet[] = [];
   for (const spec of definition.sets) {
     const set = await findSet(spec, options, context);
-    if (set === undefined) continue;
-    const run = { ...rest, efs, set, reuse: options.reuse };
-    if (kind === 'search') yield await runSearches(run, context);
-    else if (kind === 'load') yield await runLoads(run, context);
-    else if (kind === 'service') yield await runService(run, context);
-    else yield await runOverload(run, context);
+    if (set !== undefined) sets.push(set);
   }
+  if (kind === 'search') yield await runSearches({ ...run, sets }, context);
+  else
+    for (const set of sets) {
+      if (kind === 'load') yield await runLoads({ ...run, set }, context);
+      else if (kind === 'service') yield await runService({ ...run, set }, context);
+      else yield await runOverload({ ...run, set }, context);
+    }
 }
 
 /** Undefined, with a note, when the data of a named set are not there. */

@@ -2,13 +2,14 @@
  * The bars that nearpin sets itself: ratios within one run, on one thread unless said, each with the recall that it is
  * taken at. A bar appears where a run has measured what it needs.
  */
-import { atRecall } from './pareto.ts';
-import type { BenchRecord, LoadRecord, OverloadRecord, ServiceRecord } from './record.ts';
+import type { BenchRecord, LoadRecord, OverloadRecord, SearchRecord, ServiceRecord } from './record.ts';
+import { passesOf, ratioOf, type Spread } from './statistics.ts';
 import {
   compare,
   filteringsOf,
   ofKind,
   type Panel,
+  p50sOf,
   panelsOf,
   REFERENCE,
   scalingsOf,
@@ -20,6 +21,8 @@ export interface Bar {
   /** What it was measured on. */
   readonly on: string;
   readonly measured: number;
+  /** Of which it is the median, where both sides of a ratio were measured in turns. */
+  readonly passes?: Spread;
   /** By CPU time instead of wall time, where the bar is a ratio of times. */
   readonly byCpu: number | null;
   readonly bar: number;
@@ -65,6 +68,12 @@ export function barsOf(records: readonly BenchRecord[]): Bar[] {
 const nameOf = ({ dataset, n }: { readonly dataset: string; readonly n: number }) =>
   `${dataset}, ${n.toLocaleString('en-US')}`;
 
+/** A single pass says nothing of how far to trust it. */
+const inTurns = (ratio: Spread) => ({
+  measured: ratio.median,
+  ...(ratio.values!.length > 1 && { passes: ratio }),
+});
+
 function leastOf({ dataset, n }: Panel): number {
   if (n >= MILLION) return 4.5;
   return NAMED.some(([name, count]) => name === dataset && n >= count) ? 4 : 3;
@@ -76,11 +85,11 @@ function speedBars(panel: Panel): Bar[] {
     const own = compare(panel, [recall], other).find(({ engine }) => engine === OWN);
     return own === undefined || own.qpsRatio === null
       ? []
-      : [{ measured: own.qpsRatio, byCpu: own.cpuRatio, on, isLeast: true }];
+      : [{ ...inTurns(own.qpsRatio), byCpu: own.cpuRatio?.median ?? null, on, isLeast: true }];
   };
   const peers = [...panel.engines.keys()].filter((name) => !NO_PEERS.test(name));
-  const speedOf = (name: string) => atRecall(panel.engines.get(name)!, 0.95) ?? 0;
-  const best = peers.sort((a, b) => speedOf(b) - speedOf(a))[0];
+  const speeds = new Map(compare(panel, [0.95]).map(({ engine, qps }) => [engine, qps ?? 0]));
+  const best = peers.sort((a, b) => speeds.get(b)! - speeds.get(a)!)[0];
   return [
     ...[0.95, 0.99].flatMap((recall) =>
       ratios(REFERENCE, recall).map((ratio) => ({
@@ -143,13 +152,15 @@ function growthBars(records: readonly BenchRecord[]): Bar[] {
     const points = engines.find(({ engine }) => engine === OWN)?.points ?? [];
     const small = points.find(({ n }) => n === MILLION / 10);
     const large = points.find(({ n }) => n === MILLION);
-    if (!small || !large) return [];
+    const ratio = small && large ? ratioOf(large.us, small.us) : null;
+    const cpuRatio = small && large ? ratioOf(large.cpuUs, small.cpuUs) : null;
+    if (ratio === null) return [];
     return [
       {
         what: `time a query at 1M / at 100k, recall ${recall}`,
         on: dataset,
-        measured: large.us / small.us,
-        byCpu: large.cpuUs / small.cpuUs,
+        ...inTurns(ratio),
+        byCpu: cpuRatio?.median ?? null,
         bar: 2,
         isLeast: false,
       },
@@ -168,15 +179,21 @@ function threadBars(records: readonly BenchRecord[]): Bar[] {
         {
           what: 'QPS of 2 threads / 1 thread',
           on: `${nameOf(threading)}, ef ${threading.ef}`,
-          measured: two.qps / one.qps,
+          ...inTurns(ratioOf(passesOf(two.qpsSpread), passesOf(one.qpsSpread))!),
           // Two threads would be twice as fast if none had to wait: what is left is what they cost each other
-          byCpu: (2 * one.cpuUs) / two.cpuUs,
+          byCpu: 2 * ratioOf(passesOf(one.cpuUsSpread), passesOf(two.cpuUsSpread))!.median,
           bar: 1.8,
           isLeast: true,
         },
       ];
     });
 }
+
+const cpusOf = ({ cpuUsSpread }: SearchRecord) => passesOf(cpuUsSpread);
+
+/** The largest ratio of any point. */
+const worstOf = (points: readonly SearchRecord[], ratio: (point: SearchRecord) => Spread): Spread =>
+  points.map(ratio).reduce((worst, other) => (other.median > worst.median ? other : worst));
 
 function filterBars(records: readonly BenchRecord[]): Bar[] {
   return filteringsOf(records)
@@ -196,8 +213,8 @@ function filterBars(records: readonly BenchRecord[]): Bar[] {
         {
           what: 'filtered: worst p50 / unfiltered p50',
           on,
-          measured: Math.max(...points.map(({ p50Us }) => p50Us)) / plain.p50Us,
-          byCpu: Math.max(...points.map(({ cpuUs }) => cpuUs)) / plain.cpuUs,
+          ...inTurns(worstOf(points, (point) => ratioOf(p50sOf(point), p50sOf(plain))!)),
+          byCpu: worstOf(points, (point) => ratioOf(cpusOf(point), cpusOf(plain))!).median,
           bar: 3,
           isLeast: false,
         },
@@ -207,8 +224,9 @@ function filterBars(records: readonly BenchRecord[]): Bar[] {
 
 function loadBars(record: LoadRecord): Bar[] {
   if (record.engine !== OWN) return [];
-  const measured = record.bareReadS / record.loadS;
-  return [{ what: 'load / bare read', on: nameOf(record), measured, byCpu: null, bar: 0.8, isLeast: true }];
+  const ratio = ratioOf(passesOf(record.bareReadSSpread), passesOf(record.loadSSpread))!;
+  const on = nameOf(record);
+  return [{ what: 'load / bare read', on, ...inTurns(ratio), byCpu: null, bar: 0.8, isLeast: true }];
 }
 
 /** The same requests to a server that returns a constant body. */

@@ -8,6 +8,7 @@ import { paretoFront } from './pareto.ts';
 import { logAxis, plot, recallAxis, type Series, shortNumber } from './plot.ts';
 import type { BenchRecord, Results, SearchRecord } from './record.ts';
 import { overloadPlots, servicePlots } from './service-plots.ts';
+import { middleOf } from './statistics.ts';
 import { COLOUR_COUNT, STYLE } from './style.ts';
 import {
   type Filtering,
@@ -112,8 +113,8 @@ function scalingHtml(scaling: Scaling, colours: Colours): string {
       colour: colours.get(engine)!,
       line: points.map(({ n, us }) => ({
         x: n,
-        y: us,
-        hint: `${engine}, ${number(n)} vectors: ${number(us, 1)} us`,
+        y: middleOf(us)!,
+        hint: `${engine}, ${number(n)} vectors: ${number(middleOf(us), 1)} us`,
       })),
       loose: [],
     }),

@@ -27,6 +27,8 @@ export interface SearchRecord {
   readonly qps: number;
   readonly qpsSpread: Spread;
   readonly p50Us: number;
+  /** Absent in runs before it was kept. */
+  readonly p50UsSpread?: Spread;
   readonly p99Us: number;
   /** CPU time of the engine's process per query. */
   readonly cpuUs: number;

@@ -1,6 +1,7 @@
 /** What the records say when they are put side by side: the comparisons that they are measured for. */
 import { atRecall } from './pareto.ts';
 import type { BenchRecord, SearchRecord } from './record.ts';
+import { type ByPass, middleOf, passesOf, ratioOf, type Spread } from './statistics.ts';
 
 /** The recalls at which engines are compared. */
 export const RECALLS = [0.9, 0.95, 0.99] as const;
@@ -66,21 +67,31 @@ export interface Comparison {
   readonly recall: number;
   readonly qps: number | null;
   readonly cpuUs: number | null;
-  /** Times the queries per second of the reference, and times less of its CPU time. */
-  readonly qpsRatio: number | null;
-  readonly cpuRatio: number | null;
+  /** Times the queries per second of the reference, and times less of its CPU time, pass by pass. */
+  readonly qpsRatio: Spread | null;
+  readonly cpuRatio: Spread | null;
 }
 
-const over = (a: number | null, b: number | null) => (a === null || b === null ? null : a / b);
-
-/** Microseconds of CPU time at a recall: of the front that the engine would have with all of a core to itself. */
-function cpuUsAtRecall(points: readonly SearchRecord[], recall: number): number | null {
-  const qps = atRecall(
-    points.map((point) => ({ recall: point.recall, qps: 1e6 / point.cpuUs })),
-    recall,
-  );
-  return qps === null ? null : 1e6 / qps;
+/** Microseconds a query at a recall in each pass, by the front that the points of the pass make. */
+function usAtRecall(
+  points: readonly SearchRecord[],
+  recall: number,
+  usOf: (point: SearchRecord) => readonly number[],
+): ByPass {
+  const times = points.map((point) => ({ recall: point.recall, us: usOf(point) }));
+  const passes = Math.min(...times.map(({ us }) => us.length));
+  return Array.from({ length: points.length === 0 ? 0 : passes }, (_, pass) => {
+    const qps = atRecall(
+      times.map(({ recall, us }) => ({ recall, qps: 1e6 / us[pass]! })),
+      recall,
+    );
+    return qps === null ? null : 1e6 / qps;
+  });
 }
+
+const wallUs = ({ qpsSpread }: SearchRecord) => passesOf(qpsSpread).map((qps) => 1e6 / qps);
+/** Of the front that an engine would have with all of a core to itself. */
+const cpuUsOf = ({ cpuUsSpread }: SearchRecord) => passesOf(cpuUsSpread);
 
 export function compare(
   panel: Panel,
@@ -89,18 +100,20 @@ export function compare(
 ): Comparison[] {
   const at = (engine: string, recall: number) => {
     const points = panel.engines.get(engine) ?? [];
-    return { qps: atRecall(points, recall), cpuUs: cpuUsAtRecall(points, recall) };
+    return { us: usAtRecall(points, recall, wallUs), cpuUs: usAtRecall(points, recall, cpuUsOf) };
   };
   return [...panel.engines.keys()].flatMap((engine) =>
     recalls.map((recall) => {
       const own = at(engine, recall);
       const reference = at(other, recall);
+      const us = middleOf(own.us);
       return {
         engine,
         recall,
-        ...own,
-        qpsRatio: over(own.qps, reference.qps),
-        cpuRatio: over(reference.cpuUs, own.cpuUs),
+        qps: us === null ? null : 1e6 / us,
+        cpuUs: middleOf(own.cpuUs),
+        qpsRatio: ratioOf(reference.us, own.us),
+        cpuRatio: ratioOf(reference.cpuUs, own.cpuUs),
       };
     }),
   );
@@ -109,7 +122,7 @@ export function compare(
 /** Time of a query at one recall by the size of the set, of one engine. */
 export interface Growth {
   readonly engine: string;
-  readonly points: readonly { readonly n: number; readonly us: number; readonly cpuUs: number }[];
+  readonly points: readonly { readonly n: number; readonly us: ByPass; readonly cpuUs: ByPass }[];
 }
 
 export interface Scaling {
@@ -121,9 +134,9 @@ export interface Scaling {
 
 function costOf({ n, engines }: Panel, engine: string, recall: number): Growth['points'] {
   const points = engines.get(engine) ?? [];
-  const qps = atRecall(points, recall);
-  const cpuUs = cpuUsAtRecall(points, recall);
-  return qps === null || cpuUs === null ? [] : [{ n, us: 1e6 / qps, cpuUs }];
+  const us = usAtRecall(points, recall, wallUs);
+  const cpuUs = usAtRecall(points, recall, cpuUsOf);
+  return middleOf(us) === null || middleOf(cpuUs) === null ? [] : [{ n, us, cpuUs }];
 }
 
 /** How cost grows with size, where a run has measured a set in several sizes in one thread. */
@@ -177,6 +190,10 @@ export function filteringsOf(records: readonly BenchRecord[]): Filtering[] {
     return without ? [{ ...common, plain: without, points }] : [];
   });
 }
+
+/** The p50 of a point in each pass. */
+export const p50sOf = ({ p50Us, p50UsSpread }: SearchRecord): readonly number[] =>
+  p50UsSpread ? passesOf(p50UsSpread) : [p50Us];
 
 /** One engine at one width in several numbers of threads. */
 export interface Threading {

@@ -8,6 +8,7 @@ import type {
   SearchRecord,
   ServiceRecord,
 } from './record.ts';
+import { middleOf, passesOf, ratioOf, type Spread } from './statistics.ts';
 import {
   type Comparison,
   compare,
@@ -15,6 +16,7 @@ import {
   filteringsOf,
   ofKind,
   type Panel,
+  p50sOf,
   panelsOf,
   RECALLS,
   REFERENCE,
@@ -41,7 +43,10 @@ export function number(value: number | null | undefined, digits = 0): string {
   });
 }
 
-const times = (value: number | null) => (value === null ? '-' : `${number(value, 2)}x`);
+const times = (ratio: number | Spread | null) => {
+  const value = ratio !== null && typeof ratio === 'object' ? ratio.median : ratio;
+  return value === null ? '-' : `${number(value, 2)}x`;
+};
 /** Microseconds: a digit after the point where they are few. */
 const us = (value: number | null) => number(value, value !== null && value < 100 ? 1 : 0);
 const percent = (share: number) => `${number(share * 100, share < 0.01 ? 1 : 0)} %`;
@@ -145,10 +150,11 @@ export function scalingTable({ dataset, recall, engines }: Scaling): Table {
     rows: engines.map(({ engine, points }) => {
       const at = new Map(points.map((point) => [point.n, point.us]));
       const top = largest === undefined ? undefined : at.get(largest);
+      const growth = (n: number) => (top && at.has(n) ? ratioOf(top, at.get(n)!) : null);
       return [
         engine,
-        ...sizes.map((n) => us(at.get(n) ?? null)),
-        ...sizes.slice(0, -1).map((n) => times(top && at.has(n) ? top / at.get(n)! : null)),
+        ...sizes.map((n) => us(middleOf(at.get(n) ?? []))),
+        ...sizes.slice(0, -1).map((n) => times(growth(n))),
       ];
     }),
   };
@@ -173,7 +179,7 @@ export function filterTables(filterings: readonly Filtering[]): Table[] {
         record.recall.toFixed(4),
         us(record.p50Us),
         us(record.p99Us),
-        times(record.p50Us / plain.p50Us),
+        times(ratioOf(p50sOf(record), p50sOf(plain))),
         us(record.cpuUs),
       ]),
     ),
@@ -193,7 +199,7 @@ export function threadTable(threadings: readonly Threading[]): Table {
         String(record.threads),
         record.recall.toFixed(4),
         number(record.qps),
-        times(one ? record.qps / one.qps : null),
+        times(one ? ratioOf(passesOf(record.qpsSpread), passesOf(one.qpsSpread)) : null),
         us(record.p50Us),
         us(record.p99Us),
         us(record.cpuUs),
@@ -214,7 +220,7 @@ export function loadTable(records: readonly LoadRecord[]): Table {
       number(record.loadSSpread.min * 1000, 1),
       number(record.loadSSpread.max * 1000, 1),
       number(record.bareReadS * 1000, 1),
-      times(record.bareReadS / record.loadS),
+      times(ratioOf(passesOf(record.bareReadSSpread), passesOf(record.loadSSpread))),
     ]),
   };
 }
@@ -334,11 +340,13 @@ export function overloadTable(records: readonly OverloadRecord[]): Table {
 export function barTable(bars: readonly Bar[]): Table {
   return {
     title: 'Bars',
-    heading: ['what', 'on', 'measured', 'by CPU', 'bar', 'holds'],
+    heading: ['what', 'on', 'measured', 'least', 'most', 'by CPU', 'bar', 'holds'],
     rows: bars.map((bar) => [
       bar.what,
       bar.on,
       number(bar.measured, 3),
+      number(bar.passes?.min, 3),
+      number(bar.passes?.max, 3),
       number(bar.byCpu, 3),
       `${bar.isLeast ? '>=' : '<='} ${bar.bar}`,
       holds(bar) ? 'yes' : 'no',

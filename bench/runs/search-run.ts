@@ -1,8 +1,8 @@
 /**
- * Recall against speed: every engine builds an index of the same data in a process of its own, and answers the same
- * queries at every width, with every filter, in every number of threads. Measuring goes pass by pass, and the engines
- * take turns at every point of a pass, so that whatever else the machine does falls on all alike; the first round of all
- * is not timed and gives the recall.
+ * Recall against speed: every engine builds an index of each set in a process of its own, and answers the same queries at
+ * every width, with every filter, in every number of threads. Measuring goes pass by pass over all sets, and the engines
+ * take turns at every point of a pass, so that whatever else the machine does falls on all alike, and ratios can be taken
+ * within a pass; the first round of all is not timed and gives the recall.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ import { setTruth, TRUTH_DEPTH } from './set-truth.ts';
 export interface SearchRunOptions {
   /** Of the definition. */
   readonly title: string;
-  readonly set: BenchSet;
+  readonly sets: readonly BenchSet[];
   readonly engines: readonly string[];
   readonly k: number;
   readonly efs: readonly number[];
@@ -70,35 +70,68 @@ interface Weight {
 /** Times that an index is read. */
 const LOADS = 3;
 
+/** A set with the indexes of it, and what is measured on them. */
+interface Field {
+  readonly set: BenchSet;
+  readonly contenders: readonly Contender[];
+  readonly built: ReadonlyMap<Contender, BuiltIndex>;
+  readonly points: readonly Point[];
+}
+
 /** Measures the engines' curves. Engines that are not installed, or do not filter, are left out and noted. */
 export async function runSearches(options: SearchRunOptions, context: RunContext): Promise<SearchRecord[]> {
-  const { set, passes } = options;
-  const goals = await goalsOf(options, context);
-  const contenders = await EngineProcess.startAll(options.engines, context);
+  const { sets, passes } = options;
+  const started: Contender[] = [];
   try {
-    const indexOptions = {
-      ...options,
-      threads: Math.max(...options.threads),
-      attributes: options.filters,
-    };
-    const built = await buildIndexes(contenders, set, indexOptions, context);
-    const points = await pointsOf(contenders, goals, options, context);
+    const fields: Field[] = [];
+    for (const set of sets) {
+      const contenders = await EngineProcess.startAll(options.engines, context);
+      started.push(...contenders);
+      fields.push(await prepare(set, contenders, options, context));
+    }
+    const all = fields.flatMap(({ set, points }) => points.map((point) => ({ set, point })));
     for (let pass = 0; pass < passes; pass++) {
-      for (const [i, point] of points.entries()) {
-        point.passes.push(await measure(point, options));
-        context.progress(`${set.name}: searching`, pass * points.length + i + 1, passes * points.length);
+      for (const [i, { set, point }] of all.entries()) {
+        point.passes.push(await measure(point, set, options.k));
+        context.progress(`${set.name}: searching`, pass * all.length + i + 1, passes * all.length);
       }
     }
-    const weights = await weigh(contenders, set, indexOptions, context);
-    return points.map((point) => recordOf(point, built.get(point.contender)!, weights, options));
+    const records: SearchRecord[] = [];
+    for (const { set, contenders, built, points } of fields) {
+      const weights = await weigh(contenders, set, indexOptionsOf(options), context);
+      records.push(
+        ...points.map((point) => recordOf(point, built.get(point.contender)!, weights, set, options)),
+      );
+    }
+    return records;
   } finally {
-    for (const { process } of contenders) await process.close();
+    for (const { process } of started) await process.close();
   }
 }
 
+const indexOptionsOf = (options: SearchRunOptions): IndexOptions => ({
+  ...options,
+  threads: Math.max(...options.threads),
+  attributes: options.filters,
+});
+
+async function prepare(
+  set: BenchSet,
+  contenders: readonly Contender[],
+  options: SearchRunOptions,
+  context: RunContext,
+): Promise<Field> {
+  const goals = await goalsOf(set, options, context);
+  const built = await buildIndexes(contenders, set, indexOptionsOf(options), context);
+  return { set, contenders, built, points: await pointsOf(contenders, set, goals, options, context) };
+}
+
 /** No filter; and each attribute at each selectivity, with one filter for all queries and with one for each. */
-async function goalsOf(options: SearchRunOptions, context: RunContext): Promise<Goal[]> {
-  const { set, filters, selectivities, k } = options;
+async function goalsOf(
+  set: BenchSet,
+  { filters, selectivities, k }: SearchRunOptions,
+  context: RunContext,
+): Promise<Goal[]> {
   const goals: Goal[] = [{ filter: null, truth: await setTruth(set, k, context), windows: undefined }];
   for (const attribute of filters) {
     const values = makeAttribute(attribute, set.base);
@@ -153,11 +186,12 @@ async function weigh(
 /** The points that each engine can be measured at, with their recall. */
 async function pointsOf(
   contenders: readonly Contender[],
+  set: BenchSet,
   goals: readonly Goal[],
   options: SearchRunOptions,
   context: RunContext,
 ): Promise<Point[]> {
-  const { set, k } = options;
+  const { k } = options;
   const points: Point[] = [];
   for (const contender of contenders) {
     const efs = contender.takesEf ? options.efs.map((ef) => Math.max(ef, k)) : [0];
@@ -193,7 +227,7 @@ async function pointsOf(
   );
 }
 
-async function measure(point: Point, { set, k }: SearchRunOptions): Promise<Pass> {
+async function measure(point: Point, set: BenchSet, k: number): Promise<Pass> {
   const { contender, ef, threads, goal } = point;
   const passed = await contender.process.ask('pass', { k, ef, threads, filter: goal.filter });
   const { wallS, cpuS, latenciesUs } = passed!;
@@ -210,19 +244,20 @@ function recordOf(
   point: Point,
   { build, bytes, rssBytes }: BuiltIndex,
   weights: ReadonlyMap<Contender, Weight>,
-  options: SearchRunOptions,
+  set: BenchSet,
+  { title, k, m, efConstruction, seed, passes }: SearchRunOptions,
 ): SearchRecord {
   const { contender, ef, threads, goal, recall, work } = point;
-  const { set, k, m, efConstruction, seed, passes } = options;
   const n = set.base.rows;
   const spread = (value: keyof Pass) => spreadOf(point.passes.map((pass) => pass[value]));
   const qps = spread('qps');
+  const p50Us = spread('p50Us');
   const cpuUs = spread('cpuUs');
   const { fileBytes = null, loadS = null } = weights.get(contender) ?? {};
   const perVector = (value: number | null) => (value === null ? null : value / n);
   return {
     kind: 'search',
-    run: options.title,
+    run: title,
     engine: contender.name,
     version: contender.version,
     dataset: set.name,
@@ -237,7 +272,8 @@ function recordOf(
     work,
     qps: qps.median,
     qpsSpread: qps,
-    p50Us: spread('p50Us').median,
+    p50Us: p50Us.median,
+    p50UsSpread: p50Us,
     p99Us: spread('p99Us').median,
     cpuUs: cpuUs.median,
     cpuUsSpread: cpuUs,

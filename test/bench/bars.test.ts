@@ -44,6 +44,21 @@ test('speed is held against hnswlib and the best other peer, by the bar of the s
   }
 });
 
+test('a ratio is the median of the ratios of the passes, with the least and the most of them', () => {
+  // The machine is half as fast in the second pass and a third as fast in the third, at one width of one engine sooner
+  const inPasses = (engine: string, times: number, late: number) =>
+    POINTS.map(([recall, qps], i) => {
+      const passes = [1, i === 1 ? late : 2, 3].map((slower) => qps / times / slower);
+      return searchRecord({ engine, recall, ef: 10 * (i + 1), qps: passes[1]!, qpsSpread: spreadOf(passes) });
+    });
+  const records = [...inPasses('wasm', 1, 2), ...inPasses('hnswlib', 4, 2.5)];
+  const bar = barsOf(records).find(({ what }) => what.includes('recall 0.95'))!;
+  assert.deepEqual(
+    [bar.measured, bar.passes?.min, bar.passes?.max].map((ratio) => Number(ratio?.toFixed(6))),
+    [4, 4, 5],
+  );
+});
+
 test('memory counts only where nearly everything can be found', () => {
   const records = (recall: number) => [
     searchRecord({ engine: 'wasm', qps: 10, recall, bytesPerVector: 390, rssBytesPerVector: 400 }),

@@ -4,6 +4,7 @@ import { spreadOf } from '../../bench/report/statistics.ts';
 
 export function searchRecord(over: Partial<SearchRecord> & { readonly qps: number }): SearchRecord {
   const us = 1e6 / over.qps;
+  const { p50Us = us } = over;
   return {
     kind: 'search',
     run: 'Made up',
@@ -21,7 +22,8 @@ export function searchRecord(over: Partial<SearchRecord> & { readonly qps: numbe
     recallById: 0.95,
     work: { distances: 100, hops: 10 },
     qpsSpread: spreadOf([over.qps]),
-    p50Us: us,
+    p50Us,
+    p50UsSpread: spreadOf([p50Us]),
     p99Us: 3 * us,
     cpuUs: us,
     cpuUsSpread: spreadOf([us]),

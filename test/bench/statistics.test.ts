@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { spreadOf } from '../../bench/report/statistics.ts';
+import { middleOf, passesOf, ratioOf, spreadOf } from '../../bench/report/statistics.ts';
 import { median, quantile } from '../../src/lib/quantile.ts';
 
 test('a quantile lies between its neighbours in order', () => {
@@ -35,6 +35,20 @@ test('as many values as the share says are not above a quantile', () => {
   );
 });
 
-test('a spread is the median and both ends', () => {
-  assert.deepEqual(spreadOf([3, 1, 2, 10]), { median: 2.5, min: 1, max: 10 });
+test('a spread is the median, both ends, and the values in their order', () => {
+  assert.deepEqual(spreadOf([3, 1, 2, 10]), { median: 2.5, min: 1, max: 10, values: [3, 1, 2, 10] });
+});
+
+test('a ratio is taken pass by pass, so that what slows one pass for both does not show in it', () => {
+  assert.deepEqual(ratioOf([8, 16, 40], [4, 8, 10])?.values, [2, 2, 4]);
+  assert.equal(ratioOf([8, 16, 40], [4, 8, 10])?.median, 2);
+  assert.deepEqual(
+    ratioOf([null, 6, 9], [1, 3, null])?.values,
+    [2],
+    'passes that tell of one side only are left out',
+  );
+  assert.equal(ratioOf([null, 1], [1, null]), null);
+  assert.deepEqual(passesOf({ median: 4, min: 1, max: 9 }), [4], 'a run before passes were kept');
+  assert.equal(middleOf([null, 3, 1, 2]), 2);
+  assert.equal(middleOf([null]), null);
 });
