@@ -29,7 +29,7 @@ void EXPORT(np_layout)(void) {
   H(H_OFF_ROWS) = round_up(H(H_OFF_NODES) + slots * NP_NODE_BYTES, 64);
   H(H_OFF_FINE) = round_up(H(H_OFF_ROWS) + slots * H(H_ROW_STRIDE), 64);
   H(H_OFF_HEAP) = round_up(H(H_OFF_FINE) + slots * H(H_FINE_STRIDE), 64);
-  H(H_BLOCK_BYTES) = round_up(H(H_OFF_HEAP) + H(H_HEAP_BYTES), 4096);
+  H(H_BLOCK_BYTES) = round_up(H(H_OFF_HEAP) + H(H_HEAP_BYTES), 64);
 
   /* the bitmaps are as long as the most ordinals that could fit; untouched pages cost nothing */
   u64 limit = (u64)H(H_LIMIT_PAGES) * NP_PAGE;

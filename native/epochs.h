@@ -23,9 +23,8 @@ static void leave_epoch(u32 reader) { __atomic_store_n(reader_epoch(reader), 0, 
 
 /* Frees what a slot holds on the heap, the last record first, and puts it on the free list. `mark`: see heap_free. */
 static void give_back(u32 ordinal, u32 mark) {
-  u32 id = NODE_WORD(ordinal, NODE_ID), upper = NODE_WORD(ordinal, NODE_UPPER);
-  heap_free(upper, NODE_BYTE(ordinal, NODE_LEVEL) * H(H_M) * 4, mark);
-  if (id) heap_free(id, *AT(u8, heap_address(id)) + 1, mark);
+  u32 record = NODE_WORD(ordinal, NODE_RECORD), upper = upper_bytes(NODE_BYTE(ordinal, NODE_LEVEL));
+  if (record) heap_free(record, upper + 1 + *AT(u8, heap_address(record) + upper), mark);
   for (u32 l = H(H_LISTS); l-- > 0;) {
     u32 *cell = AT(u32, cell_of(ordinal, H(H_LISTS_OFFSET) + 4 * l));
     if (*cell) heap_free(*cell, (*AT(u32, heap_address(*cell)) + 1) * 4, mark);

@@ -87,19 +87,14 @@ static void encode_vector(u32 reader, u32 code, u32 fine) {
 static u32 write_node(u32 reader, u32 ordinal, u32 level) {
   const u32 *input = write_row(ordinal, SCRATCH(u32, reader, H_S_INPUT));
   if (!input) return 0;
-  u32 id_bytes = *input;
-  u32 id = heap_allocate(id_bytes + 1);
-  if (!id) return 0;
-  NODE_WORD(ordinal, NODE_ID) = id;
-  u8 *record = AT(u8, heap_address(id));
+  u32 id_bytes = *input, upper = upper_bytes(level);
+  u32 record = heap_allocate(upper + 1 + id_bytes);
+  if (!record) return 0;
+  u8 *id = AT(u8, heap_address(record) + upper);
   const u8 *from = (const u8 *)(input + 1);
-  record[0] = (u8)id_bytes;
-  for (u32 i = 0; i < id_bytes; i++) record[i + 1] = from[i];
-  if (level > 0) {
-    u32 upper = heap_allocate(level * H(H_M) * 4);
-    if (!upper) return 0;
-    NODE_WORD(ordinal, NODE_UPPER) = upper;
-  }
+  id[0] = (u8)id_bytes;
+  for (u32 i = 0; i < id_bytes; i++) id[i + 1] = from[i];
+  NODE_WORD(ordinal, NODE_RECORD) = record;
   NODE_BYTE(ordinal, NODE_LEVEL) = (u8)level;
 
   encode_vector(reader, code_of(ordinal), fine_of(ordinal));

@@ -19,7 +19,7 @@
 #ifndef NP_LAYOUT_H
 #define NP_LAYOUT_H
 
-#define NP_LAYOUT_VERSION 4
+#define NP_LAYOUT_VERSION 5
 #define NP_PAGE 65536
 #define NP_HEADER 1024
 #define NP_HEADER_BYTES 4096
@@ -117,14 +117,13 @@
 #define H_SKETCHES 596
 #define H_SKETCH_STRIDE 597
 
-/* a node: 16 bytes an ordinal */
-#define NP_NODE_BYTES 16
+/* a node: 12 bytes an ordinal. Its record on the heap: the links of its levels from 1 on, then its id */
+#define NP_NODE_BYTES 12
 #define NODE_PARENT 0
-#define NODE_UPPER 4
-#define NODE_ID 8
-#define NODE_LEVEL 12
-#define NODE_STATUS 13
-#define NODE_CHILDREN 14
+#define NODE_RECORD 4
+#define NODE_LEVEL 8
+#define NODE_STATUS 9
+#define NODE_CHILDREN 10
 #define NODE_FREE 0
 #define NODE_LIVE 1
 #define NODE_LIMBO 2

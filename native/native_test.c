@@ -186,7 +186,7 @@ static f64 tolerance(const f32 *a, const f32 *b) {
 
 /* Whether the slot holds the pin of the model, vector and record included. */
 static void check_pin(u32 ordinal) {
-  const u8 *id = AT(u8, heap_address(NODE_WORD(ordinal, NODE_ID)));
+  const u8 *id = AT(u8, heap_address(NODE_WORD(ordinal, NODE_RECORD)) + upper_bytes(NODE_BYTE(ordinal, NODE_LEVEL)));
   if (id[0] != ids[ordinal][0] || memcmp(id, ids[ordinal], id[0] + 1u)) fail("another id", ordinal, id[0]);
   if (!c.row) return;
   if (*AT(f64, cell_of(ordinal, 0)) != numbers[ordinal] || *AT(u32, cell_of(ordinal, 8)) != keywords[ordinal])
@@ -450,10 +450,10 @@ static void damage(void) {
     switch (below(8)) {
       case 0:
       case 1: links_of(node)[below(H(H_M0))] = value; break;
-      case 2: NODE_WORD(node, 4 * below(4)) = value; break;
+      case 2: NODE_WORD(node, 4 * below(NP_NODE_BYTES / 4)) = value; break;
       case 3: NODE_BYTE(node, NODE_LEVEL + below(3)) = (u8)value; break;
       case 4: *AT(u32, cell_of(node, 4 * below(c.row / 4))) = value; break;
-      case 5: *AT(u32, heap_address(NODE_WORD(node, NODE_ID)) & ~3u) = value; break;
+      case 5: *AT(u32, heap_address(NODE_WORD(node, NODE_RECORD)) & ~3u) = value; break;
       case 6: H(H_ENTRY + below(H_HEAP_FREE + 16 - H_ENTRY)) = value; break;
       default: *AT(u8, H(H_BLOCKS_BASE) + below(H(H_BLOCKS) * H(H_BLOCK_BYTES))) ^= (u8)(1u << below(8));
     }

@@ -37,10 +37,9 @@ static u32 validate_slots(u32 head, u32 status, u32 *listed, u32 *n, u32 *at) {
 }
 
 static u32 validate_references(u32 ordinal) {
-  u32 level = NODE_BYTE(ordinal, NODE_LEVEL), id = NODE_WORD(ordinal, NODE_ID);
+  u32 level = NODE_BYTE(ordinal, NODE_LEVEL), record = NODE_WORD(ordinal, NODE_RECORD), id = upper_bytes(level);
   if (level > NP_LEVEL_MAX) return NP_BAD_LEVEL;
-  if (level > 0 && !in_heap(NODE_WORD(ordinal, NODE_UPPER), level * H(H_M) * 4)) return NP_BAD_REFERENCE;
-  if (!in_heap(id, 1) || !in_heap(id, 1u + *AT(u8, heap_address(id)))) return NP_BAD_REFERENCE;
+  if (!in_heap(record, id + 1) || !in_heap(record, id + 1 + *AT(u8, heap_address(record) + id))) return NP_BAD_REFERENCE;
   for (u32 l = 0; l < H(H_LISTS); l++) {
     u32 cell = *AT(u32, cell_of(ordinal, H(H_LISTS_OFFSET) + 4 * l));
     if (!cell) continue;

@@ -21,6 +21,12 @@ export interface LoadResult {
   readonly bodies: readonly Buffer[];
 }
 
+/** A connection, and what its answers are for. */
+interface Lane {
+  readonly socket: Socket;
+  onAnswer: (answer: Answer) => void;
+}
+
 const HEAD_END = '\r\n\r\n';
 
 /** A request as bytes. */
@@ -38,8 +44,16 @@ export function httpRequest(
   return Buffer.concat([Buffer.from(head.join('\r\n') + HEAD_END), body]);
 }
 
+export interface Answer {
+  readonly status: number;
+  /** A part of what was read, which the next read overwrites. */
+  readonly body: Buffer;
+  /** Of the whole answer. */
+  readonly length: number;
+}
+
 /** The first answer in `bytes`, and the length that it takes of them; undefined when it is not whole yet. */
-export function parseAnswer(bytes: Buffer): { status: number; body: Buffer; length: number } | undefined {
+export function parseAnswer(bytes: Buffer): Answer | undefined {
   const headEnd = bytes.indexOf(HEAD_END);
   if (headEnd < 0) return undefined;
   const head = bytes.toString('latin1', 0, headEnd);
@@ -54,6 +68,24 @@ export function parseAnswer(bytes: Buffer): { status: number; body: Buffer; leng
   };
 }
 
+/** Read into by all connections, since what one reads is looked at before another reads: memory for each read costs more. */
+const read = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** A connection that tells of each whole answer. */
+export function connectTo(port: number, onAnswer: (answer: Answer) => void): Socket {
+  let pending: Buffer | undefined;
+  const callback = (length: number) => {
+    const fresh = read.subarray(0, length);
+    const bytes = pending === undefined ? fresh : Buffer.concat([pending, fresh]);
+    const answer = parseAnswer(bytes);
+    const rest = bytes.subarray(answer?.length ?? 0);
+    pending = rest.length === 0 ? undefined : Buffer.from(rest);
+    if (answer !== undefined) onAnswer(answer);
+    return true;
+  };
+  return connect({ host: '127.0.0.1', port, noDelay: true, onread: { buffer: read, callback } });
+}
+
 /** Rejects when a connection breaks or an answer is not 200. */
 export async function generateLoad(options: LoadOptions): Promise<LoadResult> {
   const { port, requests, count, connections } = options;
@@ -61,38 +93,32 @@ export async function generateLoad(options: LoadOptions): Promise<LoadResult> {
   const bodies: Buffer[] = [];
   let sent = 0;
   let answered = 0;
-  const sockets: Socket[] = [];
+  const lanes: Lane[] = [];
   const open = () =>
-    new Promise<Socket>((resolve, reject) => {
-      const socket = connect({ host: '127.0.0.1', port, noDelay: true }, () => resolve(socket));
-      socket.once('error', reject);
-      sockets.push(socket);
+    new Promise<Lane>((resolve, reject) => {
+      const lane: Lane = { socket: connectTo(port, (answer) => lane.onAnswer(answer)), onAnswer() {} };
+      lane.socket.once('connect', () => resolve(lane));
+      lane.socket.once('error', reject);
+      lanes.push(lane);
     });
-  const run = (socket: Socket) =>
+  const run = (lane: Lane) =>
     new Promise<void>((resolve, reject) => {
-      let pending: Buffer = Buffer.alloc(0);
       let current = 0;
       let startedAt = 0;
       const next = () => {
         if (sent === count) return resolve();
         current = sent++;
         startedAt = performance.now();
-        socket.write(requests[current % requests.length]!);
+        lane.socket.write(requests[current % requests.length]!);
       };
-      socket.on('data', (chunk) => {
-        pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-        const answer = parseAnswer(pending);
-        if (answer === undefined) return;
+      lane.onAnswer = ({ status, body }) => {
         latenciesUs[answered++] = (performance.now() - startedAt) * 1000;
-        if (answer.status !== 200) {
-          return reject(new Error(`the server answered ${answer.status}: ${answer.body.toString()}`));
-        }
-        if (current < requests.length) bodies[current] = Buffer.from(answer.body);
-        pending = pending.subarray(answer.length);
+        if (status !== 200) return reject(new Error(`the server answered ${status}: ${body.toString()}`));
+        if (current < requests.length) bodies[current] = Buffer.from(body);
         next();
-      });
-      socket.once('error', reject);
-      socket.once('close', () => reject(new Error('the server closed a connection')));
+      };
+      lane.socket.once('error', reject);
+      lane.socket.once('close', () => reject(new Error('the server closed a connection')));
       next();
     });
   try {
@@ -101,6 +127,6 @@ export async function generateLoad(options: LoadOptions): Promise<LoadResult> {
     await Promise.all(opened.map(run));
     return { wallS: (performance.now() - start) / 1000, latenciesUs, bodies };
   } finally {
-    for (const socket of sockets) socket.destroy();
+    for (const { socket } of lanes) socket.destroy();
   }
 }

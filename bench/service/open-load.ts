@@ -7,8 +7,8 @@
  * It begins when every connection has been used once: to the client one is open before the server has accepted it, and Node
  * accepts one in a turn of its event loop (libuv since 1.45), so a thousand that are opened at once are another load than this.
  */
-import { connect, type Socket } from 'node:net';
-import { parseAnswer } from './load-generator.ts';
+import type { Socket } from 'node:net';
+import { connectTo } from './load-generator.ts';
 
 export interface OpenLoad {
   readonly port: number;
@@ -64,35 +64,29 @@ async function openLoad(options: OpenLoad): Promise<OpenLoadResult> {
   };
   const open = () =>
     new Promise<void>((resolve, reject) => {
-      const socket = connect({ host: '127.0.0.1', port, noDelay: true });
-      sockets.push(socket);
-      let pending: Buffer = Buffer.alloc(0);
       let isOpen = false;
       let current = -1;
       const send = (request: number) => {
         current = request;
         socket.write(requests[request % requests.length]!);
       };
-      socket.on('data', (chunk) => {
-        pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-        const answer = parseAnswer(pending);
-        if (answer === undefined) return;
-        pending = pending.subarray(answer.length);
+      const socket = connectTo(port, ({ status }) => {
         if (!isOpen) {
           isOpen = true;
           idle.push(send);
           resolve();
           return;
         }
-        if (answer.status === 200) {
+        if (status === 200) {
           latenciesUs[answered++] = (performance.now() - startedAt - (current * 1000) / perSecond) * 1000;
-        } else if (answer.status === 429 || answer.status === 503) refused++;
+        } else if (status === 429 || status === 503) refused++;
         else failed++;
         current = -1;
         const request = take();
         if (request === undefined) idle.push(send);
         else send(request);
       });
+      sockets.push(socket);
       socket.once('error', reject);
       socket.once('close', () => {
         if (current >= 0) failed++;

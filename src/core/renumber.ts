@@ -60,7 +60,7 @@ class Columns {
     yield [this.at(ordinal, header[L.H_OFF_LINKS]!, header[L.H_M0]!), header[L.H_M0]!];
     const node = this.at(ordinal, header[L.H_OFF_NODES]!, L.NP_NODE_BYTES / 4);
     const level = new Uint8Array(words.buffer, node * 4, L.NP_NODE_BYTES)[L.NODE_LEVEL]!;
-    const upper = this.#base + words[node + L.NODE_UPPER / 4]! / 4;
+    const upper = this.#base + words[node + L.NODE_RECORD / 4]! / 4;
     const m = header[L.H_M]!;
     for (let l = 0; l < level; l++) yield [upper + l * m, m];
   }

@@ -648,8 +648,12 @@ export class Shard {
   idsAt(ordinals: readonly number[], count = ordinals.length): number[] {
     const bytes = this.#refresh();
     const base = this.word(L.H_BLOCKS_BASE);
+    const listBytes = this.word(L.H_M) * 4;
     const at = new Array<number>(count);
-    for (let i = 0; i < count; i++) at[i] = base + bytes.readUInt32LE(this.#node(ordinals[i]!) + L.NODE_ID);
+    for (let i = 0; i < count; i++) {
+      const node = this.#node(ordinals[i]!);
+      at[i] = base + bytes.readUInt32LE(node + L.NODE_RECORD) + bytes[node + L.NODE_LEVEL]! * listBytes;
+    }
     return at;
   }
 

@@ -33,7 +33,7 @@ export function blockShapeFor(config: IndexConfig, count: number, recordBytes: n
   const blockShift = Math.max(BLOCK_SHIFT_MIN, Math.min(BLOCK_SHIFT, wanted));
   const blocks = Math.max(1, Math.ceil(count / 2 ** blockShift));
   // A node has a level above 0 with probability 1 / M, each of which takes M links
-  const upperBytes = (count * (config.m * 4 + 16)) / (config.m - 1);
+  const upperBytes = (count * config.m * 4) / (config.m - 1);
   const perBlock = ((recordBytes + upperBytes) / blocks) * HEAP_MARGIN;
   return { blockShift, heapBytes: Math.max(HEAP_BYTES_MIN, Math.ceil(perBlock / 64) * 64) };
 }

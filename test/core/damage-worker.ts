@@ -28,7 +28,7 @@ function damage(): void {
         inside.links(ordinal)[random.below(8)] = value;
         break;
       case 1:
-        node.setUint32(4 * random.below(4), value, true);
+        node.setUint32(4 * random.below(L.NP_NODE_BYTES / 4), value, true);
         break;
       case 2:
         node.setUint8(L.NODE_LEVEL + random.below(3), value % 256);
@@ -44,8 +44,9 @@ function damage(): void {
           .setUint32(4 * random.below(2), value, true);
         break;
       case 5: {
-        const id = node.getUint32(L.NODE_ID, true);
-        if (id > 0 && id % 4 === 0 && id < inside.blocks().length) inside.record(id, 1)[0] = value;
+        const record = node.getUint32(L.NODE_RECORD, true);
+        const isInside = record > 0 && record % 4 === 0 && record < inside.blocks().length;
+        if (isInside) inside.record(record, 1)[0] = value;
         break;
       }
       default: {

@@ -34,7 +34,7 @@ describe('validate', () => {
   const low = live.find((i) => inside.level(i) === 0)!;
   const pending = inside.word(L.H_PENDING);
   const limbo = inside.word(L.H_LIMBO_NEW);
-  const upperList = () => inside.record(inside.node(upper).getUint32(L.NODE_UPPER, true), 4);
+  const upperList = () => inside.record(inside.node(upper).getUint32(L.NODE_RECORD, true), 4);
 
   function unlink(owner: number, target: number): void {
     const rest = [...inside.links(owner)].filter((link) => link !== target + 1);
@@ -100,11 +100,15 @@ describe('validate', () => {
     ['lost pending slots', COUNT, () => (header[L.H_PENDING] = L.NP_NONE)],
     ['a circle of free slots', COUNT, () => word(free[0]!, L.NODE_PARENT, free[0]!)],
     ['a slot in two lists', COUNT, () => (header[L.H_LIMBO_SWEPT] = limbo), () => limbo],
-    ['an id without a record', REFERENCE, () => word(low, L.NODE_ID, 0), () => low],
-    ['an id beyond the blocks', REFERENCE, () => word(low, L.NODE_ID, 0xfffffff0), () => low],
-    ['an id among the codes', REFERENCE, () => word(low, L.NODE_ID, 64), () => low],
-    ['an id off the grain', REFERENCE, () => word(low, L.NODE_ID, inside.node(child).getUint32(8, true) + 4)],
-    ['upper levels beyond the blocks', REFERENCE, () => word(upper, L.NODE_UPPER, 0x7fffff00), () => upper],
+    ['an id without a record', REFERENCE, () => word(low, L.NODE_RECORD, 0), () => low],
+    ['an id beyond the blocks', REFERENCE, () => word(low, L.NODE_RECORD, 0xfffffff0), () => low],
+    ['an id among the codes', REFERENCE, () => word(low, L.NODE_RECORD, 64), () => low],
+    [
+      'an id off the grain',
+      REFERENCE,
+      () => word(low, L.NODE_RECORD, inside.node(child).getUint32(L.NODE_RECORD, true) + 4),
+    ],
+    ['upper levels beyond the blocks', REFERENCE, () => word(upper, L.NODE_RECORD, 0x7fffff00), () => upper],
     [
       'a list beyond the blocks',
       REFERENCE,

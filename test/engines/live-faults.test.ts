@@ -290,6 +290,6 @@ function breakLinks(shard: Shard): void {
     const shift = shard.word(L.H_BLOCK_SHIFT);
     const block = shard.word(L.H_BLOCKS_BASE) + (ordinal >>> shift) * shard.word(L.H_BLOCK_BYTES);
     const node = block + shard.word(L.H_OFF_NODES) + (ordinal & (2 ** shift - 1)) * L.NP_NODE_BYTES;
-    words[(node + L.NODE_UPPER) / 4] = 0xf0000000;
+    words[(node + L.NODE_RECORD) / 4] = 0xf0000000;
   }
 }

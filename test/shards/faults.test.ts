@@ -54,12 +54,12 @@ const search = async (set: ShardSet) => {
   );
 };
 
-/** Where the word of a node's upper links lies. */
-function upperOf(shard: Shard, ordinal: number): number {
+/** Where the word of a node's record lies, which its upper links begin. */
+function recordOf(shard: Shard, ordinal: number): number {
   const shift = shard.word(L.H_BLOCK_SHIFT);
   const block = shard.word(L.H_BLOCKS_BASE) + (ordinal >>> shift) * shard.word(L.H_BLOCK_BYTES);
   const slot = ordinal & (2 ** shift - 1);
-  return block + shard.word(L.H_OFF_NODES) + slot * L.NP_NODE_BYTES + L.NODE_UPPER;
+  return block + shard.word(L.H_OFF_NODES) + slot * L.NP_NODE_BYTES + L.NODE_RECORD;
 }
 
 describe('a search that faults', () => {
@@ -71,7 +71,7 @@ describe('a search that faults', () => {
     const entry = shard.word(L.H_ENTRY);
     assert.ok(shard.word(L.H_MAX_LEVEL) > 0, 'the entry point has upper links to follow');
     const words = new Uint32Array(shard.memory.buffer);
-    const at = upperOf(shard, entry) / 4;
+    const at = recordOf(shard, entry) / 4;
     const upper = words[at]!;
     words[at] = 0xf0000000;
     const [broken, others] = await Promise.all([search(damaged), search(healthy)]);

@@ -73,11 +73,16 @@ describe('searches that arrive together', () => {
     const pool = poolOf(t, 4);
     const set = pool.register([shardOfOne(pool)]);
     await settled(pool, set);
-    const answers = await Promise.all(Array.from({ length: 100 }, () => pool.search(set, ask(ASK.answer))));
-    const tasks = new Set(answers.map(([result]) => taskOf(result)));
-    assert.ok(tasks.size <= pool.workers, [...tasks].join(', '));
-    const threads = new Set(answers.map(([result]) => hitsOf(result).ef));
-    assert.equal(threads.size, pool.workers);
+    let threads = 0;
+    // A thread that has not yet come back from what it did before is passed over
+    for (let tries = 0; tries < 20 && threads < pool.workers; tries++) {
+      const asked = Array.from({ length: 100 }, () => pool.search(set, ask(ASK.answer)));
+      const answers = await Promise.all(asked);
+      const tasks = new Set(answers.map(([result]) => taskOf(result)));
+      assert.ok(tasks.size <= pool.workers, [...tasks].join(', '));
+      threads = new Set(answers.map(([result]) => hitsOf(result).ef)).size;
+    }
+    assert.equal(threads, pool.workers);
   });
 
   test('travel together also when the same turn asks later, and apart in different turns', async (t) => {
