@@ -99,13 +99,15 @@ async function* runDefinition(
     const set = await findSet(spec, options, context);
     if (set !== undefined) sets.push(set);
   }
-  if (kind === 'search') yield await runSearches({ ...run, sets }, context);
-  else
-    for (const set of sets) {
-      if (kind === 'load') yield await runLoads({ ...run, set }, context);
-      else if (kind === 'service') yield await runService({ ...run, set }, context);
-      else yield await runOverload({ ...run, set }, context);
-    }
+  if (kind === 'search') {
+    yield await runSearches({ ...run, sets }, context);
+    return;
+  }
+  for (const set of sets) {
+    if (kind === 'load') yield await runLoads({ ...run, set }, context);
+    else if (kind === 'service') yield await runService({ ...run, set }, context);
+    else yield await runOverload({ ...run, set }, context);
+  }
 }
 
 /** Undefined, with a note, when the data of a named set are not there. */

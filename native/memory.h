@@ -72,13 +72,13 @@ INLINE void set_status(u32 ordinal, u8 status) {
   __atomic_store_n(&NODE_BYTE(ordinal, NODE_STATUS), status, __ATOMIC_RELEASE);
 }
 
+/* Bytes of a node's lists from level 1 up to `level`: its record begins with them, its id follows. */
+INLINE u32 upper_bytes(u32 level) { return level * H(H_M) * 4; }
 /* The list of `ordinal` on `level`, and how long it may be. The ordinal must have that level. */
 INLINE u32 *list_of(u32 ordinal, u32 level) {
   if (level == 0) return links_of(ordinal);
-  return AT(u32, H(H_BLOCKS_BASE) + load(&NODE_WORD(ordinal, NODE_RECORD)) + (level - 1) * H(H_M) * 4);
+  return AT(u32, H(H_BLOCKS_BASE) + load(&NODE_WORD(ordinal, NODE_RECORD)) + upper_bytes(level - 1));
 }
-/* Bytes of the lists above level 0 of a node with so many levels. */
-INLINE u32 upper_bytes(u32 level) { return level * H(H_M) * 4; }
 INLINE u32 list_max(u32 level) { return level == 0 ? H(H_M0) : H(H_M); }
 
 /* Scratch of a reader slot. */

@@ -3,13 +3,13 @@
  * taken at. A bar appears where a run has measured what it needs.
  */
 import type { BenchRecord, LoadRecord, OverloadRecord, SearchRecord, ServiceRecord } from './record.ts';
-import { passesOf, ratioOf, type Spread } from './statistics.ts';
+import { ratioOf, ratioOfSpreads, type Spread } from './statistics.ts';
 import {
   compare,
   filteringsOf,
   ofKind,
   type Panel,
-  p50sOf,
+  p50SpreadOf,
   panelsOf,
   REFERENCE,
   scalingsOf,
@@ -152,15 +152,15 @@ function growthBars(records: readonly BenchRecord[]): Bar[] {
     const points = engines.find(({ engine }) => engine === OWN)?.points ?? [];
     const small = points.find(({ n }) => n === MILLION / 10);
     const large = points.find(({ n }) => n === MILLION);
-    const ratio = small && large ? ratioOf(large.us, small.us) : null;
-    const cpuRatio = small && large ? ratioOf(large.cpuUs, small.cpuUs) : null;
+    if (!small || !large) return [];
+    const ratio = ratioOf(large.us, small.us);
     if (ratio === null) return [];
     return [
       {
         what: `time a query at 1M / at 100k, recall ${recall}`,
         on: dataset,
         ...inTurns(ratio),
-        byCpu: cpuRatio?.median ?? null,
+        byCpu: ratioOf(large.cpuUs, small.cpuUs)?.median ?? null,
         bar: 2,
         isLeast: false,
       },
@@ -179,17 +179,15 @@ function threadBars(records: readonly BenchRecord[]): Bar[] {
         {
           what: 'QPS of 2 threads / 1 thread',
           on: `${nameOf(threading)}, ef ${threading.ef}`,
-          ...inTurns(ratioOf(passesOf(two.qpsSpread), passesOf(one.qpsSpread))!),
+          ...inTurns(ratioOfSpreads(two.qpsSpread, one.qpsSpread)),
           // Two threads would be twice as fast if none had to wait: what is left is what they cost each other
-          byCpu: 2 * ratioOf(passesOf(one.cpuUsSpread), passesOf(two.cpuUsSpread))!.median,
+          byCpu: 2 * ratioOfSpreads(one.cpuUsSpread, two.cpuUsSpread).median,
           bar: 1.8,
           isLeast: true,
         },
       ];
     });
 }
-
-const cpusOf = ({ cpuUsSpread }: SearchRecord) => passesOf(cpuUsSpread);
 
 /** The largest ratio of any point. */
 const worstOf = (points: readonly SearchRecord[], ratio: (point: SearchRecord) => Spread): Spread =>
@@ -213,8 +211,8 @@ function filterBars(records: readonly BenchRecord[]): Bar[] {
         {
           what: 'filtered: worst p50 / unfiltered p50',
           on,
-          ...inTurns(worstOf(points, (point) => ratioOf(p50sOf(point), p50sOf(plain))!)),
-          byCpu: worstOf(points, (point) => ratioOf(cpusOf(point), cpusOf(plain))!).median,
+          ...inTurns(worstOf(points, (point) => ratioOfSpreads(p50SpreadOf(point), p50SpreadOf(plain)))),
+          byCpu: worstOf(points, (point) => ratioOfSpreads(point.cpuUsSpread, plain.cpuUsSpread)).median,
           bar: 3,
           isLeast: false,
         },
@@ -224,7 +222,7 @@ function filterBars(records: readonly BenchRecord[]): Bar[] {
 
 function loadBars(record: LoadRecord): Bar[] {
   if (record.engine !== OWN) return [];
-  const ratio = ratioOf(passesOf(record.bareReadSSpread), passesOf(record.loadSSpread))!;
+  const ratio = ratioOfSpreads(record.bareReadSSpread, record.loadSSpread);
   const on = nameOf(record);
   return [{ what: 'load / bare read', on, ...inTurns(ratio), byCpu: null, bar: 0.8, isLeast: true }];
 }

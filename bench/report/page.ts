@@ -111,11 +111,10 @@ function scalingHtml(scaling: Scaling, colours: Colours): string {
     ({ engine, points }): Series => ({
       name: engine,
       colour: colours.get(engine)!,
-      line: points.map(({ n, us }) => ({
-        x: n,
-        y: middleOf(us)!,
-        hint: `${engine}, ${number(n)} vectors: ${number(middleOf(us), 1)} us`,
-      })),
+      line: points.map(({ n, us }) => {
+        const middle = middleOf(us)!;
+        return { x: n, y: middle, hint: `${engine}, ${number(n)} vectors: ${number(middle, 1)} us` };
+      }),
       loose: [],
     }),
   );

@@ -36,4 +36,7 @@ export function ratioOf(a: ByPass, b: ByPass): Spread | null {
   return ratios.length === 0 ? null : spreadOf(ratios);
 }
 
+/** The same of two that were measured in turns in the same run: every pass tells both. */
+export const ratioOfSpreads = (a: Spread, b: Spread): Spread => ratioOf(passesOf(a), passesOf(b))!;
+
 const over = (a: number | null, b: number | null) => (a === null || b === null ? null : a / b);

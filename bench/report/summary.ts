@@ -1,7 +1,7 @@
 /** What the records say when they are put side by side: the comparisons that they are measured for. */
 import { atRecall } from './pareto.ts';
 import type { BenchRecord, SearchRecord } from './record.ts';
-import { type ByPass, middleOf, passesOf, ratioOf, type Spread } from './statistics.ts';
+import { type ByPass, middleOf, passesOf, ratioOf, type Spread, spreadOf } from './statistics.ts';
 
 /** The recalls at which engines are compared. */
 export const RECALLS = [0.9, 0.95, 0.99] as const;
@@ -93,19 +93,26 @@ const wallUs = ({ qpsSpread }: SearchRecord) => passesOf(qpsSpread).map((qps) =>
 /** Of the front that an engine would have with all of a core to itself. */
 const cpuUsOf = ({ cpuUsSpread }: SearchRecord) => passesOf(cpuUsSpread);
 
+/** Wall and CPU time of a query at a recall. */
+interface Cost {
+  readonly us: ByPass;
+  readonly cpuUs: ByPass;
+}
+
+function costOf({ engines }: Panel, engine: string, recall: number): Cost {
+  const points = engines.get(engine) ?? [];
+  return { us: usAtRecall(points, recall, wallUs), cpuUs: usAtRecall(points, recall, cpuUsOf) };
+}
+
 export function compare(
   panel: Panel,
   recalls: readonly number[] = RECALLS,
   other: string = REFERENCE,
 ): Comparison[] {
-  const at = (engine: string, recall: number) => {
-    const points = panel.engines.get(engine) ?? [];
-    return { us: usAtRecall(points, recall, wallUs), cpuUs: usAtRecall(points, recall, cpuUsOf) };
-  };
   return [...panel.engines.keys()].flatMap((engine) =>
     recalls.map((recall) => {
-      const own = at(engine, recall);
-      const reference = at(other, recall);
+      const own = costOf(panel, engine, recall);
+      const reference = costOf(panel, other, recall);
       const us = middleOf(own.us);
       return {
         engine,
@@ -122,7 +129,7 @@ export function compare(
 /** Time of a query at one recall by the size of the set, of one engine. */
 export interface Growth {
   readonly engine: string;
-  readonly points: readonly { readonly n: number; readonly us: ByPass; readonly cpuUs: ByPass }[];
+  readonly points: readonly (Cost & { readonly n: number })[];
 }
 
 export interface Scaling {
@@ -130,13 +137,6 @@ export interface Scaling {
   readonly dataset: string;
   readonly recall: number;
   readonly engines: readonly Growth[];
-}
-
-function costOf({ n, engines }: Panel, engine: string, recall: number): Growth['points'] {
-  const points = engines.get(engine) ?? [];
-  const us = usAtRecall(points, recall, wallUs);
-  const cpuUs = usAtRecall(points, recall, cpuUsOf);
-  return middleOf(us) === null || middleOf(cpuUs) === null ? [] : [{ n, us, cpuUs }];
 }
 
 /** How cost grows with size, where a run has measured a set in several sizes in one thread. */
@@ -153,7 +153,12 @@ export function scalingsOf(
         dataset: sizes[0]!.dataset,
         recall,
         engines: [...new Set(sizes.flatMap(({ engines }) => [...engines.keys()]))]
-          .map((engine) => ({ engine, points: sizes.flatMap((panel) => costOf(panel, engine, recall)) }))
+          .map((engine) => ({
+            engine,
+            points: sizes
+              .map((panel) => ({ n: panel.n, ...costOf(panel, engine, recall) }))
+              .filter(({ us, cpuUs }) => middleOf(us) !== null && middleOf(cpuUs) !== null),
+          }))
           .filter(({ points }) => points.length > 0),
       })),
     )
@@ -191,9 +196,7 @@ export function filteringsOf(records: readonly BenchRecord[]): Filtering[] {
   });
 }
 
-/** The p50 of a point in each pass. */
-export const p50sOf = ({ p50Us, p50UsSpread }: SearchRecord): readonly number[] =>
-  p50UsSpread ? passesOf(p50UsSpread) : [p50Us];
+export const p50SpreadOf = ({ p50Us, p50UsSpread }: SearchRecord): Spread => p50UsSpread ?? spreadOf([p50Us]);
 
 /** One engine at one width in several numbers of threads. */
 export interface Threading {

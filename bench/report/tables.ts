@@ -8,7 +8,7 @@ import type {
   SearchRecord,
   ServiceRecord,
 } from './record.ts';
-import { middleOf, passesOf, ratioOf, type Spread } from './statistics.ts';
+import { middleOf, ratioOf, ratioOfSpreads, type Spread } from './statistics.ts';
 import {
   type Comparison,
   compare,
@@ -16,7 +16,7 @@ import {
   filteringsOf,
   ofKind,
   type Panel,
-  p50sOf,
+  p50SpreadOf,
   panelsOf,
   RECALLS,
   REFERENCE,
@@ -43,10 +43,8 @@ export function number(value: number | null | undefined, digits = 0): string {
   });
 }
 
-const times = (ratio: number | Spread | null) => {
-  const value = ratio !== null && typeof ratio === 'object' ? ratio.median : ratio;
-  return value === null ? '-' : `${number(value, 2)}x`;
-};
+const times = (value: number | null) => (value === null ? '-' : `${number(value, 2)}x`);
+const timesOf = (ratio: Spread | null) => times(ratio?.median ?? null);
 /** Microseconds: a digit after the point where they are few. */
 const us = (value: number | null) => number(value, value !== null && value < 100 ? 1 : 0);
 const percent = (share: number) => `${number(share * 100, share < 0.01 ? 1 : 0)} %`;
@@ -89,7 +87,11 @@ export function pointsTable(panel: Panel): Table {
 /** Queries per second at equal recall. */
 export function recallTable(panel: Panel): Table {
   const all = compare(panel);
-  const cells = ({ qps, qpsRatio, cpuRatio }: Comparison) => [number(qps), times(qpsRatio), times(cpuRatio)];
+  const cells = ({ qps, qpsRatio, cpuRatio }: Comparison) => [
+    number(qps),
+    timesOf(qpsRatio),
+    timesOf(cpuRatio),
+  ];
   return {
     title: `${panel.title}: at equal recall`,
     heading: ['engine', ...RECALLS.flatMap((recall) => [`QPS at ${recall}`, `/ ${REFERENCE}`, 'by CPU'])],
@@ -154,7 +156,7 @@ export function scalingTable({ dataset, recall, engines }: Scaling): Table {
       return [
         engine,
         ...sizes.map((n) => us(middleOf(at.get(n) ?? []))),
-        ...sizes.slice(0, -1).map((n) => times(growth(n))),
+        ...sizes.slice(0, -1).map((n) => timesOf(growth(n))),
       ];
     }),
   };
@@ -179,7 +181,7 @@ export function filterTables(filterings: readonly Filtering[]): Table[] {
         record.recall.toFixed(4),
         us(record.p50Us),
         us(record.p99Us),
-        times(ratioOf(p50sOf(record), p50sOf(plain))),
+        timesOf(ratioOfSpreads(p50SpreadOf(record), p50SpreadOf(plain))),
         us(record.cpuUs),
       ]),
     ),
@@ -199,7 +201,7 @@ export function threadTable(threadings: readonly Threading[]): Table {
         String(record.threads),
         record.recall.toFixed(4),
         number(record.qps),
-        times(one ? ratioOf(passesOf(record.qpsSpread), passesOf(one.qpsSpread)) : null),
+        timesOf(one ? ratioOfSpreads(record.qpsSpread, one.qpsSpread) : null),
         us(record.p50Us),
         us(record.p99Us),
         us(record.cpuUs),
@@ -220,7 +222,7 @@ export function loadTable(records: readonly LoadRecord[]): Table {
       number(record.loadSSpread.min * 1000, 1),
       number(record.loadSSpread.max * 1000, 1),
       number(record.bareReadS * 1000, 1),
-      times(ratioOf(passesOf(record.bareReadSSpread), passesOf(record.loadSSpread))),
+      timesOf(ratioOfSpreads(record.bareReadSSpread, record.loadSSpread)),
     ]),
   };
 }

@@ -52,6 +52,7 @@ interface Goal {
 }
 
 interface Point {
+  readonly set: BenchSet;
   readonly contender: Contender;
   readonly goal: Goal;
   readonly ef: number;
@@ -89,19 +90,17 @@ export async function runSearches(options: SearchRunOptions, context: RunContext
       started.push(...contenders);
       fields.push(await prepare(set, contenders, options, context));
     }
-    const all = fields.flatMap(({ set, points }) => points.map((point) => ({ set, point })));
+    const all = fields.flatMap(({ points }) => points);
     for (let pass = 0; pass < passes; pass++) {
-      for (const [i, { set, point }] of all.entries()) {
-        point.passes.push(await measure(point, set, options.k));
-        context.progress(`${set.name}: searching`, pass * all.length + i + 1, passes * all.length);
+      for (const [i, point] of all.entries()) {
+        point.passes.push(await measure(point, options.k));
+        context.progress(`${point.set.name}: searching`, pass * all.length + i + 1, passes * all.length);
       }
     }
     const records: SearchRecord[] = [];
     for (const { set, contenders, built, points } of fields) {
       const weights = await weigh(contenders, set, indexOptionsOf(options), context);
-      records.push(
-        ...points.map((point) => recordOf(point, built.get(point.contender)!, weights, set, options)),
-      );
+      records.push(...points.map((point) => recordOf(point, built.get(point.contender)!, weights, options)));
     }
     return records;
   } finally {
@@ -207,7 +206,7 @@ async function pointsOf(
         const { work, ...answers } = answered;
         const recall = recallOf({ ...answers, k, ...goal }, set);
         for (const threads of options.threads)
-          points.push({ contender, goal, ef, threads, recall, work, passes: [] });
+          points.push({ set, contender, goal, ef, threads, recall, work, passes: [] });
       }
     }
   }
@@ -227,8 +226,7 @@ async function pointsOf(
   );
 }
 
-async function measure(point: Point, set: BenchSet, k: number): Promise<Pass> {
-  const { contender, ef, threads, goal } = point;
+async function measure({ set, contender, ef, threads, goal }: Point, k: number): Promise<Pass> {
   const passed = await contender.process.ask('pass', { k, ef, threads, filter: goal.filter });
   const { wallS, cpuS, latenciesUs } = passed!;
   const searches = set.queries.rows * threads;
@@ -244,10 +242,9 @@ function recordOf(
   point: Point,
   { build, bytes, rssBytes }: BuiltIndex,
   weights: ReadonlyMap<Contender, Weight>,
-  set: BenchSet,
   { title, k, m, efConstruction, seed, passes }: SearchRunOptions,
 ): SearchRecord {
-  const { contender, ef, threads, goal, recall, work } = point;
+  const { set, contender, ef, threads, goal, recall, work } = point;
   const n = set.base.rows;
   const spread = (value: keyof Pass) => spreadOf(point.passes.map((pass) => pass[value]));
   const qps = spread('qps');

@@ -19,10 +19,10 @@ export interface BlockShape {
   readonly heapBytes: number;
 }
 
-/** Ordinals per block of a large shard: 2^10, so that a block's codes fill whole pages and a step of growth is small. */
+/** Ordinals per block of a large shard: 2^10, so that a step of growth is small. */
 const BLOCK_SHIFT = 10;
 const BLOCK_SHIFT_MIN = 4;
-/** Bytes of the longest record, the links of a node of the highest level with the highest M. */
+/** More than the longest record, the links and the id of a node of the highest level with the highest M. */
 const HEAP_BYTES_MIN = 8192;
 /** Share of heap above what is expected: record sizes are rounded up and a block's last bytes may stay unused. */
 const HEAP_MARGIN = 1.1;

@@ -10,6 +10,7 @@ import { LAYOUT as L } from '../../src/core/layout.ts';
 import type { Shard } from '../../src/core/shard.ts';
 import { createEngineHost } from '../../src/engines/engine-host.ts';
 import type { LiveIndexOptions } from '../../src/engines/live-index.ts';
+import { Inside } from '../core/damage.ts';
 import { CORE } from '../support/built-index.ts';
 import { CONFIG, pinOf } from '../support/crash.ts';
 import { type OpenedIndex, openEngine } from '../support/open-engine.ts';
@@ -285,11 +286,7 @@ describe('a shard', () => {
 
 /** Points every node's upper links out of the memory. */
 function breakLinks(shard: Shard): void {
-  const words = new Uint32Array(shard.memory.buffer);
-  for (let ordinal = 0; ordinal < shard.count; ordinal++) {
-    const shift = shard.word(L.H_BLOCK_SHIFT);
-    const block = shard.word(L.H_BLOCKS_BASE) + (ordinal >>> shift) * shard.word(L.H_BLOCK_BYTES);
-    const node = block + shard.word(L.H_OFF_NODES) + (ordinal & (2 ** shift - 1)) * L.NP_NODE_BYTES;
-    words[(node + L.NODE_RECORD) / 4] = 0xf0000000;
-  }
+  const inside = new Inside(shard.memory);
+  for (let ordinal = 0; ordinal < shard.count; ordinal++)
+    inside.node(ordinal).setUint32(L.NODE_RECORD, 0xf0000000, true);
 }

@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before, describe } from 'node:test';
 import { LAYOUT as L } from '../../src/core/layout.ts';
-import { blockBytes, type Shard } from '../../src/core/shard.ts';
+import { blockBytes } from '../../src/core/shard.ts';
 import { createEngineHost } from '../../src/engines/engine-host.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import type { ShardQuery } from '../../src/shards/protocol.ts';
 import { ShardSet } from '../../src/shards/shard-set.ts';
 import { readManifest } from '../../src/storage/generation.ts';
+import { Inside } from '../core/damage.ts';
 import { buildPins } from '../support/built-index.ts';
 import { clusteredPins, clusteredQueries } from '../support/clustered-pins.ts';
 
@@ -54,14 +55,6 @@ const search = async (set: ShardSet) => {
   );
 };
 
-/** Where the word of a node's record lies, which its upper links begin. */
-function recordOf(shard: Shard, ordinal: number): number {
-  const shift = shard.word(L.H_BLOCK_SHIFT);
-  const block = shard.word(L.H_BLOCKS_BASE) + (ordinal >>> shift) * shard.word(L.H_BLOCK_BYTES);
-  const slot = ordinal & (2 ** shift - 1);
-  return block + shard.word(L.H_OFF_NODES) + slot * L.NP_NODE_BYTES + L.NODE_RECORD;
-}
-
 describe('a search that faults', () => {
   test('is answered with core_trap, and everything else as ever', async () => {
     const expected = await search(healthy);
@@ -70,10 +63,9 @@ describe('a search that faults', () => {
     const shard = damaged.shards[0]!;
     const entry = shard.word(L.H_ENTRY);
     assert.ok(shard.word(L.H_MAX_LEVEL) > 0, 'the entry point has upper links to follow');
-    const words = new Uint32Array(shard.memory.buffer);
-    const at = recordOf(shard, entry) / 4;
-    const upper = words[at]!;
-    words[at] = 0xf0000000;
+    const node = new Inside(shard.memory).node(entry);
+    const record = node.getUint32(L.NODE_RECORD, true);
+    node.setUint32(L.NODE_RECORD, 0xf0000000, true);
     const [broken, others] = await Promise.all([search(damaged), search(healthy)]);
     assert.deepEqual(others, expected, 'the same shard of another set answers');
     for (const [i, [first, second]] of broken.entries()) {
@@ -84,7 +76,7 @@ describe('a search that faults', () => {
     }
     assert.deepEqual(await search(healthy), expected);
 
-    words[at] = upper;
+    node.setUint32(L.NODE_RECORD, record, true);
     assert.deepEqual(await search(damaged), expected, 'once mended, it answers in the same process');
   });
 
