@@ -4,17 +4,19 @@
  * cost 100 to 150 us of CPU, and a desk a small part of that (docs/decisions/0009-service.md).
  *
  * Who asks opens the desk and has the thread come to it. The thread serves what lies there, in order, and leaves when
- * nothing has come for a while, when it is sent away, or with a result that has no place there. A task can lie ready
+ * nothing has come for a while, when it is sent away, or with a result that has no place there. Tasks can lie ready
  * while another is served. Where a desk is closed or full, tasks take the way of messages.
  */
 
 /** Tasks that can lie at a desk at a time. */
-export const DESK_PLACES = 2;
+export const DESK_PLACES = 16;
 /** Room of a place for queries, and as much again for answers. */
 export const DESK_AREA_BYTES = 256 * 1024;
-/** After this long with nothing to do a thread leaves: what comes to a desk keeps the process alive. */
-const IDLE_MS = 20;
-const HEAD_BYTES = 64;
+/**
+ * After this long with nothing to do a thread leaves: what comes to a desk keeps the process alive. Longer than a turn of a
+ * busy event loop, after which it would have to be called back by messages.
+ */
+const IDLE_MS = 250;
 /** Times that one stay can be asked. */
 const TASKS_MAX = 2 ** 29;
 
@@ -24,6 +26,8 @@ const ANSWERED = 1;
 /** Of each place: number of the set, bytes of the queries, bytes of the answers. */
 const PLACES = 2;
 const PLACE_WORDS = 3;
+/** Whole lines of memory. */
+const HEAD_BYTES = 64 * Math.ceil((PLACES + DESK_PLACES * PLACE_WORDS) / 16);
 const SET = 0;
 const QUERIES = 1;
 const ANSWERS = 2;

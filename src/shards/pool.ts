@@ -32,9 +32,15 @@ import {
 } from './protocol.ts';
 
 /** Tasks in flight per thread: one that runs, and one that is there when it ends. */
-const TASKS_PER_THREAD = DESK_PLACES;
+const TASKS_PER_THREAD = 2;
 /** Jobs of one task at most, so that a burst is spread in time and over threads. */
 const JOBS_PER_TASK_MAX = 32;
+/**
+ * Where so much waits that all tasks are full, a thread has as many as it does in about this time. Under overload a turn of the
+ * event loop takes tens of milliseconds, most of it to refuse requests, and a thread that has done what it was given stands idle
+ * until the next. What it has is not taken back from it, so it is not more.
+ */
+const AHEAD_MS = 200;
 /**
  * Heap of a thread. It holds results and nothing else, so a small young generation is enough; and below 2 GB V8 does
  * without a copy of its own code per thread.
@@ -138,6 +144,8 @@ export class SearchPool {
   readonly #queue = new QueryQueue();
   readonly #waitingBytesMax: number;
   readonly #clockOffsetMs: number;
+  /** What one of the searches of the last task took. */
+  #searchMs = Number.POSITIVE_INFINITY;
   #registered = 0;
   #scheduled = false;
   #settling: NodeJS.Timeout | undefined;
@@ -310,7 +318,7 @@ export class SearchPool {
 
   #dispatch(): void {
     const share = Math.min(Math.ceil(this.#waiting.length / this.workers), JOBS_PER_TASK_MAX);
-    while (this.#waiting.length > 0 && this.#running.size < this.workers * TASKS_PER_THREAD) {
+    while (this.#waiting.length > 0 && this.#mayStart(share)) {
       const { search } = this.#waiting[0]!;
       if (!this.#isWanted(search)) {
         this.#queue.drop();
@@ -321,6 +329,18 @@ export class SearchPool {
       while (n < share && this.#joins(this.#waiting[n], search.set)) n++;
       this.#run(search.set, this.#waiting.splice(0, n));
     }
+  }
+
+  /** @param share jobs of a task where that many wait */
+  #mayStart(share: number): boolean {
+    const perThread = this.#running.size / this.workers;
+    if (perThread < TASKS_PER_THREAD) return true;
+    if (share < JOBS_PER_TASK_MAX || this.#waiting.length < share) return false;
+    return perThread < Math.min(DESK_PLACES, AHEAD_MS / (share * this.#searchMs)) && this.#areAllAttended();
+  }
+
+  #areAllAttended(): boolean {
+    return this.#stations.every(({ desk }) => desk.isOpen);
   }
 
   #joins(job: Job | undefined, set: ShardSetEntry): boolean {
@@ -370,7 +390,7 @@ export class SearchPool {
       if (best === undefined || station.tasks.length < best.tasks.length) best = station;
     }
     // A second task only where every thread has one
-    const places = this.#stations.every(({ desk }) => desk.isOpen) ? DESK_PLACES : 1;
+    const places = this.#areAllAttended() ? DESK_PLACES : 1;
     if (best === undefined || best.tasks.length >= places) return false;
     if (!best.desk.ask({ set: Number(task.set.name), queries })) return false;
     best.tasks.push(task);
@@ -435,7 +455,13 @@ export class SearchPool {
   #endTask(task: Task, results: readonly JobResult[]): void {
     // One whose threads are gone has ended, whatever Piscina says of it later
     if (!this.#running.delete(task)) return;
-    for (let i = 0; i < results.length; i++) settle(task.jobs[i]!, results[i]!);
+    let searchMs = 0;
+    for (let i = 0; i < results.length; i++) {
+      const result = results[i]!;
+      if ('work' in result) searchMs += result.work.searchMs;
+      settle(task.jobs[i]!, result);
+    }
+    this.#searchMs = searchMs / results.length;
     this.#schedule();
   }
 

@@ -44,6 +44,8 @@ const ask = (what: number, ms = 0): ShardQuery => ({
   explain: false,
 });
 
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
 const hitsOf = (result: ShardHits | ShardFailure | undefined): ShardHits => {
   assert.ok(result && 'ids' in result, JSON.stringify(result));
   return result;
@@ -101,7 +103,6 @@ describe('searches that arrive together', () => {
     const set = pool.register([shardOfOne(pool)]);
     await settled(pool, set);
     const search = () => pool.search(set, ask(ASK.answer));
-    const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
     const asked = [search(), search()];
     for (let turn = 0; turn < 4; turn++) {
       await nextTurn();
@@ -118,6 +119,44 @@ describe('searches that arrive together', () => {
     const perTask = new Map<string, number>();
     for (const [result] of answers) perTask.set(taskOf(result), (perTask.get(taskOf(result)) ?? 0) + 1);
     assert.ok(perTask.size >= 200 / 32 && perTask.size <= 10, JSON.stringify([...perTask]));
+  });
+
+  test('lie ready where many wait, so that a thread goes on while the event loop does not turn', async (t) => {
+    const pool = poolOf(t, 1);
+    const set = pool.register([shardOfOne(pool)]);
+    const SEARCHES = 400;
+    let most = 0;
+    // A thread that has left its desk is given less
+    for (let tries = 0; tries < 20 && most < SEARCHES; tries++) {
+      await settled(pool, set);
+      // From now on they are known to be quick
+      await pool.search(set, ask(ASK.answer));
+      let answered = 0;
+      const asked = Array.from({ length: SEARCHES }, async () => {
+        hitsOf((await pool.search(set, ask(ASK.answer)))[0]);
+        answered++;
+      });
+      // They are sent off now
+      for (let turn = 0; turn < 3; turn++) await nextTurn();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+      for (let turn = 0; turn < 2; turn++) await nextTurn();
+      most = Math.max(most, answered);
+      await Promise.all(asked);
+    }
+    assert.equal(most, SEARCHES);
+  });
+
+  test('do not lie ready where they take long: what nobody waits for any more is not begun', async (t) => {
+    const pool = poolOf(t, 1);
+    const set = pool.register([shardOfOne(pool)]);
+    await settled(pool, set);
+    let isGone = false;
+    const caller = { isGone: () => isGone };
+    const asked = Array.from({ length: 300 }, () => pool.search(set, ask(ASK.linger, 8), 1, caller));
+    for (let turn = 0; turn < 3; turn++) await nextTurn();
+    isGone = true;
+    const begun = (await Promise.all(asked)).filter(([result]) => hitsOf(result).complete);
+    assert.ok(begun.length >= 32 && begun.length <= 96, `${begun.length}`);
   });
 
   test('of a query on several shards come back in the order of the shards', async (t) => {
