@@ -72,8 +72,9 @@ function ownIndexes(name: string): string {
   return dir;
 }
 
-function clientOf({ url }: Serving): NearpinClient {
-  return createClient({ url, retries: 0 });
+/** Waits for as long as a busy machine takes; comes back to a server that refuses for now only where that is said. */
+function clientOf({ url }: Serving, retries = 0): NearpinClient {
+  return createClient({ url, retries, timeoutMs: 60_000 });
 }
 
 before(async () => {
@@ -83,7 +84,7 @@ before(async () => {
   runJson('build', pinsFile, '--out', join(folder, 'built'), '--attributes', ATTRIBUTES, '--shards', '2');
   indexes = ownIndexes('shared');
   server = await startServer(all, ['--indexes', indexes, '--workers', '2']);
-  client = clientOf(server);
+  client = clientOf(server, 5);
   const keysFile = join(folder, 'keys.json');
   const owners = {
     reader: ['--scopes', 'read', '--only', 'pins'],
