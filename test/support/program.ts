@@ -65,13 +65,17 @@ export function lifetime(): Lifetime & { end(): Promise<void> } {
   };
 }
 
-/** Starts `nearpin serve` on a free port; resolves once it is ready. It is killed at the end of the test at the latest. */
+/**
+ * Starts `nearpin serve`, or another command that serves, on a free port; resolves once it is ready. It is killed at the end
+ * of the test at the latest.
+ */
 export async function startServer(
   t: Lifetime,
   args: readonly string[],
   env: Environment = {},
+  command: 'serve' | 'demo' = 'serve',
 ): Promise<Serving> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--port', '0', ...args], {
+  const child = spawn(process.execPath, [MAIN, command, '--port', '0', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment(env),
   });

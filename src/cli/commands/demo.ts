@@ -39,7 +39,12 @@ async function demo(settings: Settings, options: DemoOptions, terminal: Terminal
   await serve(settings, {
     json: options.json,
     terminal,
-    onReady: (url) => terminal.note(suggestions(url, indexDir)),
+    onReady: (url, served) =>
+      terminal.note(
+        served.includes(NAME)
+          ? suggestions(url, indexDir)
+          : `Remove ${indexDir} with all that was written to it, and the next start makes it anew. Ctrl-C ends this one.`,
+      ),
   });
 }
 

@@ -31,8 +31,8 @@ export function serveCommand(terminal: Terminal): Command {
 interface ServeContext {
   readonly terminal: Terminal;
   readonly json: boolean;
-  /** Hears the address. */
-  readonly onReady?: (url: string) => void;
+  /** Hears the address, and the names of what could be loaded. */
+  readonly onReady?: (url: string, served: readonly string[]) => void;
 }
 
 /** Listens, loads, says so, and returns once a signal has ended it. Throws bad_config where it cannot start so. */
@@ -130,7 +130,11 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
       }
     });
     terminal.print(json ? JSON.stringify({ url, adminUrl }) : url);
-    onReady?.(url);
+    const served = catalog.list().filter(({ status }) => status === 'ready');
+    onReady?.(
+      url,
+      served.map(({ name }) => name),
+    );
     await ended;
   } finally {
     await server.close();
