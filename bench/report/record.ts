@@ -153,10 +153,13 @@ export interface OverloadRecord {
   /** Of all answers. */
   readonly p50Us: number;
   readonly p99Us: number;
-  /** Requests for /livez and /readyz beside it, and how long they took in the worst pass. */
+  /** Requests for /livez and /readyz beside it, and how long they took in the worst pass at the API's listener. */
   readonly probes: number;
   readonly probeP99Ms: number;
   readonly probeMaxMs: number;
+  /** As many at the listener of health. */
+  readonly healthProbeP99Ms: number;
+  readonly healthProbeMaxMs: number;
 }
 
 export type BenchRecord = SearchRecord | LoadRecord | KernelRecord | ServiceRecord | OverloadRecord;

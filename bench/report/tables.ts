@@ -319,6 +319,8 @@ export function overloadTable(records: readonly OverloadRecord[]): Table {
       'probes',
       'probe p99 ms',
       'slowest ms',
+      'health p99 ms',
+      'slowest ms',
     ],
     rows: records.map((record) => [
       `${record.asks}, k ${record.k}`,
@@ -334,6 +336,8 @@ export function overloadTable(records: readonly OverloadRecord[]): Table {
       number(record.probes),
       number(record.probeP99Ms, 1),
       number(record.probeMaxMs, 1),
+      number(record.healthProbeP99Ms, 1),
+      number(record.healthProbeMaxMs, 1),
     ]),
   };
 }

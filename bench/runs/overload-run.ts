@@ -58,6 +58,8 @@ interface Pass {
   readonly failed: number;
   readonly latenciesUs: Float64Array;
   readonly probesMs: Float64Array;
+  /** At the listener of health. */
+  readonly healthProbesMs: Float64Array;
 }
 
 export async function runOverload(
@@ -66,7 +68,7 @@ export async function runOverload(
 ): Promise<OverloadRecord[]> {
   const { set, asks, k, loads } = options;
   return withServed(options, context, async (folder, children) => {
-    const { port, key } = await startNearpin(folder, children, { ...context, cores: null });
+    const { port, healthPort, key } = await startNearpin(folder, children, { ...context, cores: null });
     const requests =
       asks === 'related'
         ? relatedRequests(set, k, key)
@@ -96,7 +98,7 @@ export async function runOverload(
           connections: CONNECTIONS,
           patienceMs: GOOD_WITHIN_MS,
         };
-        passes.push(await measure(asked, children));
+        passes.push(await measure(asked, healthPort, children));
       }
     }
     const capacity = spreadOf(capacities);
@@ -129,12 +131,14 @@ export async function runOverload(
         probes: passes.reduce((sum, { probesMs }) => sum + probesMs.length, 0),
         probeP99Ms: worst(({ probesMs }) => quantile(probesMs, 0.99)),
         probeMaxMs: worst(({ probesMs }) => Math.max(...probesMs)),
+        healthProbeP99Ms: worst(({ healthProbesMs }) => quantile(healthProbesMs, 0.99)),
+        healthProbeMaxMs: worst(({ healthProbesMs }) => Math.max(...healthProbesMs)),
       };
     });
   });
 }
 
-async function measure(load: OpenLoad, children: ChildProcess[]): Promise<Pass> {
+async function measure(load: OpenLoad, healthPort: number, children: ChildProcess[]): Promise<Pass> {
   const child = fork(OPEN_LOAD, { serialization: 'advanced' });
   children.push(child);
   child.send(load);
@@ -148,9 +152,12 @@ async function measure(load: OpenLoad, children: ChildProcess[]): Promise<Pass> 
     return message;
   };
   await heard();
-  const endProbes = startProbes(load.port, PROBE_EVERY_MS);
+  const ends = [load.port, healthPort].map((port) => startProbes(port, PROBE_EVERY_MS));
   const result = (await heard()) as OpenLoadResult;
-  const probesMs = await endProbes();
+  const [probesMs, healthProbesMs] = (await Promise.all(ends.map((end) => end()))) as [
+    Float64Array,
+    Float64Array,
+  ];
   const { due, latenciesUs, refused, givenUp, failed } = result;
   const good = latenciesUs.filter((us) => us <= GOOD_WITHIN_MS * 1000).length;
   const perSecond = (count: number) => count / load.seconds;
@@ -162,5 +169,6 @@ async function measure(load: OpenLoad, children: ChildProcess[]): Promise<Pass> 
     failed: perSecond(failed),
     latenciesUs,
     probesMs,
+    healthProbesMs,
   };
 }

@@ -150,6 +150,8 @@ export async function startNearpin(indexes: string, children: ChildProcess[], { 
     '1',
     '--keys-file',
     keysFile,
+    '--health-port',
+    '0',
     '--json',
   ];
   const [command, ...rest] = pinned(cores, [process.execPath, CLI, ...args]);
@@ -162,5 +164,7 @@ export async function startNearpin(indexes: string, children: ChildProcess[], { 
       throw new Error(`nearpin serve ended with ${code}`);
     }),
   ])) as [string];
-  return { child, port: Number(new URL((JSON.parse(line) as { url: string }).url).port), key, keyId };
+  const { url, healthUrl } = JSON.parse(line) as { url: string; healthUrl: string };
+  const portOf = (address: string) => Number(new URL(address).port);
+  return { child, port: portOf(url), healthPort: portOf(healthUrl), key, keyId };
 }

@@ -8,6 +8,7 @@ export interface AddressOptions {
   readonly port: number;
   readonly adminHost: string;
   readonly adminPort?: number | undefined;
+  readonly healthPort?: number | undefined;
   /** Either says who may do what. */
   readonly keysFile?: string | undefined;
   readonly jwks?: string | undefined;
@@ -25,9 +26,15 @@ export function isLoopback(host: string): boolean {
   return version === 0 ? host === 'localhost' : LOOPBACK.check(host, version === 4 ? 'ipv4' : 'ipv6');
 }
 
+export interface Addresses {
+  readonly api: Address;
+  readonly admin?: Address;
+  readonly health?: Address;
+}
+
 /** The listeners of a server. Throws auth_required for an address that others can reach where nothing says who may. */
-export function addressesOf(options: AddressOptions): { api: Address; admin?: Address } {
-  const { host, port, adminHost, adminPort } = options;
+export function addressesOf(options: AddressOptions): Addresses {
+  const { host, port, adminHost, adminPort, healthPort } = options;
   const hasAuth = options.keysFile !== undefined || options.jwks !== undefined;
   const isPublic = !isLoopback(host);
   const api = { host, port };
@@ -40,5 +47,9 @@ export function addressesOf(options: AddressOptions): { api: Address; admin?: Ad
       `others can reach ${reached}: give --keys-file or --jwks, or listen on 127.0.0.1`,
     );
   }
-  return hasAdmin ? { api, admin } : { api };
+  return {
+    api,
+    ...(hasAdmin && { admin }),
+    ...(healthPort !== undefined && { health: { host, port: healthPort } }),
+  };
 }

@@ -40,6 +40,13 @@ export const SETTINGS = {
   adminPort: optional(
     number(0, 65_535, 'its port (default: 8081 where others can reach --host, else --port does for both)'),
   ),
+  healthPort: optional(
+    number(
+      0,
+      65_535,
+      'port of --host, without TLS, at which a thread of its own answers /livez and /readyz alone; 0 picks a free one',
+    ),
+  ),
   keysFile: optional(file('API keys that are let in, of `nearpin keys`; read again when it changes')),
   jwks: optional(
     Type.String({

@@ -5,11 +5,11 @@
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { ERRORS, type ErrorCode } from '../lib/errors.ts';
 import type { Operation } from './api.ts';
-import { JSON_TYPE, MSGPACK_TYPE } from './codec/format.ts';
+import { JSON_TYPE, MSGPACK_TYPE, PROBLEM_TYPE } from './codec/format.ts';
 import { ERROR_GUIDE } from './docs/error-guide.ts';
 import { EXAMPLES, type Example } from './docs/examples.ts';
 import { type Document, documentRoute } from './documents.ts';
-import { PROBLEM_TYPE, RETRY_AFTER_CODES } from './problems.ts';
+import { RETRY_AFTER_CODES } from './problems.ts';
 import { SCHEMAS } from './schemas.ts';
 
 /** Version of the HTTP contract, not of the package. */

@@ -3,10 +3,9 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { type ErrorCode, errorAt, NearpinError } from '../lib/errors.ts';
 import { toProblem } from '../retrieval/problem.ts';
-import { JSON_TYPE, MSGPACK_TYPE, negotiate } from './codec/format.ts';
+import { JSON_TYPE, MSGPACK_TYPE, negotiate, PROBLEM_TYPE } from './codec/format.ts';
 import { encodeMsgpack } from './codec/msgpack.ts';
 
-export const PROBLEM_TYPE = 'application/problem+json';
 /** For refusals that pass by themselves: overload, an index that is still loading, writes that wait. */
 const RETRY_AFTER_SECONDS = 1;
 export const RETRY_AFTER_CODES: readonly ErrorCode[] = [

@@ -15,6 +15,7 @@ import type { Catalog } from './catalog.ts';
 import { allowOrigins } from './cors.ts';
 import { docsRoutes } from './docs/docs.ts';
 import { type GraphqlOptions, graphqlRoute } from './graphql/route.ts';
+import { readinessOf } from './health/readiness.ts';
 import { addAdminServer } from './listeners.ts';
 import { refuseOtherNames } from './local-names.ts';
 import { answerOtherMethods, watchMethods } from './methods.ts';
@@ -79,6 +80,13 @@ export interface ServerOptions {
   readonly audit?: AuditLog;
   /** Whether what is for those who run the server gets a listener of its own. */
   readonly hasAdminListener?: boolean;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** For a listener of health (`health/health-listener.ts`): what it tells everybody; throws not_ready. */
+    readiness(): object;
+  }
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -151,6 +159,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   allowOrigins(app, corsOrigins);
   const adminServer = hasAdminListener ? addAdminServer(app, tls) : undefined;
   const isDraining = drainOnClose(app, { delayMs: drainDelayMs, limitMs: options.drainLimitMs, adminServer });
+  const readiness = (namesIndexes: boolean) => () =>
+    readinessOf(catalog, { isDraining: isDraining(), namesIndexes });
+  app.decorate('readiness', readiness(false));
   const { auth, audit, exposures, graphql } = options;
   guard(app, { catalog, auth, audit, clock, hasAdminListener });
   app.addHook('preParsing', inviteBody);
@@ -172,7 +183,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
   });
   app.register(async (health) => {
     useFormats(health, true);
-    healthRoutes(health, catalog, isDraining, auth === undefined);
+    // Probes have no key: where keys are asked for, they are told no names
+    healthRoutes(health, readiness(auth === undefined));
   });
   app.register(async (site) => {
     openapiRoute(site, describeApi);

@@ -171,11 +171,18 @@ test('loading is held against a bare read, serving against a constant body', () 
   assert.deepEqual(found([service({})], 'same app'), [], 'nothing to be held against');
 });
 
-test('overload is held against the peak of its own run, and the slowest probe', () => {
+test('overload is held against the peak of its own run, and the slowest probe of each listener', () => {
   const records = [
     overloadRecord({ load: 1, goodRps: 1100 }),
-    overloadRecord({ load: 3, goodRps: 825, probeMaxMs: 140 }),
-    overloadRecord({ run: 'another', asks: 'related', load: 3, goodRps: 999, probeMaxMs: 20 }),
+    overloadRecord({ load: 3, goodRps: 825, probeMaxMs: 140, healthProbeMaxMs: 8 }),
+    overloadRecord({
+      run: 'another',
+      asks: 'related',
+      load: 3,
+      goodRps: 999,
+      probeMaxMs: 20,
+      healthProbeMaxMs: 101,
+    }),
   ];
   const on = 'clustered-128, 1,000, query, k 10';
   const another = 'clustered-128, 1,000, related, k 10';
@@ -183,9 +190,13 @@ test('overload is held against the peak of its own run, and the slowest probe', 
     [on, 0.75, 0.8, false],
     [another, 0.999, 0.8, true],
   ]);
-  assert.deepEqual(found(records, 'slowest'), [
+  assert.deepEqual(found(records, "at the API's"), [
     [on, 140, 100, false],
     [another, 20, 100, true],
+  ]);
+  assert.deepEqual(found(records, 'listener of health'), [
+    [on, 8, 100, true],
+    [another, 101, 100, false],
   ]);
   assert.deepEqual(found([records[0]!], 'capacity'), []);
 });

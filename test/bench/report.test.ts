@@ -155,7 +155,7 @@ test('the tables say every engine, every kind of run and every note', () => {
   // 600 us of CPU, of which 520 were searches in the core and 500 would be a search alone, against 50 and 40
   assert.match(text, /^nearpin .* 600 +520 +80\.0 +1\.60x +2\.00x +100 +2\.00x +2\.50x +400$/m);
   // 850 of a peak of 1,000 were answered in time
-  assert.match(text, /^query, k 10 +3x +3,000 +850 +0\.85 +2,100 .* 12\.0$/m);
+  assert.match(text, /^query, k 10 +3x +3,000 +850 +0\.85 +2,100 .* 12\.0 +2\.0 +3\.0$/m);
   assert.doesNotMatch(text, /NaN|undefined|Infinity|null/);
 });
 

@@ -112,6 +112,8 @@ export function overloadRecord(
     probes: 500,
     probeP99Ms: 5,
     probeMaxMs: 9,
+    healthProbeP99Ms: 2,
+    healthProbeMaxMs: 3,
     ...over,
   };
 }

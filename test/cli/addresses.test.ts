@@ -35,6 +35,15 @@ it('on loopback one listener does for all, unless a second one is asked for', ()
   }
 });
 
+it('health has a port of its own where that is asked for, with keys and without', () => {
+  for (const auth of [{}, { keysFile: 'keys.json' }])
+    assert.deepEqual(addressesOf({ ...options, healthPort: 8082, ...auth }).health, {
+      host: '127.0.0.1',
+      port: 8082,
+    });
+  assert.equal(addressesOf(options).health, undefined);
+});
+
 it('where others reach it there is a second one, and keys are asked for', () => {
   for (const host of ['0.0.0.0', '::', '10.1.2.3', 'nearpin.example']) {
     refuses(() => addressesOf({ ...options, host }), 'auth_required');

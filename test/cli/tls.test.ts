@@ -7,6 +7,7 @@ import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { CATALOGUE_ATTRIBUTES, drawCatalogue } from '../../src/build/catalogue.ts';
 import { makeCertificate } from '../support/certificate.ts';
@@ -124,6 +125,27 @@ describe('a server with a certificate', () => {
     const gone = run(at);
     assert.equal(gone.status, 1);
     assert.match(gone.stderr, /does not answer: .*ECONNREFUSED.*\(not_ready\)\n$/);
+  });
+
+  it('asks the listener of health where there is one, without TLS', async (t) => {
+    const own = await startServer(t, [
+      ...['--indexes', indexes, '--workers', '1', '--drain-ms', '60000', '--health-port', '0', '--json'],
+      ...tls,
+    ]);
+    const { url, healthUrl } = JSON.parse(own.url);
+    assert.match(url, /^https:/);
+    assert.match(healthUrl, /^http:/);
+    assert.notEqual(new URL(url).port, new URL(healthUrl).port);
+    const at = ['health', '--port', '0', '--health-port', new URL(healthUrl).port, ...tls];
+    assert.deepEqual(run(at), { status: 0, stdout: 'ready\n', stderr: '' });
+    const ended = own.stop();
+    await own.said(/SIGTERM/);
+    while ((await fetch(`${healthUrl}/readyz`)).status === 200) await sleep(10);
+    assert.match(run(at).stderr, /503: The server is draining \(not_ready\)\n$/);
+    assert.equal((await fetch(`${healthUrl}/livez`)).status, 200);
+    own.child.kill('SIGTERM');
+    assert.equal(await ended, 1);
+    assert.match(run([...at, '--health-port', '0']).stderr, /healthPort: is 0/);
   });
 });
 

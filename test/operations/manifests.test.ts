@@ -265,12 +265,12 @@ describe('the manifests for Kubernetes', () => {
 
   it('probe open routes at ports that there are, and give them time', async () => {
     const routes = await openRoutes();
-    const scheme = 'HTTPS';
     for (const name of ['startupProbe', 'livenessProbe', 'readinessProbe']) {
       const { httpGet, periodSeconds, timeoutSeconds, failureThreshold } = container[name];
       assert.ok(routes.has(httpGet.path), httpGet.path);
       assert.equal(httpGet.path, name === 'readinessProbe' ? '/readyz' : '/livez');
-      assert.deepEqual([httpGet.port, httpGet.scheme], ['api', scheme]);
+      // Which has no TLS, whatever the API has
+      assert.deepEqual([httpGet.port, httpGet.scheme], ['health', undefined]);
       assert.ok(timeoutSeconds <= periodSeconds && failureThreshold >= 2, name);
     }
     const { livenessProbe: live } = container;
@@ -280,6 +280,7 @@ describe('the manifests for Kubernetes', () => {
   it('have settings that the program takes, with the ports and paths of the pod', async (t) => {
     const { settings: set } = await settings(t);
     assert.equal(ports.get('api'), set.port);
+    assert.equal(ports.get('health'), set.healthPort);
     const mounted = (path: string) =>
       container.volumeMounts.some(
         ({ mountPath }: Yaml) => path === mountPath || path.startsWith(`${mountPath}/`),

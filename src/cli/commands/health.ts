@@ -28,11 +28,14 @@ export function healthCommand(terminal: Terminal): Command {
   });
 }
 
-function readinessUrl({ host, port, tlsCert }: Settings): URL {
-  if (port === 0) throw errorAt('bad_config', 'port', 'is 0: the one that was taken is not known here');
+/** At the listener of health where there is one. */
+function readinessUrl({ host, port, healthPort, tlsCert }: Settings): URL {
+  const [name, asked] = healthPort === undefined ? ['port', port] : ['healthPort', healthPort];
+  if (asked === 0) throw errorAt('bad_config', name, 'is 0: the one that was taken is not known here');
+  const scheme = tlsCert === undefined || healthPort !== undefined ? 'http' : 'https';
   const address = ALL[host] ?? host;
   const named = isIPv6(address) ? `[${address}]` : address;
-  return new URL(`${tlsCert === undefined ? 'http' : 'https'}://${named}:${port}/readyz`);
+  return new URL(`${scheme}://${named}:${asked}/readyz`);
 }
 
 /** Rejects with not_ready where nothing answers in time. */

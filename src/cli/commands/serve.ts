@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { createEngineHost } from '../../engines/engine-host.ts';
 import { ExposureLog } from '../../retrieval/experiments/exposure.ts';
 import { AuditLog } from '../../server/auth/audit.ts';
+import { HealthListener } from '../../server/health/health-listener.ts';
 import { listen } from '../../server/listeners.ts';
 import { createServer } from '../../server/server.ts';
 import { addressesOf } from '../addresses.ts';
@@ -116,9 +117,14 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
   });
+  let health: HealthListener | undefined;
   try {
     const { url, adminUrl } = await listen(server, addresses.api, addresses.admin);
     if (adminUrl !== undefined) note(`administration and metrics at ${adminUrl}`);
+    if (addresses.health) {
+      health = await HealthListener.open(addresses.health, () => server.readiness());
+      note(`health at ${health.url}`);
+    }
     await catalog.load((entry, assembled) => {
       if (entry.status === 'failed') {
         log.say(`${entry.name}: not served: ${(entry.error as Error).message}`, 'warn');
@@ -129,7 +135,7 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
           log.say(`${entry.name}: no texts: ${assembled.modelError.message}`, 'warn');
       }
     });
-    terminal.print(json ? JSON.stringify({ url, adminUrl }) : url);
+    terminal.print(json ? JSON.stringify({ url, adminUrl, healthUrl: health?.url }) : url);
     const served = catalog.list().filter(({ status }) => status === 'ready');
     onReady?.(
       url,
@@ -138,6 +144,7 @@ export async function serve(settings: Settings, { terminal, json, onReady }: Ser
     await ended;
   } finally {
     await server.close();
+    await health?.close();
     certificate?.close();
     await exposures?.flush();
     const lost = (await audit?.flush()) ?? 0;

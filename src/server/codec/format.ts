@@ -1,6 +1,8 @@
 /** Which of the two formats an answer takes: content negotiation by Accept (RFC 9110, section 12.5.1). */
 
 export const JSON_TYPE = 'application/json';
+/** Of problem details in JSON. */
+export const PROBLEM_TYPE = 'application/problem+json';
 export const MSGPACK_TYPE = 'application/msgpack';
 /** All names under which msgpack comes and goes; the first is what we call it ourselves. */
 export const MSGPACK_TYPES = [MSGPACK_TYPE, 'application/vnd.msgpack', 'application/x-msgpack'] as const;

@@ -6,9 +6,8 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { NearpinError } from '../../lib/errors.ts';
 import { toProblem } from '../../retrieval/problem.ts';
-import { JSON_TYPE, type MediaType, MSGPACK_TYPES, negotiate } from '../codec/format.ts';
+import { JSON_TYPE, type MediaType, MSGPACK_TYPES, negotiate, PROBLEM_TYPE } from '../codec/format.ts';
 import { encodeMsgpack } from '../codec/msgpack.ts';
-import { PROBLEM_TYPE } from '../problems.ts';
 
 /** An answer that is the same each time, but for some headers. */
 export interface Refusal {

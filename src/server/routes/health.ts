@@ -1,20 +1,13 @@
 /** Whether the process turns, and whether it should get traffic. */
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import { NearpinError } from '../../lib/errors.ts';
 import { documented, sendAnswer } from '../api.ts';
-import { type Catalog, describeEntry } from '../catalog.ts';
 
 /** A probe is answered whatever it adds to the path or accepts: its question is another. */
 const ANYTHING = Type.Object({});
 
-/** @param namesIndexes whether everybody may know what indexes there are: probes have no key */
-export function healthRoutes(
-  app: FastifyInstance,
-  catalog: Catalog,
-  isDraining: () => boolean,
-  namesIndexes: boolean,
-): void {
+/** @param readiness what `/readyz` answers; throws where the server is not ready */
+export function healthRoutes(app: FastifyInstance, readiness: () => object): void {
   app.get(
     '/livez',
     {
@@ -47,29 +40,6 @@ export function healthRoutes(
         querystring: ANYTHING,
       }),
     },
-    async (request, reply) => {
-      const entries = catalog.list();
-      if (isDraining()) throw new NearpinError('not_ready', 'The server is draining');
-      const waiting = entries.filter(({ status }) => status === 'loading');
-      const ready = entries.filter(({ status }) => status === 'ready');
-      if (waiting.length > 0 || (ready.length === 0 && entries.length > 0))
-        throw new NearpinError(
-          'not_ready',
-          waiting.length > 0 ? 'Indexes are still loading' : 'No index could be loaded',
-          entries
-            .filter(() => namesIndexes)
-            .flatMap((entry) => {
-              const shown = describeEntry(entry);
-              return shown.status === 'ready'
-                ? []
-                : [{ path: `indexes.${shown.name}`, message: `${shown.status}: ${shown.problem.detail}` }];
-            }),
-        );
-      return sendAnswer(request, reply, {
-        status: 'ready',
-        ready: namesIndexes ? ready.map(({ name }) => name) : [],
-        failed: namesIndexes ? entries.filter(({ status }) => status === 'failed').map(describeEntry) : [],
-      });
-    },
+    async (request, reply) => sendAnswer(request, reply, readiness()),
   );
 }
