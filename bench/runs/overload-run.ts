@@ -11,7 +11,7 @@ import { DEFAULT_EF } from '../../src/engines/shard-engine.ts';
 import { quantile } from '../../src/lib/quantile.ts';
 import type { OverloadRecord } from '../report/record.ts';
 import { spreadOf } from '../report/statistics.ts';
-import { generateLoad } from '../service/load-generator.ts';
+import { generateLoad, type LoadOptions, type LoadResult } from '../service/load-generator.ts';
 import type { OpenLoad, OpenLoadResult } from '../service/open-load.ts';
 import { startProbes } from '../service/probes.ts';
 import {
@@ -49,6 +49,8 @@ const PROBE_EVERY_MS = 50;
 const GOOD_WITHIN_MS = 250;
 const FORMAT = 'msgpack';
 const WARM_UP_CONNECTIONS = 8;
+/** To measure the capacity. */
+const ATTEMPTS = 3;
 
 interface Pass {
   readonly offered: number;
@@ -78,9 +80,9 @@ export async function runOverload(
     const capacities: number[] = [];
     // Fewer at a time while code is not compiled yet
     for (const few of [WARM_UP_CONNECTIONS, connections])
-      await generateLoad({ port, requests, count: options.requests, connections: few });
+      await answerAll({ port, requests, count: options.requests, connections: few });
     for (let pass = 0; pass < options.passes; pass++) {
-      const { wallS } = await generateLoad({ port, requests, count: options.requests, connections });
+      const { wallS } = await answerAll({ port, requests, count: options.requests, connections });
       const capacity = options.requests / wallS;
       capacities.push(capacity);
       for (const [i, { load, passes }] of points.entries()) {
@@ -136,6 +138,17 @@ export async function runOverload(
       };
     });
   });
+}
+
+/** As `generateLoad`, again where one was refused, as happens when the machine stands still for a moment. */
+async function answerAll(load: LoadOptions): Promise<LoadResult> {
+  for (let left = ATTEMPTS - 1; ; left--) {
+    try {
+      return await generateLoad(load);
+    } catch (error) {
+      if (left === 0 || !/answered 503/.test((error as Error).message)) throw error;
+    }
+  }
 }
 
 async function measure(load: OpenLoad, healthPort: number, children: ChildProcess[]): Promise<Pass> {

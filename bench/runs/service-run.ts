@@ -49,6 +49,8 @@ export interface ServiceRunOptions extends ServedSet {
 
 const CONSTANT_APP = fileURLToPath(new URL('../service/constant-app.js', import.meta.url));
 const WARM_UP = 500;
+/** What an answer costs is measured: nothing is refused when the machine stands still for a moment. */
+const PATIENT = ['--max-wait-ms', '10000'];
 
 interface Pass {
   readonly rps: number;
@@ -96,7 +98,7 @@ export async function runService(options: ServiceRunOptions, context: RunContext
     let comeBack = () => {};
     try {
       const searches: Searched[] = [];
-      const nearpin = await startNearpin(folder, children, context);
+      const nearpin = await startNearpin(folder, children, context, PATIENT);
       const { key, keyId } = nearpin;
       const servers: Server[] = [];
       const recalls = new Map<Format, number>();

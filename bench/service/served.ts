@@ -134,8 +134,16 @@ async function buildServed(
   rmSync(file);
 }
 
-/** `nearpin serve` with one search thread over a folder of indexes, for who has a key, and the key. */
-export async function startNearpin(indexes: string, children: ChildProcess[], { cores }: RunContext) {
+/**
+ * `nearpin serve` with one search thread over a folder of indexes, for who has a key, and the key.
+ * @param settings in flags, beside those
+ */
+export async function startNearpin(
+  indexes: string,
+  children: ChildProcess[],
+  { cores }: RunContext,
+  settings: readonly string[] = [],
+) {
   const keysFile = join(indexes, 'keys.json');
   const add = ['keys', 'add', 'bench', '--scopes', 'read,metrics', '--keys-file', keysFile, '--json'];
   const made = execFileSync(process.execPath, [CLI, ...add], { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -152,6 +160,7 @@ export async function startNearpin(indexes: string, children: ChildProcess[], { 
     keysFile,
     '--health-port',
     '0',
+    ...settings,
     '--json',
   ];
   const [command, ...rest] = pinned(cores, [process.execPath, CLI, ...args]);
