@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type RequestListener, ServerResponse } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { quickResponses } from '../../src/server/quick-response.ts';
 
+const SILENT_MS = 300;
 const NOW_MS = Date.UTC(2026, 0, 1, 12, 0, 0);
 const ServerClass = { quick: quickResponses(() => NOW_MS, 5), node: ServerResponse };
 
-/** All that a server sends to these bytes, until it has been silent for a while or ends the connection. */
+/** All that a server sends to these bytes, until it has sent all and is silent for a while, or ends the connection. */
 async function said(
   t: TestContext,
   kind: keyof typeof ServerClass,
@@ -26,10 +27,16 @@ async function said(
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
+  const [peer] = (await once(server, 'connection')) as [Socket];
   socket.write(bytes);
   await new Promise<void>((resolve) => {
     socket.on('close', () => resolve());
-    socket.setTimeout(300, resolve);
+    const lookAgain = () => {
+      const { bytesRead } = socket;
+      if (bytesRead > 0 && bytesRead === peer.bytesWritten) resolve();
+      else socket.setTimeout(SILENT_MS, lookAgain);
+    };
+    socket.setTimeout(SILENT_MS, lookAgain);
   });
   socket.destroy();
   return Buffer.concat(chunks)
