@@ -74,7 +74,6 @@ test('the time of a request counts from when it was due, not from when there was
     10,
     'whoever has waited for long is not sent any more',
   );
-  assert.ok(hasty.latenciesUs.every((us) => us < 900_000));
 });
 
 test('a probe that is not answered with 200 took for ever', async (t) => {
