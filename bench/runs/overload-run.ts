@@ -165,12 +165,10 @@ async function measure(load: OpenLoad, healthPort: number, children: ChildProces
     return message;
   };
   await heard();
-  const ends = [load.port, healthPort].map((port) => startProbes(port, PROBE_EVERY_MS));
+  const endProbes = startProbes(load.port, PROBE_EVERY_MS);
+  const endHealthProbes = startProbes(healthPort, PROBE_EVERY_MS);
   const result = (await heard()) as OpenLoadResult;
-  const [probesMs, healthProbesMs] = (await Promise.all(ends.map((end) => end()))) as [
-    Float64Array,
-    Float64Array,
-  ];
+  const [probesMs, healthProbesMs] = await Promise.all([endProbes(), endHealthProbes()]);
   const { due, latenciesUs, refused, givenUp, failed } = result;
   const good = latenciesUs.filter((us) => us <= GOOD_WITHIN_MS * 1000).length;
   const perSecond = (count: number) => count / load.seconds;

@@ -25,6 +25,10 @@ export interface Address {
   readonly port: number;
 }
 
+/** Of a listener at this address. */
+export const urlOf = (scheme: 'http' | 'https', { host, port }: Address): string =>
+  `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+
 /** Marks a request that came in by the admin listener. */
 const CAME_BY_ADMIN = Symbol('came in by the admin listener');
 
@@ -67,6 +71,6 @@ export async function listen(
   await once(server, 'listening');
   const { port: taken } = server.address() as AddressInfo;
   const scheme = server instanceof TlsServer ? 'https' : 'http';
-  const adminUrl = `${scheme}://${isIPv6(admin.host) ? `[${admin.host}]` : admin.host}:${taken}`;
+  const adminUrl = urlOf(scheme, { host: admin.host, port: taken });
   return { url: await app.listen({ host, port, backlog: BACKLOG }), adminUrl };
 }

@@ -3,6 +3,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findAutocannon, fire } from '../../bench/service/autocannon.ts';
@@ -67,12 +68,21 @@ test('the time of a request counts from when it was due, not from when there was
   // Three are due each time that two can be answered, so the last waits for a third of the others
   assert.ok(latenciesUs.at(-1)! > 500_000, String(latenciesUs.at(-1)));
 
+  const standstill = monitorEventLoopDelay();
+  standstill.enable();
   const hasty = await load({ ...options, patienceMs: 300 });
+  standstill.disable();
   assert.ok(hasty.givenUp > 0 && hasty.givenUp < 10, String(hasty.givenUp));
   assert.equal(
     hasty.latenciesUs.length + hasty.givenUp,
     10,
     'whoever has waited for long is not sent any more',
+  );
+  // For as long as this process stood still it did not answer
+  const stoodStillMs = standstill.max / 1e6;
+  assert.ok(
+    hasty.latenciesUs.every((us) => us < 900_000 + stoodStillMs * 1000),
+    String(stoodStillMs),
   );
 });
 

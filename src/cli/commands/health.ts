@@ -1,10 +1,10 @@
 /** `nearpin health`: whether the server that has these settings is ready, for who starts it: a container's healthcheck. */
 import { get as getHttp, type IncomingMessage } from 'node:http';
 import { get as getHttps } from 'node:https';
-import { isIPv6 } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { errorAt, NearpinError } from '../../lib/errors.ts';
+import { urlOf } from '../../server/listeners.ts';
 import { jsonOption } from '../options.ts';
 import { readSettings, type Settings, settingOptions } from '../settings.ts';
 import type { Terminal } from '../terminal.ts';
@@ -33,9 +33,7 @@ function readinessUrl({ host, port, healthPort, tlsCert }: Settings): URL {
   const [name, asked] = healthPort === undefined ? ['port', port] : ['healthPort', healthPort];
   if (asked === 0) throw errorAt('bad_config', name, 'is 0: the one that was taken is not known here');
   const scheme = tlsCert === undefined || healthPort !== undefined ? 'http' : 'https';
-  const address = ALL[host] ?? host;
-  const named = isIPv6(address) ? `[${address}]` : address;
-  return new URL(`${scheme}://${named}:${asked}/readyz`);
+  return new URL('/readyz', urlOf(scheme, { host: ALL[host] ?? host, port: asked }));
 }
 
 /** Rejects with not_ready where nothing answers in time. */

@@ -4,20 +4,14 @@
  * still, which only a new start ends.
  */
 import { once } from 'node:events';
-import { isIPv6 } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { toProblem } from '../../retrieval/problem.ts';
-import type { Address } from '../listeners.ts';
-
-/** What `/readyz` answers. */
-export interface Health {
-  readonly status: number;
-  readonly body: string;
-}
+import { type Address, urlOf } from '../listeners.ts';
+import { type Health, refusedHealth } from './health.ts';
 
 export interface HealthWorkerData {
   readonly address: Address;
   readonly silentMs: number;
+  /** What `/readyz` answers until more is told. */
   readonly first: Health;
 }
 
@@ -61,8 +55,7 @@ export class HealthListener {
     }
     worker.unref();
     const beat = setInterval(() => worker.postMessage(healthOf(readiness)), BEAT_MS).unref();
-    const { host } = address;
-    return new HealthListener(`http://${isIPv6(host) ? `[${host}]` : host}:${opened.port}`, worker, beat);
+    return new HealthListener(urlOf('http', { host: address.host, port: opened.port }), worker, beat);
   }
 
   /** Ends the thread with its connections. */
@@ -76,7 +69,6 @@ function healthOf(readiness: () => object): Health {
   try {
     return { status: 200, body: JSON.stringify(readiness()) };
   } catch (error) {
-    const problem = toProblem(error);
-    return { status: problem.status, body: JSON.stringify(problem) };
+    return refusedHealth(error);
   }
 }

@@ -6,9 +6,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { NearpinError } from '../../lib/errors.ts';
-import { toProblem } from '../../retrieval/problem.ts';
 import { JSON_TYPE, PROBLEM_TYPE } from '../codec/format.ts';
-import type { Health, HealthWorkerData, Opened } from './health-listener.ts';
+import { type Health, refusedHealth } from './health.ts';
+import type { HealthWorkerData, Opened } from './health-listener.ts';
 
 /** Time that a client has to send its request; no probe needs longer. */
 const REQUEST_TIMEOUT_MS = 5000;
@@ -27,19 +27,17 @@ port.on('message', (heard: Health) => {
   silence.refresh();
 });
 
-const refusal = (error: NearpinError): Health => {
-  const problem = toProblem(error);
-  return { status: problem.status, body: JSON.stringify(problem) };
-};
-const SILENT = refusal(new NearpinError('not_ready', `The event loop has not turned for ${silentMs} ms`));
+const SILENT = refusedHealth(
+  new NearpinError('not_ready', `The event loop has not turned for ${silentMs} ms`),
+);
 const LIVE: Health = { status: 200, body: JSON.stringify({ status: 'live' }) };
 
 function answerTo(method: string, url: string): Health {
   const [path] = url.split('?', 1);
   if (path !== '/livez' && path !== '/readyz')
-    return refusal(new NearpinError('unknown_route', `There is no route ${method} ${url}`));
+    return refusedHealth(new NearpinError('unknown_route', `There is no route ${method} ${url}`));
   if (!METHODS.includes(method))
-    return refusal(new NearpinError('method_not_allowed', `${url} takes ${METHODS.join(', ')}`));
+    return refusedHealth(new NearpinError('method_not_allowed', `${url} takes ${METHODS.join(', ')}`));
   if (isSilent) return SILENT;
   return path === '/livez' ? LIVE : health;
 }

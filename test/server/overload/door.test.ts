@@ -13,10 +13,12 @@ const DIM = 4;
 const PINS = somePins(20, DIM, 8);
 const QUERY = { vector: PINS[0]!.vector, k: 3 };
 
-/** A server whose searches wait until they are let go. */
 /** No time passes, in which a request might be let in again. */
 const standingClock = () => 1e12;
+/** Three requests at a time, and four a second. */
+const BOUNDED = { admission: { maxInFlight: 3, maxWaitMs: 50 }, ratePerSecond: 4, clock: standingClock };
 
+/** A server whose searches wait until they are let go. */
 async function start(t: TestContext, options: Partial<ServerOptions> = {}) {
   let letGo = () => {};
   const released = new Promise<void>((resolve) => {
@@ -37,7 +39,7 @@ async function start(t: TestContext, options: Partial<ServerOptions> = {}) {
 }
 
 describe('overload', () => {
-  const admission = { maxInFlight: 3, maxWaitMs: 50 };
+  const { admission } = BOUNDED;
 
   it('is refused in the format that is accepted, with a time to come back, and is over when answers are out', async (t) => {
     const { query, letGo, searching, url } = await start(t, { admission });
@@ -60,8 +62,7 @@ describe('overload', () => {
 
   it('is told with the id of the request, and to pages that may ask', async (t) => {
     const corsOrigins = ['https://pins.example'];
-    const rate = { ratePerSecond: 4, clock: standingClock };
-    const { query, searching, letGo } = await start(t, { admission, corsOrigins, ...rate });
+    const { query, searching, letGo } = await start(t, { ...BOUNDED, corsOrigins });
     const flying = Array.from({ length: 3 }, () => postJson(query, QUERY));
     await searching(3);
     const asked = (origin: string, id: string) => postJson(query, QUERY, { origin, 'x-request-id': id });
@@ -173,11 +174,7 @@ describe('a body that is still to come behind a refusal', () => {
 
   for (const kind of ['of a length', 'chunked'])
     it(`is not read where it is long: ${kind}`, async (t) => {
-      const server = await start(t, {
-        admission: { maxInFlight: 3, maxWaitMs: 50 },
-        ratePerSecond: 4,
-        clock: standingClock,
-      });
+      const server = await start(t, BOUNDED);
       const flying = Array.from({ length: 3 }, () => postJson(server.query, QUERY));
       await server.searching(3);
       const full = await pour(t, server, kind);
@@ -227,11 +224,7 @@ describe('a client that asks whether to send its body', () => {
 
   it('is told why not, and nothing else, by everything that refuses', async (t) => {
     const strange = await start(t, { auth: createAuthenticator({ clock: () => 0 }) });
-    const full = await start(t, {
-      admission: { maxInFlight: 3, maxWaitMs: 50 },
-      ratePerSecond: 4,
-      clock: standingClock,
-    });
+    const full = await start(t, BOUNDED);
     const flying = Array.from({ length: 3 }, () => postJson(full.query, QUERY));
     await full.searching(3);
     const refusals = [
