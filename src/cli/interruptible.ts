@@ -1,4 +1,5 @@
 /** Jobs that SIGINT and SIGTERM end in order. */
+import { setMaxListeners } from 'node:events';
 import { NearpinError } from '../lib/errors.ts';
 
 /**
@@ -10,6 +11,8 @@ export async function interruptible<Result>(
   run: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const abort = new AbortController();
+  // Of a benchmark, each engine's process of each set has one, which are dozens
+  setMaxListeners(0, abort.signal);
   const stop = (signal: NodeJS.Signals) =>
     abort.abort(new NearpinError('interrupted', `${signal}: ${consequence}`));
   process.once('SIGINT', stop);
