@@ -11,7 +11,7 @@ export async function interruptible<Result>(
   run: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const abort = new AbortController();
-  // Of a benchmark, each engine's process of each set has one, which are dozens
+  // Each process that a benchmark starts has a listener, and it starts one an engine and set: dozens
   setMaxListeners(0, abort.signal);
   const stop = (signal: NodeJS.Signals) =>
     abort.abort(new NearpinError('interrupted', `${signal}: ${consequence}`));
