@@ -26,7 +26,7 @@ interface Layer {
 }
 const LAYERS: Readonly<Record<string, Layer>> = {
   lib: { layers: [], packages: [], io: ['node:zlib'] },
-  core: { layers: ['lib'], packages: [], io: false },
+  core: { layers: ['lib'], packages: ['koffi'], io: ['node:module'] },
   index: { layers: ['lib', 'core'], packages: [], io: false },
   storage: { layers: ['lib', 'index'], packages: ['lmdb', 'msgpackr', 'h5wasm'], io: true },
   shards: { layers: ['lib', 'core', 'index', 'storage'], packages: ['piscina'], io: true },

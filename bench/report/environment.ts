@@ -27,6 +27,7 @@ export function describeEnvironment(): Environment {
       cores: availableParallelism(),
       memoryBytes: totalmem(),
       os: `${type()} ${release()} ${process.arch}`,
+      hugePages: hugePages(),
     },
     node: process.version,
     nearpin: version,
@@ -35,6 +36,11 @@ export function describeEnvironment(): Environment {
     isDirty: Boolean(git('status', '--porcelain', '--', 'src', 'native', 'bench', ':!bench/results')),
     coreSha256: createHash('sha256').update(readCoreBinary()).digest('hex'),
   };
+}
+
+function hugePages(): string | null {
+  const path = '/sys/kernel/mm/transparent_hugepage/enabled';
+  return existsSync(path) ? (/\[(\w+)\]/.exec(readFileSync(path, 'utf8'))?.[1] ?? null) : null;
 }
 
 /** The cores that this process may use; undefined where taskset cannot choose among them. */

@@ -221,9 +221,10 @@ function barsHtml(bars: readonly Bar[]): string {
 function factsHtml(results: Results): string {
   const { machine, commit, isDirty } = results;
   const state = commit === null ? 'none' : `${commit.slice(0, 12)}${isDirty ? ', changed since' : ''}`;
+  const pages = machine.hugePages ? `, huge pages: ${machine.hugePages}` : '';
   const facts: Readonly<Record<string, string>> = {
     measured: `${results.startedAt.slice(0, 16).replace('T', ' ')} UTC, in ${number(results.tookS / 60, 1)} minutes`,
-    machine: `${machine.cpu}, ${machine.cores} cores, ${number(machine.memoryBytes / 2 ** 30)} GiB, ${machine.os}`,
+    machine: `${machine.cpu}, ${machine.cores} cores, ${number(machine.memoryBytes / 2 ** 30)} GiB, ${machine.os}${pages}`,
     'engines on': results.pinnedTo === null ? 'any core' : `core ${results.pinnedTo}`,
     node: results.node,
     nearpin: `${results.nearpin}, commit ${state}, core ${results.coreSha256.slice(0, 12)}`,

@@ -169,6 +169,8 @@ export interface Machine {
   readonly cores: number;
   readonly memoryBytes: number;
   readonly os: string;
+  /** When Linux gives huge pages: `always`, to who asks (`madvise`) or `never`; null elsewhere, and absent from older runs. */
+  readonly hugePages?: string | null;
 }
 
 export interface Results {

@@ -7,6 +7,7 @@
 import type { Checksum } from '../lib/checksum.ts';
 import { NearpinError } from '../lib/errors.ts';
 import type { Basis } from './basis.ts';
+import { adviseHugePages } from './huge-pages.ts';
 import { LAYOUT as L } from './layout.ts';
 import type { Metric } from './metric.ts';
 import type { CodeI8, TwoLevels } from './oracle.ts';
@@ -148,6 +149,8 @@ function makeMemory(
   } catch (cause) {
     throw new NearpinError('shard_full', `the memory could not grow to ${needed} bytes`, [], { cause });
   }
+  // Not the scratch before the blocks: most of it is never touched, and a huge page is there as a whole or not at all
+  adviseHugePages(memory, Math.ceil(words[L.H_BLOCKS_BASE]! / PAGE) * PAGE, limit * PAGE);
   if (options.basis) basisValues(memory).set(options.basis.values);
   return memory;
 }
