@@ -3,8 +3,8 @@
  * up, in a virtual machine twice over. Of pages of 2 MiB there are 512 times fewer than of 4 KiB, so that most are found in
  * the processor's own table, and fresh memory takes as many fewer faults to fill.
  *
- * Linux, as it is mostly set up, gives them to who asks for them (`madvise`), and nothing in Node asks. So the system's function
- * is called through koffi, which is optional: where it is missing, on other systems, and where there are no such pages,
+ * Linux, in its setting `madvise`, gives them to who asks for them, and nothing in Node asks. So the system's function is
+ * called through koffi, which is optional: where it is missing, on other systems, and where there are no such pages,
  * everything is as it was. An advice changes no byte, and nobody is told when it is not taken.
  */
 import { createRequire } from 'node:module';
