@@ -27,7 +27,7 @@ export function describeEnvironment(): Environment {
       cores: availableParallelism(),
       memoryBytes: totalmem(),
       os: `${type()} ${release()} ${process.arch}`,
-      hugePages: hugePages(),
+      hugePages: hugePagesSetting(),
     },
     node: process.version,
     nearpin: version,
@@ -38,7 +38,8 @@ export function describeEnvironment(): Environment {
   };
 }
 
-function hugePages(): string | null {
+/** The setting of this system, as `Machine` has it. */
+export function hugePagesSetting(): string | null {
   const path = '/sys/kernel/mm/transparent_hugepage/enabled';
   return existsSync(path) ? (/\[(\w+)\]/.exec(readFileSync(path, 'utf8'))?.[1] ?? null) : null;
 }

@@ -4,11 +4,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import test, { describe } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { hugePagesSetting } from '../../bench/report/environment.ts';
 import { adviseHugePages } from '../../src/core/huge-pages.ts';
 import { createShard } from '../../src/core/shard.ts';
 import { type WasmMemory, wasm } from '../../src/core/webassembly.ts';
 import { CORE, configOf } from './shards.ts';
 
+const ROLLUP = '/proc/self/smaps_rollup';
 const MIB = 2 ** 20;
 const PAGE = 2 ** 16;
 const BYTES = 32 * MIB;
@@ -17,10 +19,9 @@ const OTHERS = 4 * MIB;
 
 /** Why this machine gives nobody huge pages; false where it does to who asks. */
 function refusal(): string | false {
-  const setting = '/sys/kernel/mm/transparent_hugepage/enabled';
-  if (!existsSync(setting) || !existsSync('/proc/self/smaps_rollup'))
-    return 'no Linux that tells of huge pages';
-  if (!readFileSync(setting, 'utf8').includes('[madvise]')) return 'huge pages are for all, or for nobody';
+  const setting = hugePagesSetting();
+  if (setting === null || !existsSync(ROLLUP)) return 'no Linux that tells of huge pages';
+  if (setting !== 'madvise') return 'huge pages are for all, or for nobody';
   try {
     createRequire(import.meta.url).resolve('koffi');
     return false;
@@ -30,8 +31,7 @@ function refusal(): string | false {
 }
 
 function hugeBytes(): number {
-  const rollup = readFileSync('/proc/self/smaps_rollup', 'utf8');
-  return Number(/^AnonHugePages:\s+(\d+) kB$/m.exec(rollup)![1]) * 1024;
+  return Number(/^AnonHugePages:\s+(\d+) kB$/m.exec(readFileSync(ROLLUP, 'utf8'))![1]) * 1024;
 }
 
 /** Bytes of huge pages that filling the last 32 MiB of a memory takes. */
