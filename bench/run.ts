@@ -32,6 +32,8 @@ export interface BenchOptions {
   readonly now: () => Date;
   readonly signal: AbortSignal;
   readonly onNote: (line: string) => void;
+  /** What ended a definition early, when others have been measured. */
+  readonly onFailure: (error: unknown) => void;
   readonly onProgress: (label: string, done: number, total: number) => void;
 }
 
@@ -39,7 +41,8 @@ const ROWS_PER_PROGRESS = 1000;
 
 /**
  * Measures what the definitions say, and writes results.json, report.html, and bars.md, which documents quote. A set
- * whose data are not there is left out with a note; throws when that leaves nothing.
+ * whose data are not there is left out with a note, and what a definition that fails does not measure; throws when that
+ * leaves nothing.
  */
 export async function runBench(options: BenchOptions): Promise<Results> {
   const started = options.now();
@@ -60,10 +63,21 @@ export async function runBench(options: BenchOptions): Promise<Results> {
   };
 
   const records: BenchRecord[] = [];
+  const failures: unknown[] = [];
   for (const definition of options.definitions) {
-    for await (const part of runDefinition(definition, options, context)) records.push(...part);
+    try {
+      for await (const part of runDefinition(definition, options, context)) records.push(...part);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      // The others take an hour and more
+      failures.push(error);
+      context.note(`${definition.title || 'a definition'} failed: ${(error as Error).message}`);
+    }
   }
-  if (records.length === 0) throw new NearpinError('bad_request', 'there was nothing to measure');
+  if (records.length === 0) {
+    throw failures[0] ?? new NearpinError('bad_request', 'there was nothing to measure');
+  }
+  for (const failure of failures) options.onFailure(failure);
 
   const results: Results = {
     schema: 1,

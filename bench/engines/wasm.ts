@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { trainBasis } from '../../src/core/basis.ts';
+import { adviseHugePages } from '../../src/core/huge-pages.ts';
 import { renumber } from '../../src/core/renumber.ts';
 import { createShard, Shard, shardStats } from '../../src/core/shard.ts';
 import { type WasmMemory, type WasmModule, wasm } from '../../src/core/webassembly.ts';
@@ -127,6 +128,8 @@ export function openWasm(precision: Precision | null): BenchEngine {
   const { version } = createRequire(import.meta.url)('nearpin/package.json') as { version: string };
   const binary = readCoreBinary();
   const module = new wasm.Module(binary);
+  // What asks for huge pages takes memory once a process: it is there before an index is, as the libraries of other engines are
+  adviseHugePages(new wasm.Memory({ initial: 1, maximum: 1, shared: true }), 0, 0);
   const configFor = (spec: IndexSpec) =>
     configOf(spec, precision ?? resolveConfig({ dim: spec.dim, metric: spec.metric }).precision);
   const optionsFor = ({ threads }: IndexSpec) => ({ readers: FIRST_THREAD + threads - 1 });

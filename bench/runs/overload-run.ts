@@ -11,7 +11,7 @@ import { DEFAULT_EF } from '../../src/engines/shard-engine.ts';
 import { quantile } from '../../src/lib/quantile.ts';
 import type { OverloadRecord } from '../report/record.ts';
 import { spreadOf } from '../report/statistics.ts';
-import { generateLoad, type LoadOptions, type LoadResult } from '../service/load-generator.ts';
+import { generateLoad } from '../service/load-generator.ts';
 import type { OpenLoad, OpenLoadResult } from '../service/open-load.ts';
 import { startProbes } from '../service/probes.ts';
 import {
@@ -49,8 +49,6 @@ const PROBE_EVERY_MS = 50;
 const GOOD_WITHIN_MS = 250;
 const FORMAT = 'msgpack';
 const WARM_UP_CONNECTIONS = 8;
-/** To measure the capacity. */
-const ATTEMPTS = 3;
 
 interface Pass {
   readonly offered: number;
@@ -78,11 +76,12 @@ export async function runOverload(
     const connections = options.connections.at(-1)!;
     const points = loads.map((load) => ({ load, passes: [] as Pass[] }));
     const capacities: number[] = [];
+    // A machine that stands still for a moment makes a server refuse even as many as it can do
+    const all = { port, requests, count: options.requests, retries: options.requests };
     // Fewer at a time while code is not compiled yet
-    for (const few of [WARM_UP_CONNECTIONS, connections])
-      await answerAll({ port, requests, count: options.requests, connections: few });
+    for (const few of [WARM_UP_CONNECTIONS, connections]) await generateLoad({ ...all, connections: few });
     for (let pass = 0; pass < options.passes; pass++) {
-      const { wallS } = await answerAll({ port, requests, count: options.requests, connections });
+      const { wallS } = await generateLoad({ ...all, connections });
       const capacity = options.requests / wallS;
       capacities.push(capacity);
       for (const [i, { load, passes }] of points.entries()) {
@@ -138,17 +137,6 @@ export async function runOverload(
       };
     });
   });
-}
-
-/** As `generateLoad`, again where one was refused, as happens when the machine stands still for a moment. */
-async function answerAll(load: LoadOptions): Promise<LoadResult> {
-  for (let left = ATTEMPTS - 1; ; left--) {
-    try {
-      return await generateLoad(load);
-    } catch (error) {
-      if (left === 0 || !/answered 503/.test((error as Error).message)) throw error;
-    }
-  }
 }
 
 async function measure(load: OpenLoad, healthPort: number, children: ChildProcess[]): Promise<Pass> {

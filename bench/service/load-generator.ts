@@ -11,6 +11,8 @@ export interface LoadOptions {
   /** How often one is sent in all. */
   readonly count: number;
   readonly connections: number;
+  /** How many refusals in all are followed by the same request again; none when left out. */
+  readonly retries?: number;
 }
 
 export interface LoadResult {
@@ -86,9 +88,10 @@ export function connectTo(port: number, onAnswer: (answer: Answer) => void): Soc
   return connect({ host: '127.0.0.1', port, noDelay: true, onread: { buffer: read, callback } });
 }
 
-/** Rejects when a connection breaks or an answer is not 200. */
+/** Rejects when a connection breaks, or an answer is neither 200 nor a refusal (503) that may be tried again. */
 export async function generateLoad(options: LoadOptions): Promise<LoadResult> {
   const { port, requests, count, connections } = options;
+  let retries = options.retries ?? 0;
   const latenciesUs = new Float64Array(count);
   const bodies: Buffer[] = [];
   let sent = 0;
@@ -105,13 +108,19 @@ export async function generateLoad(options: LoadOptions): Promise<LoadResult> {
     new Promise<void>((resolve, reject) => {
       let current = 0;
       let startedAt = 0;
+      const send = () => lane.socket.write(requests[current % requests.length]!);
       const next = () => {
         if (sent === count) return resolve();
         current = sent++;
         startedAt = performance.now();
-        lane.socket.write(requests[current % requests.length]!);
+        send();
       };
       lane.onAnswer = ({ status, body }) => {
+        if (status === 503 && retries > 0) {
+          retries--;
+          send();
+          return;
+        }
         latenciesUs[answered++] = (performance.now() - startedAt) * 1000;
         if (status !== 200) return reject(new Error(`the server answered ${status}: ${body.toString()}`));
         if (current < requests.length) bodies[current] = Buffer.from(body);

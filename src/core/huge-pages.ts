@@ -10,6 +10,8 @@
 import { createRequire } from 'node:module';
 import type { WasmMemory } from './webassembly.ts';
 
+/** Of WebAssembly, a multiple of the system's. */
+const PAGE = 65536;
 /** Of Linux' asm-generic/mman-common.h. */
 const MADV_HUGEPAGE = 14;
 
@@ -32,10 +34,10 @@ function makeAdvise(): Advise {
 }
 
 /**
- * Asks for huge pages from byte `start` of a memory, a multiple of 64 KiB, up to byte `end`, which may be as far as its maximum:
- * a shared memory has all its addresses from the beginning, and what it grows by is meant, too.
+ * Asks for huge pages from the first page at or behind byte `start` of a memory up to byte `end`, which may be as far as its
+ * maximum: a shared memory has all its addresses from the beginning, and what it grows by is meant, too.
  */
 export function adviseHugePages(memory: WasmMemory, start: number, end: number): void {
   advise ??= makeAdvise();
-  advise(memory, start, end);
+  advise(memory, Math.ceil(start / PAGE) * PAGE, end);
 }

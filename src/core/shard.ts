@@ -150,7 +150,7 @@ function makeMemory(
     throw new NearpinError('shard_full', `the memory could not grow to ${needed} bytes`, [], { cause });
   }
   // Not the scratch before the blocks: most of it is never touched, and a huge page is there as a whole or not at all
-  adviseHugePages(memory, Math.ceil(words[L.H_BLOCKS_BASE]! / PAGE) * PAGE, limit * PAGE);
+  adviseHugePages(memory, words[L.H_BLOCKS_BASE]!, limit * PAGE);
   if (options.basis) basisValues(memory).set(options.basis.values);
   return memory;
 }
@@ -187,6 +187,7 @@ export function copyShard(memory: WasmMemory): WasmMemory {
     throw new NearpinError('shard_full', `a copy of ${pages} pages was refused`, [], { cause });
   }
   const words = header(memory);
+  adviseHugePages(copy, words[L.H_BLOCKS_BASE]!, pages * PAGE);
   const end = words[L.H_BLOCKS_BASE]! + words[L.H_BLOCKS]! * words[L.H_BLOCK_BYTES]!;
   for (const [start, stop] of [
     [0, L.NP_READER_EPOCHS],

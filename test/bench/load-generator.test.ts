@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import { generateLoad, httpRequest, parseAnswer } from '../../bench/service/load-generator.ts';
 
-/** A server that answers with what it was sent, in capitals; remembers what it was sent. */
-async function shouting(t: TestContext, status = 200) {
+/** A server that answers with what it was sent, in capitals; remembers what it was sent. @param status of its nth answer */
+async function shouting(t: TestContext, status: (n: number) => number = () => 200) {
   const seen: string[] = [];
   let open = 0;
   let mostOpen = 0;
@@ -16,7 +16,7 @@ async function shouting(t: TestContext, status = 200) {
       const body = Buffer.concat(parts).toString();
       seen.push(`${request.method} ${request.url} ${request.headers['content-type']} ${body}`);
       const answer = body.toUpperCase();
-      response.writeHead(status, { 'content-length': Buffer.byteLength(answer) }).end(answer);
+      response.writeHead(status(seen.length), { 'content-length': Buffer.byteLength(answer) }).end(answer);
     });
   });
   server.on('connection', (socket) => {
@@ -49,9 +49,23 @@ test('a load is so many requests over so many connections, and keeps the first a
 });
 
 test('a load ends with an error when an answer is none', async (t) => {
-  const server = await shouting(t, 500);
+  const server = await shouting(t, () => 500);
   await assert.rejects(generateLoad({ port: server.port, requests, count: 3, connections: 1 }), /500: A/);
   await assert.rejects(generateLoad({ port: 1, requests, count: 3, connections: 1 }), /ECONNREFUSED/);
+});
+
+test('a load sends again what was refused, as often as it may', async (t) => {
+  const server = await shouting(t, (n) => (n <= 4 ? 503 : 200));
+  const load = { port: server.port, requests, count: 3, connections: 1 };
+  await assert.rejects(generateLoad({ ...load, retries: 3 }), /503: A/);
+  assert.equal(server.seen.length, 4);
+  const { bodies, latenciesUs } = await generateLoad(load);
+  assert.deepEqual([bodies.map(String), latenciesUs.length], [['A', 'BB', 'CCC'], 3]);
+
+  const patient = await shouting(t, (n) => (n <= 4 ? 503 : 200));
+  const answered = await generateLoad({ ...load, port: patient.port, retries: 4 });
+  assert.deepEqual(answered.bodies.map(String), ['A', 'BB', 'CCC']);
+  assert.equal(patient.seen.length, 7);
 });
 
 test('an answer is whole once its last byte is there', () => {

@@ -31,6 +31,7 @@ test('at equal recall a search costs less than hnswlib-node, and finds as much',
     now: () => new Date(),
     signal: new AbortController().signal,
     onNote() {},
+    onFailure: assert.ifError,
     onProgress() {},
   });
   const records = ofKind(results.records, 'search');

@@ -89,6 +89,34 @@ test('vectors, queries and truth from files give results, a table and a page', a
   assert.match(wrong.stderr, /truth: holds .* of the 10 nearest by l2/);
 });
 
+test('a definition that fails costs the others nothing but the exit code', async (t) => {
+  const folder = await temporaryDir(t);
+  const at = (name: string) => join(folder, name);
+  writeFileSync(at('base.fvecs'), vecsBytes(take(drawClustered(16, 1), 500)));
+  writeFileSync(at('cut.fvecs'), readFileSync(at('base.fvecs')).subarray(0, -3));
+  for (const name of ['cut', 'base']) {
+    const definition = {
+      title: `Of ${name}`,
+      kind: 'search',
+      sets: [{ base: at(`${name}.fvecs`), metric: 'l2', queryCount: 20 }],
+      engines: ['exact'],
+      passes: 1,
+    };
+    writeFileSync(at(`${name}.json`), JSON.stringify(definition));
+  }
+  const args = ['--definition', `${at('cut.json')},${at('base.json')}`];
+  const { status, stdout, stderr } = bench(...args, '--cache', at('cache'), '--out', at('out'));
+  assert.equal(status, 1);
+  assert.match(stdout, /exact/);
+  assert.match(stderr, /Of cut failed: .*cut\.fvecs/);
+  const { records, notes } = JSON.parse(readFileSync(at('out/results.json'), 'utf8')) as Results;
+  assert.deepEqual(
+    records.map(({ kind, run }) => [kind, run]),
+    [['search', 'Of base']],
+  );
+  assert.match(notes.join(), /Of cut failed/);
+});
+
 test('flags that make no sense are wrong usage, and nothing is written', async (t) => {
   const out = join(await temporaryDir(t), 'out');
   for (const [args, message] of [

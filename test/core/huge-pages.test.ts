@@ -6,7 +6,7 @@ import test, { describe } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { hugePagesSetting } from '../../bench/report/environment.ts';
 import { adviseHugePages } from '../../src/core/huge-pages.ts';
-import { createShard } from '../../src/core/shard.ts';
+import { copyShard, createShard } from '../../src/core/shard.ts';
 import { type WasmMemory, wasm } from '../../src/core/webassembly.ts';
 import { CORE, configOf } from './shards.ts';
 
@@ -54,12 +54,15 @@ describe('huge pages', { skip: refusal() }, () => {
     assert.ok(fill(memory) < OTHERS);
   });
 
-  test('hold the blocks of a shard, and not its scratch', () => {
+  test('hold the blocks of a shard and of its copy, and not the scratch', () => {
     const before = hugeBytes();
     const memory = createShard(CORE, configOf({ dim: 16, metric: 'cosine' }), { readers: 64 });
     assert.equal(hugeBytes(), before);
     memory.grow(BYTES / PAGE);
+    const copy = copyShard(memory);
+    assert.equal(hugeBytes(), before);
     assert.ok(fill(memory) > OTHERS);
+    assert.ok(fill(copy) > OTHERS);
   });
 });
 

@@ -227,6 +227,7 @@ function withoutFolders(args: readonly string[]): string[] {
 
 async function bench(options: BenchCommandOptions, terminal: Terminal): Promise<void> {
   const definitions = definitionsOf(options);
+  const failures: unknown[] = [];
   const results = await interruptible('nothing was written', (signal) =>
     runBench({
       definitions,
@@ -239,10 +240,12 @@ async function bench(options: BenchCommandOptions, terminal: Terminal): Promise<
       now: () => new Date(),
       signal,
       onNote: (line) => terminal.note(line),
+      onFailure: (error) => failures.push(error),
       onProgress: (label, done, total) => terminal.progress(label, done, total),
     }),
   );
   terminal.clear();
   terminal.print(options.json ? JSON.stringify(results) : formatResults(results));
   terminal.note(`${join(options.out, 'results.json')} report.html and bars.md are written`);
+  if (failures.length > 0) throw failures[0];
 }
