@@ -3,7 +3,14 @@
  * taken at. A bar appears where a run has measured what it needs.
  */
 import type { BenchRecord, LoadRecord, OverloadRecord, SearchRecord, ServiceRecord } from './record.ts';
-import { ratioOf, ratioOfSpreads, type Spread } from './statistics.ts';
+import {
+  differenceOfSpreads,
+  passesOf,
+  ratioOf,
+  ratioOfSpreads,
+  type Spread,
+  spreadOf,
+} from './statistics.ts';
 import {
   compare,
   filteringsOf,
@@ -261,12 +268,12 @@ function cannonBars(records: readonly ServiceRecord[]): Bar[] {
     .flatMap((record): Bar[] => {
       const { connections, format, cpuUs, coreCpuUs } = record;
       const bare = constantOf(record, records, 'bare')?.cpuUs ?? null;
-      if (cpuUs === null || bare === null || typeof coreCpuUs !== 'number') return [];
+      if (cpuUs === null || bare === null || coreCpuUs === null) return [];
       return [
         {
           what: 'CPU of a request less its time in the core / bare Fastify, constant body, load by autocannon',
           on: `${nameOf(record)}, ${format}, ${connections} connections`,
-          measured: (cpuUs - coreCpuUs) / bare,
+          ...inTurns(ratioOfSpreads(differenceOfSpreads(cpuUs, coreCpuUs), bare)),
           byCpu: null,
           bar: 2,
           isLeast: false,
@@ -283,20 +290,21 @@ function ownLoadBars(records: readonly ServiceRecord[]): Bar[] {
       const on = `${nameOf(record)}, ${format}, ${connections} connections`;
       const common = { on, byCpu: null, isLeast: false };
       if (connections === 1) {
-        const measured = (record.p50Us - record.searchP50Us) / 1000;
-        return [{ what: 'ms that serving adds to the p50 of a search', measured, bar: 0.25, ...common }];
+        const addedUs = differenceOfSpreads(record.p50Us, record.searchP50Us);
+        const addedMs = inTurns(spreadOf(passesOf(addedUs).map((us) => us / 1000)));
+        return [{ what: 'ms that serving adds to the p50 of a search', ...addedMs, bar: 0.25, ...common }];
       }
       const constant = constantOf(record, records)?.cpuUs ?? null;
       if (cpuUs === null || constant === null) return [];
-      const barOf = (what: string, searchCpuUs: number) => ({
+      const barOf = (what: string, searchCpuUs: Spread) => ({
         what: `CPU of a request less ${what} / same app, constant answer`,
-        measured: (cpuUs - searchCpuUs) / constant,
+        ...inTurns(ratioOfSpreads(differenceOfSpreads(cpuUs, searchCpuUs), constant)),
         bar: 1.8,
         ...common,
       });
       const { searchCpuUs, coreCpuUs } = record;
       return [
-        ...(typeof coreCpuUs === 'number' ? [barOf('its time in the core', coreCpuUs)] : []),
+        ...(coreCpuUs === null ? [] : [barOf('its time in the core', coreCpuUs)]),
         barOf('a search alone', searchCpuUs),
       ];
     });

@@ -109,17 +109,16 @@ export interface ServiceRecord {
   readonly recall: number | null;
   readonly rps: number;
   readonly rpsSpread: Spread;
-  readonly p50Us: number;
+  readonly p50Us: Spread;
   readonly p99Us: number;
-  /** Absent in runs before it was measured. */
-  readonly p999Us?: number;
+  readonly p999Us: number;
   /** CPU time of the server's process per request; null where the system does not tell. */
-  readonly cpuUs: number | null;
-  /** Of that, what the searches took in the core; null of a constant answer, absent in runs before it was counted. */
-  readonly coreCpuUs?: number | null;
+  readonly cpuUs: Spread | null;
+  /** Of that, what the searches took in the core; null of a constant answer. */
+  readonly coreCpuUs: Spread | null;
   /** The same searches in one process without a server, which find their caches warm. */
-  readonly searchP50Us: number;
-  readonly searchCpuUs: number;
+  readonly searchP50Us: Spread;
+  readonly searchCpuUs: Spread;
 }
 
 /** nearpin's server over loopback, asked at a rate that does not depend on its answers. Medians of passes, or the worst. */

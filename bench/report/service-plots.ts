@@ -4,25 +4,23 @@ import type { OverloadRecord, ServiceRecord } from './record.ts';
 import { number } from './tables.ts';
 
 const PERCENTILES = [
-  ['p50', ({ p50Us }: ServiceRecord) => p50Us],
+  ['p50', ({ p50Us }: ServiceRecord) => p50Us.median],
   ['p99', ({ p99Us }: ServiceRecord) => p99Us],
   ['p99.9', ({ p999Us }: ServiceRecord) => p999Us],
 ] as const;
 
-/** A series over connections; records that do not have the value are left out. */
+/** A series over connections. */
 function overConnections(
   name: string,
   colour: number,
   records: readonly ServiceRecord[],
-  valueAt: (record: ServiceRecord) => number | undefined,
+  valueAt: (record: ServiceRecord) => number,
   unit: string,
 ): Series {
-  const line = records.flatMap((record) => {
+  const line = records.map((record) => {
+    const { connections } = record;
     const y = valueAt(record);
-    if (y === undefined) return [];
-    return [
-      { x: record.connections, y, hint: `${name}, ${record.connections} connections: ${number(y)} ${unit}` },
-    ];
+    return { x: connections, y, hint: `${name}, ${connections} connections: ${number(y)} ${unit}` };
   });
   return { name, colour, line, loose: [], isDashed: records[0]!.server !== 'nearpin' };
 }

@@ -39,4 +39,8 @@ export function ratioOf(a: ByPass, b: ByPass): Spread | null {
 /** The same of two that were measured in turns in the same run: every pass tells both. */
 export const ratioOfSpreads = (a: Spread, b: Spread): Spread => ratioOf(passesOf(a), passesOf(b))!;
 
+/** a less b, pass by pass. */
+export const differenceOfSpreads = (a: Spread, b: Spread): Spread =>
+  spreadOf(passesOf(a).map((value, pass) => value - passesOf(b)[pass]!));
+
 const over = (a: number | null, b: number | null) => (a === null || b === null ? null : a / b);

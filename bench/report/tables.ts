@@ -8,7 +8,7 @@ import type {
   SearchRecord,
   ServiceRecord,
 } from './record.ts';
-import { middleOf, ratioOf, ratioOfSpreads, type Spread } from './statistics.ts';
+import { differenceOfSpreads, middleOf, ratioOf, ratioOfSpreads, type Spread } from './statistics.ts';
 import {
   type Comparison,
   compare,
@@ -271,14 +271,14 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
     ],
     rows: records.map((record) => {
       const isConstant = record.server !== 'nearpin';
-      const less = (searchCpuUs: number | null | undefined) => {
-        const isKnown = !isConstant && record.cpuUs !== null && typeof searchCpuUs === 'number';
-        const own = isKnown ? record.cpuUs - searchCpuUs : null;
+      const less = (searchCpuUs: Spread | null) => {
+        const isKnown = !isConstant && record.cpuUs !== null && searchCpuUs !== null;
+        const own = isKnown ? differenceOfSpreads(record.cpuUs, searchCpuUs) : null;
         const against = (server: 'constant' | 'bare') => {
           const cpuUs = constantOf(record, records, server)?.cpuUs ?? null;
-          return own === null || cpuUs === null ? '-' : times(own / cpuUs);
+          return own === null || cpuUs === null ? '-' : times(ratioOfSpreads(own, cpuUs).median);
         };
-        return [us(own), against('constant'), against('bare')];
+        return [us(own?.median ?? null), against('constant'), against('bare')];
       };
       return [
         record.server,
@@ -287,15 +287,17 @@ export function serviceTable(records: readonly ServiceRecord[]): Table {
         String(record.connections),
         record.recall === null ? '-' : record.recall.toFixed(4),
         number(record.rps),
-        us(record.p50Us),
+        us(record.p50Us.median),
         us(record.p99Us),
-        us(record.p999Us ?? null),
-        us(record.cpuUs),
-        us(record.coreCpuUs ?? null),
+        us(record.p999Us),
+        us(record.cpuUs?.median ?? null),
+        us(record.coreCpuUs?.median ?? null),
         ...less(record.coreCpuUs),
         ...less(record.searchCpuUs),
         // With more in flight a request mostly waits for others
-        isConstant || record.connections > 1 ? '-' : us(record.p50Us - record.searchP50Us),
+        isConstant || record.connections > 1
+          ? '-'
+          : us(differenceOfSpreads(record.p50Us, record.searchP50Us).median),
       ];
     }),
   };

@@ -138,8 +138,8 @@ export async function runService(options: ServiceRunOptions, context: RunContext
       }
       return points.map(({ server, connections, client, passes }): ServiceRecord => {
         const middle = (value: (pass: Pass) => number) => spreadOf(passes.map(value)).median;
-        const middleOrNull = (value: (pass: Pass) => number | null) =>
-          passes.some((pass) => value(pass) === null) ? null : middle((pass) => value(pass)!);
+        const spread = (value: (pass: Pass) => number | null) =>
+          passes.some((pass) => value(pass) === null) ? null : spreadOf(passes.map((pass) => value(pass)!));
         const rps = spreadOf(passes.map((pass) => pass.rps));
         return {
           kind: 'service',
@@ -157,13 +157,13 @@ export async function runService(options: ServiceRunOptions, context: RunContext
           recall: server.name === 'nearpin' ? recalls.get(server.format)! : null,
           rps: rps.median,
           rpsSpread: rps,
-          p50Us: middle(({ p50Us }) => p50Us),
+          p50Us: spreadOf(passes.map(({ p50Us }) => p50Us)),
           p99Us: middle(({ p99Us }) => p99Us),
           p999Us: middle(({ p999Us }) => p999Us),
-          cpuUs: middleOrNull(({ cpuUs }) => cpuUs),
-          coreCpuUs: middleOrNull(({ coreCpuUs }) => coreCpuUs),
-          searchP50Us: spreadOf(searches.map(({ p50Us }) => p50Us)).median,
-          searchCpuUs: spreadOf(searches.map(({ cpuUs }) => cpuUs)).median,
+          cpuUs: spread(({ cpuUs }) => cpuUs),
+          coreCpuUs: spread(({ coreCpuUs }) => coreCpuUs),
+          searchP50Us: spreadOf(searches.map(({ p50Us }) => p50Us)),
+          searchCpuUs: spreadOf(searches.map(({ cpuUs }) => cpuUs)),
         };
       });
     } finally {

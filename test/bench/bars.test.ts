@@ -134,41 +134,48 @@ test('loading is held against a bare read, serving against a constant body', () 
     recall: 1,
     rps: 1,
     rpsSpread: spreadOf([1]),
-    p50Us: 400,
+    p50Us: spreadOf([400]),
     p99Us: 400,
-    cpuUs: 200,
-    searchP50Us: 100,
-    searchCpuUs: 110,
+    p999Us: 400,
+    cpuUs: spreadOf([200]),
+    coreCpuUs: null,
+    searchP50Us: spreadOf([100]),
+    searchCpuUs: spreadOf([110]),
     ...over,
   });
   const records = [
     service({}),
-    service({ client: 'autocannon', cpuUs: 900 }),
-    service({ server: 'constant', client: 'autocannon', cpuUs: 1 }),
-    service({ server: 'constant', cpuUs: 45 }),
-    service({ server: 'constant', cpuUs: 1, format: 'msgpack' }),
-    service({ server: 'bare', cpuUs: 1 }),
+    service({ client: 'autocannon', cpuUs: spreadOf([900]) }),
+    service({ server: 'constant', client: 'autocannon', cpuUs: spreadOf([1]) }),
+    service({ server: 'constant', cpuUs: spreadOf([45]) }),
+    service({ server: 'constant', cpuUs: spreadOf([1]), format: 'msgpack' }),
+    service({ server: 'bare', cpuUs: spreadOf([1]) }),
     service({ connections: 1 }),
   ];
   const on = 'clustered-128, 1,000, json, 32 connections';
   assert.deepEqual(found(records, 'search alone / same app'), [[on, 2, 1.8, false]]);
-  assert.deepEqual(found(records, 'in the core'), [], 'the run is older than the count');
-  const counted = [service({ coreCpuUs: 128 }), ...records.slice(1)];
+  assert.deepEqual(found(records, 'in the core'), [], 'the system does not tell');
+  const counted = [service({ coreCpuUs: spreadOf([128]) }), ...records.slice(1)];
   assert.deepEqual(found(counted, 'search alone / same app'), [[on, 2, 1.8, false]]);
   assert.deepEqual(found(counted, 'in the core / same app'), [[on, 1.6, 1.8, true]]);
   const cannon = (over: Partial<ServiceRecord>) => service({ client: 'autocannon', ...over });
   const fired = [
-    cannon({ cpuUs: 190, coreCpuUs: 100 }),
-    cannon({ server: 'bare', cpuUs: 50 }),
-    cannon({ server: 'constant', cpuUs: 1 }),
-    cannon({ cpuUs: 900, coreCpuUs: 100, connections: 8 }),
-    cannon({ server: 'bare', cpuUs: 1, connections: 8 }),
+    cannon({ cpuUs: spreadOf([190]), coreCpuUs: spreadOf([100]) }),
+    cannon({ server: 'bare', cpuUs: spreadOf([50]) }),
+    cannon({ server: 'constant', cpuUs: spreadOf([1]) }),
+    cannon({ cpuUs: spreadOf([900]), coreCpuUs: spreadOf([100]), connections: 8 }),
+    cannon({ server: 'bare', cpuUs: spreadOf([1]), connections: 8 }),
   ];
   assert.deepEqual(found(fired, 'by autocannon'), [[on, 1.8, 2, true]]);
   assert.deepEqual(found(records, 'serving adds'), [
     ['clustered-128, 1,000, json, 1 connections', 0.3, 0.25, false],
   ]);
   assert.deepEqual(found([service({})], 'same app'), [], 'nothing to be held against');
+  const busy = [
+    cannon({ cpuUs: spreadOf([190, 380, 190]), coreCpuUs: spreadOf([100, 200, 130]) }),
+    cannon({ server: 'bare', cpuUs: spreadOf([50, 100, 60]) }),
+  ];
+  assert.deepEqual(found(busy, 'by autocannon'), [[on, 1.8, 2, true]], 'pass by pass');
 });
 
 test('overload is held against the peak of its own run, and the slowest probe of each listener', () => {
