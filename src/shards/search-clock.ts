@@ -21,6 +21,7 @@ const ZERO = 0x30;
 export class SearchClock {
   /** Nanoseconds, of all threads together. */
   readonly #total: BigInt64Array;
+  readonly #searchesPerLook: number;
   /** Of this thread, whoever reads it; undefined where there is none. */
   readonly #schedstat: number | undefined;
   readonly #text = new Uint8Array(SCHEDSTAT_BYTES);
@@ -38,10 +39,12 @@ export class SearchClock {
    * To be made in the thread whose searches it counts.
    *
    * @param total one number, in shared memory, which it adds to
+   * @param searchesPerLook 1 where a search waits for a core longer than it runs: what one waits says nothing of others
    * @param schedstat the file that tells how long the thread has waited for a core
    */
-  constructor(total: BigInt64Array, schedstat = SCHEDSTAT) {
+  constructor(total: BigInt64Array, searchesPerLook = SEARCHES_PER_LOOK, schedstat = SCHEDSTAT) {
     this.#total = total;
+    this.#searchesPerLook = searchesPerLook;
     this.#schedstat = openIfThere(schedstat);
   }
 
@@ -50,7 +53,7 @@ export class SearchClock {
     this.#taskNs = 0;
     this.#searches = searches;
     this.#unseen += searches;
-    if (this.#unseen >= SEARCHES_PER_LOOK) this.#waitedNs = this.#waited();
+    if (this.#unseen >= this.#searchesPerLook) this.#waitedNs = this.#waited();
   }
 
   /** When that is, on the clock of monotonicMs. */
@@ -69,7 +72,7 @@ export class SearchClock {
   /** Adds what the searches of the task have taken. A wait between two of them counts as one in them. */
   end(): void {
     this.#owedNs += this.#taskNs;
-    if (this.#unseen >= SEARCHES_PER_LOOK) {
+    if (this.#unseen >= this.#searchesPerLook) {
       const waitedNs = Math.min(this.#waited() - this.#waitedNs, this.#taskNs);
       this.#owedNs -= (waitedNs * this.#unseen) / this.#searches;
       this.#unseen = 0;

@@ -55,7 +55,7 @@ test('time without a core is not counted, as much of it as the system tells', (t
   const tell = (waitedNs: number) => writeFileSync(schedstat, `71234567 ${waitedNs} 42\n`);
   tell(5e9);
   const total = counter();
-  const clock = new SearchClock(total, schedstat);
+  const clock = new SearchClock(total, 8, schedstat);
   let takenNs = 0;
   const search = () => {
     clock.startSearch();
@@ -85,9 +85,30 @@ test('time without a core is not counted, as much of it as the system tells', (t
   assert.equal(Number(total[0]), earlier, 'a wait around the searches of a task is at most all of them');
 });
 
+test('a thread that gives way is counted search by search: one that waited long says nothing of those before it', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'nearpin-clock-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const schedstat = join(directory, 'schedstat');
+  const tell = (waitedNs: number) => writeFileSync(schedstat, `71234567 ${waitedNs} 42\n`);
+  tell(0);
+  const total = counter();
+  const clock = new SearchClock(total, 1, schedstat);
+  for (const waitedMs of [0, 3, 0, 1, 0, 0, 2, 0, 4]) {
+    const before = Number(total[0]);
+    clock.begin(1);
+    clock.startSearch();
+    work(waitedMs + 1);
+    tell(waitedMs * 1e6);
+    const ranNs = clock.endSearch() * 1e6 - waitedMs * 1e6;
+    clock.end();
+    assert.equal(Number(total[0]) - before, Math.round(ranNs));
+    tell(0);
+  }
+});
+
 test('where the system does not tell, time by the clock is counted', () => {
   const total = counter();
-  const clock = new SearchClock(total, '/nowhere/schedstat');
+  const clock = new SearchClock(total, 8, '/nowhere/schedstat');
   clock.begin(8);
   clock.startSearch();
   work(1);
