@@ -32,9 +32,13 @@ export interface BenchOptions {
   readonly now: () => Date;
   readonly signal: AbortSignal;
   readonly onNote: (line: string) => void;
-  /** What ended a definition early, when others have been measured. */
-  readonly onFailure: (error: unknown) => void;
   readonly onProgress: (label: string, done: number, total: number) => void;
+}
+
+export interface BenchRun {
+  readonly results: Results;
+  /** What ended definitions early, though others were measured. */
+  readonly failures: readonly unknown[];
 }
 
 const ROWS_PER_PROGRESS = 1000;
@@ -44,7 +48,7 @@ const ROWS_PER_PROGRESS = 1000;
  * whose data are not there is left out with a note, and what a definition that fails does not measure; throws when that
  * leaves nothing.
  */
-export async function runBench(options: BenchOptions): Promise<Results> {
+export async function runBench(options: BenchOptions): Promise<BenchRun> {
   const started = options.now();
   const notes = new Set<string>();
   const environment = describeEnvironment();
@@ -77,7 +81,6 @@ export async function runBench(options: BenchOptions): Promise<Results> {
   if (records.length === 0) {
     throw failures[0] ?? new NearpinError('bad_request', 'there was nothing to measure');
   }
-  for (const failure of failures) options.onFailure(failure);
 
   const results: Results = {
     schema: 1,
@@ -94,7 +97,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
   writeFileSync(join(options.outDir, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(join(options.outDir, 'report.html'), reportPage(results));
   writeFileSync(join(options.outDir, 'bars.md'), `${markdownTable(barTable(barsOf(records)))}\n`);
-  return results;
+  return { results, failures };
 }
 
 async function* runDefinition(

@@ -255,6 +255,10 @@ function serviceBars(records: readonly ServiceRecord[]): Bar[] {
   return [...ownLoadBars(records), ...cannonBars(records)];
 }
 
+/** What is left of a request without its search, as a multiple of a constant answer. */
+const restOver = (constant: Spread, cpuUs: Spread, searchCpuUs: Spread) =>
+  inTurns(ratioOfSpreads(differenceOfSpreads(cpuUs, searchCpuUs), constant));
+
 /** For which the bar is told. */
 const CANNON_CONNECTIONS = 32;
 
@@ -273,7 +277,7 @@ function cannonBars(records: readonly ServiceRecord[]): Bar[] {
         {
           what: 'CPU of a request less its time in the core / bare Fastify, constant body, load by autocannon',
           on: `${nameOf(record)}, ${format}, ${connections} connections`,
-          ...inTurns(ratioOfSpreads(differenceOfSpreads(cpuUs, coreCpuUs), bare)),
+          ...restOver(bare, cpuUs, coreCpuUs),
           byCpu: null,
           bar: 2,
           isLeast: false,
@@ -298,7 +302,7 @@ function ownLoadBars(records: readonly ServiceRecord[]): Bar[] {
       if (cpuUs === null || constant === null) return [];
       const barOf = (what: string, searchCpuUs: Spread) => ({
         what: `CPU of a request less ${what} / same app, constant answer`,
-        ...inTurns(ratioOfSpreads(differenceOfSpreads(cpuUs, searchCpuUs), constant)),
+        ...restOver(constant, cpuUs, searchCpuUs),
         bar: 1.8,
         ...common,
       });

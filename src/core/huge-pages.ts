@@ -8,10 +8,9 @@
  * everything is as it was. An advice changes no byte, and nobody is told when it is not taken.
  */
 import { createRequire } from 'node:module';
+import { LAYOUT as L } from './layout.ts';
 import type { WasmMemory } from './webassembly.ts';
 
-/** Of WebAssembly, a multiple of the system's. */
-const PAGE = 65536;
 /** Of Linux' asm-generic/mman-common.h. */
 const MADV_HUGEPAGE = 14;
 
@@ -39,5 +38,5 @@ function makeAdvise(): Advise {
  */
 export function adviseHugePages(memory: WasmMemory, start: number, end: number): void {
   advise ??= makeAdvise();
-  advise(memory, Math.ceil(start / PAGE) * PAGE, end);
+  advise(memory, Math.ceil(start / L.NP_PAGE) * L.NP_PAGE, end);
 }

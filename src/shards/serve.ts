@@ -138,7 +138,7 @@ export function serveSearches(
   const place = takePlace(start.slots);
   const slot = start.firstSlot + place;
   const desk = new ServingSide(start.desks[place]!);
-  const clock = start.isBackground ? new SearchClock(start.searchNs, 1) : new SearchClock(start.searchNs);
+  const clock = new SearchClock(start.searchNs, start.isBackground ? 1 : undefined);
   const sets = new Map<string, { memories: readonly WasmMemory[]; attached: (Attached | undefined)[] }>();
 
   const tidy = async ({ forget }: Housekeeping): Promise<null> => {

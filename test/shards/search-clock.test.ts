@@ -2,11 +2,20 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'node:test';
+import test, { type TestContext } from 'node:test';
 import { monotonicMs } from '../../src/shards/protocol.ts';
 import { SearchClock } from '../../src/shards/search-clock.ts';
 
 const counter = () => new BigInt64Array(new SharedArrayBuffer(8));
+
+/** A file that tells how long a thread has waited, as the system would. */
+function toldWaits(t: TestContext) {
+  const directory = mkdtempSync(join(tmpdir(), 'nearpin-clock-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const schedstat = join(directory, 'schedstat');
+  const tell = (waitedNs: number) => writeFileSync(schedstat, `71234567 ${waitedNs} 42\n`);
+  return { schedstat, tell };
+}
 
 /** Keeps the core busy for some milliseconds by the clock. */
 function work(ms: number): void {
@@ -49,10 +58,7 @@ test('a search is told when it began and how long it took by the clock', () => {
 });
 
 test('time without a core is not counted, as much of it as the system tells', (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'nearpin-clock-'));
-  t.after(() => rmSync(directory, { recursive: true }));
-  const schedstat = join(directory, 'schedstat');
-  const tell = (waitedNs: number) => writeFileSync(schedstat, `71234567 ${waitedNs} 42\n`);
+  const { schedstat, tell } = toldWaits(t);
   tell(5e9);
   const total = counter();
   const clock = new SearchClock(total, 8, schedstat);
@@ -86,10 +92,7 @@ test('time without a core is not counted, as much of it as the system tells', (t
 });
 
 test('a thread that gives way is counted search by search: one that waited long says nothing of those before it', (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'nearpin-clock-'));
-  t.after(() => rmSync(directory, { recursive: true }));
-  const schedstat = join(directory, 'schedstat');
-  const tell = (waitedNs: number) => writeFileSync(schedstat, `71234567 ${waitedNs} 42\n`);
+  const { schedstat, tell } = toldWaits(t);
   tell(0);
   const total = counter();
   const clock = new SearchClock(total, 1, schedstat);

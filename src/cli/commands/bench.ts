@@ -227,8 +227,7 @@ function withoutFolders(args: readonly string[]): string[] {
 
 async function bench(options: BenchCommandOptions, terminal: Terminal): Promise<void> {
   const definitions = definitionsOf(options);
-  const failures: unknown[] = [];
-  const results = await interruptible('nothing was written', (signal) =>
+  const { results, failures } = await interruptible('nothing was written', (signal) =>
     runBench({
       definitions,
       outDir: options.out,
@@ -240,7 +239,6 @@ async function bench(options: BenchCommandOptions, terminal: Terminal): Promise<
       now: () => new Date(),
       signal,
       onNote: (line) => terminal.note(line),
-      onFailure: (error) => failures.push(error),
       onProgress: (label, done, total) => terminal.progress(label, done, total),
     }),
   );
