@@ -18,6 +18,7 @@ import { type BuiltIndex, buildIndexes, type Contender, type IndexOptions, index
 import { EngineProcess } from './engine-process.ts';
 import type { RunContext } from './run-context.ts';
 import { setTruth, TRUTH_DEPTH } from './set-truth.ts';
+import { isEnough } from './timing.ts';
 
 export interface SearchRunOptions {
   /** Of the definition. */
@@ -38,6 +39,7 @@ export interface SearchRunOptions {
 }
 
 interface Pass {
+  readonly wallS: number;
   readonly qps: number;
   readonly p50Us: number;
   readonly p99Us: number;
@@ -93,7 +95,7 @@ export async function runSearches(options: SearchRunOptions, context: RunContext
     const all = fields.flatMap(({ points }) => points);
     for (let pass = 0; pass < passes; pass++) {
       for (const [i, point] of all.entries()) {
-        point.passes.push(await measure(point, options.k));
+        if (!isEnough(point.passes)) point.passes.push(await measure(point, options.k));
         context.progress(`${point.set.name}: searching`, pass * all.length + i + 1, passes * all.length);
       }
     }
@@ -231,6 +233,7 @@ async function measure({ set, contender, ef, threads, goal }: Point, k: number):
   const { wallS, cpuS, latenciesUs } = passed!;
   const searches = set.queries.rows * threads;
   return {
+    wallS,
     qps: searches / wallS,
     p50Us: quantile(latenciesUs, 0.5),
     p99Us: quantile(latenciesUs, 0.99),
@@ -242,7 +245,7 @@ function recordOf(
   point: Point,
   { build, bytes, rssBytes }: BuiltIndex,
   weights: ReadonlyMap<Contender, Weight>,
-  { title, k, m, efConstruction, seed, passes }: SearchRunOptions,
+  { title, k, m, efConstruction, seed }: SearchRunOptions,
 ): SearchRecord {
   const { set, contender, ef, threads, goal, recall, work } = point;
   const n = set.base.rows;
@@ -275,7 +278,7 @@ function recordOf(
     cpuUs: cpuUs.median,
     cpuUsSpread: cpuUs,
     queries: set.queries.rows,
-    passes,
+    passes: point.passes.length,
     buildS: build?.wallS ?? null,
     buildCpuS: build?.cpuS ?? null,
     bytesPerVector: perVector(bytes ?? fileBytes),

@@ -1,4 +1,4 @@
-/** Wall and CPU time of a job. */
+/** Wall and CPU time of a job, and how often it is measured. */
 import type { BenchIndex } from '../engines/adapter.ts';
 import type { SearchTask, Timing } from './protocol.ts';
 
@@ -9,6 +9,14 @@ export async function timed(job: () => unknown): Promise<Timing> {
   const wallS = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(cpu);
   return { wallS, cpuS: (user + system) / 1e6 };
+}
+
+const ENOUGH_PASSES = 2;
+const ENOUGH_S = 30;
+
+/** Whether what took so long has no more passes: one that takes minutes would leave no time for those of all others. */
+export function isEnough(passes: readonly { readonly wallS: number }[]): boolean {
+  return passes.length >= ENOUGH_PASSES && passes.reduce((sum, { wallS }) => sum + wallS, 0) >= ENOUGH_S;
 }
 
 /** Queries before each pass that are not timed: they bring code and data back into the caches. */

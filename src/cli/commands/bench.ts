@@ -147,7 +147,10 @@ export function benchCommand(terminal: Terminal): Command {
       option('--seed <n>', `seed of the graphs ${said(defaults.seed)}`).argParser(whole(0, 0xffffffff)),
     )
     .addOption(
-      option('--passes <n>', `measurements of a point ${said(defaults.passes)}`).argParser(whole(1, 1000)),
+      option(
+        '--passes <n>',
+        `measurements of a point, fewer of one that takes long ${said(defaults.passes)}`,
+      ).argParser(whole(1, 1000)),
     )
     .addOption(
       option('--threads <list>', `threads that search at once ${said(defaults.threads)}`).argParser(

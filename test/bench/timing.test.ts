@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { isEnough } from '../../bench/runs/timing.ts';
+
+const passes = (...wallS: readonly number[]) => wallS.map((s) => ({ wallS: s }));
+
+test('measures a point until it took half a minute, and twice however long that takes', () => {
+  assert.equal(isEnough([]), false);
+  assert.equal(isEnough(passes(100)), false);
+  assert.equal(isEnough(passes(100, 100)), true);
+  assert.equal(isEnough(passes(10, 10, 9.9)), false);
+  assert.equal(isEnough(passes(10, 10, 10)), true);
+  assert.equal(isEnough(passes(...Array<number>(1000).fill(0.02))), false);
+});
