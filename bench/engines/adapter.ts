@@ -42,6 +42,8 @@ export interface BenchIndex {
   search(q: number, k: number, ef: number, out: Uint32Array): number | Promise<number>;
   /** Bytes that the engine says its index takes in memory. */
   bytes?(): number;
+  /** Bytes beside the index that its filters read, of an engine that holds no attributes. */
+  filterBytes?(): number;
   /** What the last search counted of its own work, by name. */
   work?(): Readonly<Record<string, number>>;
   /** Writes the index to a file, and returns what `load` wants to know of it. */

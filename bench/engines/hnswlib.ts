@@ -42,6 +42,10 @@ class HnswlibIndex implements BenchIndex {
     });
   }
 
+  filterBytes(): number {
+    return Object.values(this.#spec.attributes).reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
   search(q: number, k: number, ef: number, out: Uint32Array): number {
     if (ef !== this.#ef) this.#index.setEf(ef);
     this.#ef = ef;

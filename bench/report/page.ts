@@ -237,7 +237,8 @@ function factsHtml(results: Results): string {
 const METHOD =
   'Each engine runs in a process of its own on the same vectors and queries, in turns, pass by pass; times are medians ' +
   'of passes. A hit counts as found when it is as near as the k-th exact neighbour, so that vectors which occur more ' +
-  'than once favour nobody. Figures at a recall are read off the line between two measured points, never beyond.';
+  'than once favour nobody. Figures at a recall are read off the line between two measured points, never beyond. Bytes of ' +
+  'an index are what its engine says, or the size of its file, and what its filters read beside it.';
 
 /** The page of a run. Everything that is not this program's own text is escaped. */
 export function reportPage(results: Results): string {

@@ -38,7 +38,7 @@ export interface SearchRecord {
   /** Seconds of building; null when the index was kept from an earlier run. */
   readonly buildS: number | null;
   readonly buildCpuS: number | null;
-  /** Bytes of the index per vector: what the engine says, or else the size of its saved file. */
+  /** Bytes of the index per vector: what the engine says, or else the size of its saved file; and what its filters read beside it. */
   readonly bytesPerVector: number | null;
   readonly fileBytesPerVector: number | null;
   /** Growth of the process' resident memory while building, or reading what was built before, per vector. */

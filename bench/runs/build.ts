@@ -4,7 +4,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchSet } from '../data/sets.ts';
 import type { EngineProcess } from './engine-process.ts';
-import type { Finished, IndexTask, Opened, Timing } from './protocol.ts';
+import type { IndexTask, Opened, Sizes, Timing } from './protocol.ts';
 import type { RunContext } from './run-context.ts';
 
 export interface Contender extends Opened {
@@ -26,8 +26,7 @@ export interface IndexOptions {
 export interface BuiltIndex {
   /** Null when the index was read from the cache. */
   readonly build: Timing | null;
-  readonly bytes: number | null;
-  readonly rssBytes: number;
+  readonly sizes: Sizes;
 }
 
 const CHUNKS = 50;
@@ -75,11 +74,10 @@ export async function buildIndexes(
     context.progress(`${set.name}: building`, first + count, rows);
   }
   for (const { contender, wallS, cpuS } of building) {
-    const finished: Finished = await contender.process.ask('finish', {});
+    const finished = await contender.process.ask('finish', {});
     built.set(contender, {
       build: { wallS: wallS + finished.wallS, cpuS: cpuS + finished.cpuS },
-      bytes: finished.bytes,
-      rssBytes: finished.rssBytes,
+      sizes: finished,
     });
     if (options.reuse) await keep(contender, task, context);
   }
@@ -100,8 +98,7 @@ async function readKept(contender: Contender, task: IndexTask, context: RunConte
   const path = keptPath(contender, task, context.cacheDir);
   if (!existsSync(`${path}.json`)) return undefined;
   const { saved } = JSON.parse(readFileSync(`${path}.json`, 'utf8')) as { saved: unknown };
-  const { bytes, rssBytes } = await contender.process.ask('load', { ...task, path, saved });
-  return { build: null, bytes, rssBytes };
+  return { build: null, sizes: await contender.process.ask('load', { ...task, path, saved }) };
 }
 
 async function keep(contender: Contender, task: IndexTask, context: RunContext): Promise<void> {

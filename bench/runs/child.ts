@@ -10,7 +10,7 @@ import { MatrixReader, readMatrix } from '../data/matrix.ts';
 import type { BenchEngine, BenchIndex, IndexSpec } from '../engines/adapter.ts';
 import { openBenchEngine } from '../engines/registry.ts';
 import { timeKernels } from './kernel-timing.ts';
-import type { AnswerOf, IndexTask, RequestName, Requests, SearchTask } from './protocol.ts';
+import type { AnswerOf, IndexTask, RequestName, Requests, SearchTask, Sizes } from './protocol.ts';
 import { SearchThreads } from './search-threads.ts';
 import { answerAll, timed, WARM_UP } from './timing.ts';
 
@@ -33,6 +33,10 @@ let rounds = 0;
 function settledRss(): number {
   (globalThis as { gc?: () => void }).gc?.();
   return process.memoryUsage.rss();
+}
+
+function sizes(rssBytes: number): Sizes {
+  return { bytes: index.bytes?.() ?? null, filterBytes: index.filterBytes?.() ?? 0, rssBytes };
 }
 
 function specOf({ spec, attributes, base }: IndexTask): IndexSpec {
@@ -100,7 +104,7 @@ const handlers: { [R in RequestName]: (request: Requests[R]) => Promise<AnswerOf
   async finish() {
     const timing = await timed(() => index.finish?.());
     rows = new Float32Array(0);
-    return { ...timing, bytes: index.bytes?.() ?? null, rssBytes: settledRss() - rssBefore };
+    return { ...timing, ...sizes(settledRss() - rssBefore) };
   },
 
   async save({ path }) {
@@ -122,7 +126,7 @@ const handlers: { [R in RequestName]: (request: Requests[R]) => Promise<AnswerOf
     });
     const rssBytes = settledRss() - before;
     index.prepare(queries);
-    return { ...timing, bytes: index.bytes?.() ?? null, rssBytes };
+    return { ...timing, ...sizes(rssBytes) };
   },
 
   async bareRead({ path }) {

@@ -63,16 +63,13 @@ export interface Opened {
   readonly build: string;
 }
 
-export interface Finished extends Timing {
-  /** What the engine says that its index takes; null when it does not say. */
+/** What an index takes. */
+export interface Sizes {
+  /** What the engine says; null when it does not say. */
   readonly bytes: number | null;
-  /** Growth of the resident memory since before the index was created. */
-  readonly rssBytes: number;
-}
-
-export interface Loaded extends Timing {
-  readonly bytes: number | null;
-  /** Growth of the resident memory since before. */
+  /** What its filters read beside it. */
+  readonly filterBytes: number;
+  /** Growth of the resident memory since before it was created or read. */
   readonly rssBytes: number;
 }
 
@@ -109,10 +106,10 @@ export interface AnswerOf {
   open: Opened;
   create: Timing;
   add: Timing;
-  finish: Finished;
+  finish: Timing & Sizes;
   /** Null when the engine cannot save. */
   save: Saved | null;
-  load: Loaded;
+  load: Timing & Sizes;
   bareRead: Timing;
   /** Null when the engine does not filter. */
   answer: Answered | null;

@@ -243,7 +243,7 @@ async function measure({ set, contender, ef, threads, goal }: Point, k: number):
 
 function recordOf(
   point: Point,
-  { build, bytes, rssBytes }: BuiltIndex,
+  { build, sizes }: BuiltIndex,
   weights: ReadonlyMap<Contender, Weight>,
   { title, k, m, efConstruction, seed }: SearchRunOptions,
 ): SearchRecord {
@@ -254,6 +254,7 @@ function recordOf(
   const p50Us = spread('p50Us');
   const cpuUs = spread('cpuUs');
   const { fileBytes = null, loadS = null } = weights.get(contender) ?? {};
+  const bytes = sizes.bytes ?? fileBytes;
   const perVector = (value: number | null) => (value === null ? null : value / n);
   return {
     kind: 'search',
@@ -281,9 +282,9 @@ function recordOf(
     passes: point.passes.length,
     buildS: build?.wallS ?? null,
     buildCpuS: build?.cpuS ?? null,
-    bytesPerVector: perVector(bytes ?? fileBytes),
+    bytesPerVector: perVector(bytes === null ? null : bytes + sizes.filterBytes),
     fileBytesPerVector: perVector(fileBytes),
-    rssBytesPerVector: perVector(rssBytes),
+    rssBytesPerVector: perVector(sizes.rssBytes),
     loadS,
     ...(goal.filter && {
       filter: goal.filter.attribute,
