@@ -5,29 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { NearpinError } from '../lib/errors.ts';
-import { aliasCommand } from './commands/alias.ts';
-import { batchCommand } from './commands/batch.ts';
-import { benchCommand } from './commands/bench.ts';
-import { buildCommand } from './commands/build.ts';
-import { configCommand } from './commands/config.ts';
-import { demoCommand } from './commands/demo.ts';
-import { diffCommand } from './commands/diff.ts';
-import { evalCommand } from './commands/eval.ts';
-import {
-  checkpointCommand,
-  generationsCommand,
-  publishCommand,
-  rollbackCommand,
-} from './commands/generations.ts';
-import { healthCommand } from './commands/health.ts';
-import { inspectCommand } from './commands/inspect.ts';
-import { keysCommand } from './commands/keys.ts';
-import { mixerCommand } from './commands/mixer.ts';
-import { queryCommand } from './commands/query.ts';
-import { serveCommand } from './commands/serve.ts';
-import { trainCommand } from './commands/train.ts';
-import { verifyCommand } from './commands/verify.ts';
-import { deleteCommand, upsertCommand } from './commands/write.ts';
+import { COMMANDS } from './commands.ts';
 import { createTerminal } from './terminal.ts';
 import { version } from './version.ts';
 
@@ -37,31 +15,11 @@ const program = new Command('nearpin')
   .description('Nearest-pin retrieval: build an index of pins, serve it, find the nearest ones.')
   .version(version)
   .showHelpAfterError('(--help says more)');
-for (const command of [
-  buildCommand(terminal),
-  trainCommand(terminal),
-  serveCommand(terminal),
-  configCommand(terminal),
-  healthCommand(terminal),
-  queryCommand(terminal),
-  inspectCommand(terminal),
-  verifyCommand(terminal),
-  upsertCommand(terminal),
-  deleteCommand(terminal),
-  checkpointCommand(terminal),
-  generationsCommand(terminal),
-  publishCommand(terminal),
-  rollbackCommand(terminal),
-  aliasCommand(terminal),
-  mixerCommand(terminal),
-  keysCommand(terminal, () => Date.now()),
-  demoCommand(terminal),
-  evalCommand(terminal),
-  batchCommand(terminal),
-  benchCommand(terminal),
-  diffCommand(terminal),
-]) {
-  program.addCommand(command);
+/** The command, or the one that help is asked of. */
+const asked = process.argv.slice(2).find((word) => Object.hasOwn(COMMANDS, word));
+for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
+  const command = name === asked ? await load(terminal) : new Command(name);
+  program.addCommand(command.description(summary));
 }
 for (const command of [program, ...program.commands]) command.exitOverride();
 

@@ -4,8 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
-import type { EngineName } from '../engines/engine.ts';
-import { ENGINE_NAMES } from '../engines/engine-host.ts';
+import { ENGINE_NAMES, type EngineName } from '../engines/engine.ts';
 import { LIMITS } from '../lib/limits.ts';
 
 /** An option with its environment variable. */

@@ -6,7 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError, type Option } from 'commander';
 import Type, { type Static, type TSchema } from 'typebox';
-import { ENGINE_NAMES } from '../engines/engine-host.ts';
+import { ENGINE_NAMES } from '../engines/engine.ts';
 import { NearpinError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { ADMISSION_DEFAULTS } from '../server/overload/door.ts';
@@ -224,10 +224,10 @@ export async function readSettings(command: Command): Promise<SettingsInForce> {
   return { settings: settings as Settings, origins };
 }
 
-const checkFile = compileCheck(Type.Partial(SCHEMA, { additionalProperties: false }));
-
 async function readSettingsFile(path: string): Promise<Partial<Settings>> {
   const read = await readJson(path);
+  // Not before a file is there to check: to compile the schema takes longer than many a command
+  const checkFile = compileCheck(Type.Partial(SCHEMA, { additionalProperties: false }));
   try {
     checkFile(read);
   } catch (error) {

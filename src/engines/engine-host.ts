@@ -18,8 +18,6 @@ const WORKERS: Readonly<Record<EngineName, URL>> = {
   exact: new URL('./exact-worker.js', import.meta.url),
 };
 
-export const ENGINE_NAMES = Object.keys(WORKERS) as EngineName[];
-
 export interface EngineHost {
   readonly module: InstanceType<typeof wasm.Module>;
   readonly pool: SearchPool;

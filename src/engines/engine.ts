@@ -8,7 +8,8 @@ import type { Attributes, Pin } from '../index/pin.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { Watch } from '../lib/watch.ts';
 
-export type EngineName = 'wasm' | 'hnswlib' | 'exact';
+export const ENGINE_NAMES = ['wasm', 'hnswlib', 'exact'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
 
 /**
  * One nearest-pin query. Values are in range already: `retrieval` has checked them. One search ranks

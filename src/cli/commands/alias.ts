@@ -19,7 +19,6 @@ interface AliasOptions {
 
 export function aliasCommand(terminal: Terminal): Command {
   return new Command('alias')
-    .description('list the aliases, let one stand for an index, or remove one')
     .argument('[alias]', 'its name')
     .argument('[index]', 'name of the index that it is to stand for')
     .addOption(option('--indexes <dir>', 'directory of indexes').default('indexes'))

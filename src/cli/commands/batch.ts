@@ -47,9 +47,6 @@ const HEAD_BYTES = 1024 * 1024;
 
 export function batchCommand(terminal: Terminal): Command {
   const command = new Command('batch')
-    .description(
-      'answer a surface for every line of a file, offline; run again after an interruption, it goes on',
-    )
     .argument(
       '<file>',
       'JSON lines: requests of the surface; for notifications users, as {"user", "history", …}',

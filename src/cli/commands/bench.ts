@@ -84,10 +84,6 @@ export function benchCommand(terminal: Terminal): Command {
   const defaults = DEFINITION_DEFAULTS;
   const said = (value: unknown) => `(default: ${String(value)}, or as the definition says)`;
   return new Command('bench')
-    .description(
-      'measure recall against speed, of nearpin and of other engines, on the same data in one run; ' +
-        'writes results.json, report.html and bars.md',
-    )
     .addOption(
       option(
         '--definition <names>',

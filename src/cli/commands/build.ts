@@ -52,9 +52,6 @@ interface BuildCommandOptions {
 export function buildCommand(terminal: Terminal): Command {
   const shards = (text: string) => (text === 'auto' ? text : whole(1, LIMITS.shardsMax)(text));
   return new Command('build')
-    .description(
-      'build an index from files of pins (.jsonl, .ndjson, .npy, .fvecs, .bvecs, .hdf5, each also .gz; - is stdin)',
-    )
     .argument('<file...>', 'input files')
     .addOption(option('--out <dir>', 'directory of the index, indexes/NAME').makeOptionMandatory())
     .addOption(

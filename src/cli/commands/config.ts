@@ -6,9 +6,7 @@ import { readSettings, SETTING_NAMES, settingOptions } from '../settings.ts';
 import { formatTable, type Terminal } from '../terminal.ts';
 
 export function configCommand(terminal: Terminal): Command {
-  const command = new Command('config').description(
-    'show the settings that a server would have, and check them',
-  );
+  const command = new Command('config');
   for (const each of [
     ...settingOptions(),
     option('--check', 'say only whether a server could start with them').default(false),

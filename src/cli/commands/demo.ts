@@ -23,7 +23,6 @@ const NAME = 'demo';
 
 export function demoCommand(terminal: Terminal): Command {
   const command = new Command('demo')
-    .description('make a catalogue of pins, build its index, serve it')
     .addOption(option('--pins <n>', 'pins of the catalogue').argParser(whole(10, 1_000_000)).default(20_000))
     .addOption(option('--seed <n>', 'seed of the catalogue').argParser(whole(0, 0xffffffff)).default(1));
   for (const each of [...settingOptions(), jsonOption()]) command.addOption(each);

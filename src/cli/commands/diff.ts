@@ -29,7 +29,6 @@ const PRINTED_MAX = 3;
 
 export function diffCommand(terminal: Terminal): Command {
   return new Command('diff')
-    .description('send requests to REST and to GraphQL, or to two servers, and compare the answers')
     .argument(
       '<file>',
       'requests, one a line: {"op": "related", "index": "pins", "request": {…}}; - is stdin',

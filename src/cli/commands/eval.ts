@@ -78,10 +78,6 @@ Examples:
 
 export function evalCommand(terminal: Terminal): Command {
   const command = new Command('eval')
-    .description(
-      'measure recall, hit rate, MRR, nDCG, coverage, diversity and novelty of a surface over a file of cases, ' +
-        'against baselines, with 95 % intervals; or check the arms of experiments by a log of exposures',
-    )
     .argument('<index>', 'directory of the index; with --url, its name')
     .addOption(option('--surface <name>', 'what is asked').choices(Object.keys(SURFACES)))
     .addOption(option('--cases <file>', 'cases, as JSON lines; may be .gz'))

@@ -30,9 +30,7 @@ function show(
 }
 
 export function checkpointCommand(terminal: Terminal): Command {
-  const command = new Command('checkpoint')
-    .description('write a generation that holds every update so far')
-    .argument('<index>', INDEX);
+  const command = new Command('checkpoint').argument('<index>', INDEX);
   for (const each of targetOptions()) command.addOption(each);
   return command.action(async (index: string, options: TargetOptions) => {
     const written = await onTarget(index, options, (target) => target.checkpoint());
@@ -41,7 +39,7 @@ export function checkpointCommand(terminal: Terminal): Command {
 }
 
 export function generationsCommand(terminal: Terminal): Command {
-  const command = new Command('generations').description('list the generations').argument('<index>', INDEX);
+  const command = new Command('generations').argument('<index>', INDEX);
   for (const each of targetOptions()) command.addOption(each);
   return command.action(async (index: string, options: TargetOptions) => {
     const generations = await onTarget(index, options, (target) => target.generations());
@@ -51,7 +49,6 @@ export function generationsCommand(terminal: Terminal): Command {
 
 export function publishCommand(terminal: Terminal): Command {
   const command = new Command('publish')
-    .description('serve a generation from now on, with the updates after its seq')
     .argument('<index>', INDEX)
     .argument('[generation]', 'its name; with --from it is named anew')
     .addOption(
@@ -81,9 +78,7 @@ export function publishCommand(terminal: Terminal): Command {
 }
 
 export function rollbackCommand(terminal: Terminal): Command {
-  const command = new Command('rollback')
-    .description('serve the generation before the one that is served, with the updates after its seq')
-    .argument('<index>', INDEX);
+  const command = new Command('rollback').argument('<index>', INDEX);
   for (const each of targetOptions()) command.addOption(each);
   return command.action(async (index: string, options: TargetOptions) => {
     const published = await onTarget(index, options, async (target) => {

@@ -14,9 +14,7 @@ const TIMEOUT_MS = 4000;
 const ALL: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 export function healthCommand(terminal: Terminal): Command {
-  const command = new Command('health').description(
-    'ask the server that has these settings whether it is ready',
-  );
+  const command = new Command('health');
   for (const each of [...settingOptions(), jsonOption()]) command.addOption(each);
   return command.action(async ({ json }: { json: boolean }) => {
     const { settings } = await readSettings(command);

@@ -12,7 +12,6 @@ import { formatBytes, formatTable, type Terminal, withCommas } from '../terminal
 
 export function inspectCommand(terminal: Terminal): Command {
   return new Command('inspect')
-    .description('show what an index holds')
     .argument('<index>', 'directory of the index')
     .addOption(jsonOption())
     .action((index: string, options: { json: boolean }) => inspect(index, options.json, terminal));

@@ -76,7 +76,7 @@ export function keysCommand(terminal: Terminal, now: () => number): Command {
       await revokeKey(options.keysFile, name);
       terminal.print(options.json ? JSON.stringify({ revoked: name }) : `key ${name} is revoked`);
     });
-  const keys = new Command('keys').description('make, list and revoke the API keys of a server');
+  const keys = new Command('keys');
   for (const each of [add, list, revoke]) keys.addCommand(common(each).exitOverride());
   return keys;
 }

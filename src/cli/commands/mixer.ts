@@ -18,7 +18,6 @@ interface MixerOptions {
 
 export function mixerCommand(terminal: Terminal): Command {
   return new Command('mixer')
-    .description('check a mixer config and show its experiments')
     .argument('<index>', 'directory of the index')
     .argument('[file]', "the config; the index's own mixer.json when absent")
     .addOption(option('--unit <id>', 'show what this user or session gets'))

@@ -43,7 +43,6 @@ interface QueryCommandOptions extends ServingOptions {
 
 export function queryCommand(terminal: Terminal): Command {
   const command = new Command('query')
-    .description('find the nearest pins')
     .argument('<index>', 'directory of the index; with --url, its name')
     .addOption(option('--related <id...>', 'pins related to these pins').conflicts(['text', 'vector']))
     .addOption(option('--text <text>', 'pins nearest to this text').conflicts(['related', 'vector']))

@@ -21,7 +21,7 @@ import type { Terminal } from '../terminal.ts';
 import { withCommas } from '../terminal.ts';
 
 export function serveCommand(terminal: Terminal): Command {
-  const command = new Command('serve').description('serve the indexes of a directory over HTTP');
+  const command = new Command('serve');
   for (const each of [...settingOptions(), jsonOption()]) command.addOption(each);
   return command.action(async ({ json }: { json: boolean }) => {
     const { settings } = await readSettings(command);

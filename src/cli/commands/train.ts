@@ -25,7 +25,6 @@ Example:
 
 export function trainCommand(terminal: Terminal): Command {
   return new Command('train')
-    .description('make vectors of pins from the lists of pins that users saved')
     .argument('<file...>', 'files of interactions; may be .gz')
     .addOption(
       option('--out <file>', 'file of pins to write, .jsonl').argParser(jsonLinesName).makeOptionMandatory(),

@@ -18,7 +18,6 @@ interface VerifyCommandOptions {
 
 export function verifyCommand(terminal: Terminal): Command {
   return new Command('verify')
-    .description('check sums, graphs, pins and recall of an index')
     .argument('<index>', 'directory of the index')
     .addOption(
       option('--samples <n>', 'pins to measure recall with')

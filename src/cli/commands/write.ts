@@ -14,9 +14,6 @@ const BUSY_WAIT_MS = 200;
 
 export function upsertCommand(terminal: Terminal): Command {
   const command = new Command('upsert')
-    .description(
-      'write pins: new ones, whole ones in the place of others, or attributes and payload of ones that are there',
-    )
     .argument('<index>', 'directory of the index; with --url, its name')
     .argument('<files...>', 'files of pins as of `build`; - is standard input');
   for (const each of targetOptions()) command.addOption(each);
@@ -95,7 +92,6 @@ async function upsertFiles(
 
 export function deleteCommand(terminal: Terminal): Command {
   const command = new Command('delete')
-    .description('delete pins')
     .argument('<index>', 'directory of the index; with --url, its name')
     .argument('<ids...>', 'ids of pins; - reads one a line from standard input');
   for (const each of targetOptions()) command.addOption(each);
