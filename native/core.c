@@ -23,7 +23,10 @@ void EXPORT(np_layout)(void) {
     H(H_CODE_TAIL) = round_up(code_dim, 4);
     H(H_CODE_STRIDE) = round_up(max_u32(H(H_PADDED), H(H_CODE_TAIL) + CODE_TAIL_BYTES), 16);
   }
-  H(H_FINE_STRIDE) = H(H_FINE) == NP_FINE_F32 ? f32_bytes : H(H_FINE) == NP_FINE_I10 ? I10_BYTES(dim) : 0;
+  H(H_FINE_STRIDE) = H(H_FINE) == NP_FINE_F32   ? f32_bytes
+                     : H(H_FINE) == NP_FINE_I10 ? I10_BYTES(dim)
+                     : H(H_FINE) == NP_FINE_I4  ? I4_BYTES(dim, dim - code_dim)
+                                                : 0;
   H(H_OFF_LINKS) = round_up(slots * H(H_CODE_STRIDE), 64);
   H(H_OFF_NODES) = round_up(H(H_OFF_LINKS) + slots * H(H_M0) * 4, 64);
   H(H_OFF_ROWS) = round_up(H(H_OFF_NODES) + slots * NP_NODE_BYTES, 64);
@@ -60,7 +63,7 @@ void EXPORT(np_layout)(void) {
   H(H_SKETCH_STRIDE) = sketch_bytes(bitmap * 8);
   base = round_up((u32)base + NP_SKETCHES * H(H_SKETCH_STRIDE), 4096);
   H(H_BASIS) = (u32)base;
-  if (H(H_LEAD)) base += round_up((1 + H(H_LEAD)) * f32_bytes, 4096);
+  if (H(H_LEAD)) base += round_up((1 + directions()) * f32_bytes, 4096);
   H(H_BLOCKS_BASE) = base < limit ? (u32)base : 0;
   H(H_BLOCKS_MAX) = base < limit ? (u32)((limit - base) / H(H_BLOCK_BYTES)) : 0;
   if (H(H_EPOCH) == 0) H(H_EPOCH) = 1;
@@ -168,11 +171,15 @@ f32 EXPORT(np_encode_i10)(u32 x, u32 dim, u32 upper, u32 lower) {
 i32 EXPORT(np_dot_i10)(u32 q, u32 upper, u32 lower, u32 n) {
   return dot_i10(AT(i16, q), AT(i8, upper), AT(u8, lower), n);
 }
+f32 EXPORT(np_encode_i12)(u32 x, u32 n, u32 values, u32 first, u32 plane, u32 squared_norm) {
+  return encode_i12(AT(f32, x), n, AT(i8, values), first, AT(u8, plane), AT(f32, squared_norm));
+}
+i32 EXPORT(np_dot_i4)(u32 q, u32 plane, u32 n) { return dot_i4(AT(i16, q), AT(u8, plane), n); }
 void EXPORT(np_project)(u32 directions, u32 x, u32 lead, u32 n, u32 out) {
   project(AT(f32, directions), AT(f32, x), lead, n, AT(f32, out));
 }
-void EXPORT(np_expand)(u32 directions, u32 values, f32 scale, u32 lead, u32 n, u32 out) {
-  expand(AT(f32, directions), AT(i8, values), scale, lead, n, AT(f32, out));
+void EXPORT(np_expand)(u32 directions, u32 y, u32 lead, u32 n, u32 out) {
+  expand(AT(f32, directions), AT(f32, y), lead, n, AT(f32, out));
 }
 u32 EXPORT(np_filter)(u32 program, u32 ordinal) { return filter_accepts(AT(u32, program), ordinal); }
 

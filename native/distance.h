@@ -11,7 +11,9 @@
  * zero.
  *
  * An i10 fine level holds what the code leaves: the residual, in 10 bits (the second level of LVQ). The products of the
- * two levels with the query add up, so a vector is compared without being put together.
+ * two levels with the query add up, so a vector is compared without being put together. An i4 level does the same in the
+ * coordinates of the basis, which then has as many directions as there are dimensions: what is coded has 12 bits in all, the
+ * code's 8 and 4 more, and so has the rest, under a scale of its own.
  *
  * A Query is a vector to compare codes with: a caller's vector, quantised finely (encode_query), or a stored node's
  * own code, with which the neighbour selection compares nodes.
@@ -30,13 +32,14 @@ typedef struct {
 
 typedef struct {
   Quantised lead;    /* i8 codes */
-  Quantised fine;    /* i10 residuals; where codes are all there is, only the base; of a caller's query alone */
+  Quantised fine;    /* i10 residuals, or what an i4 level has beside the code; where codes are all there is, only the
+                        base; of a caller's query alone */
   const f32 *vector; /* f32 codes: the vector; of a caller's query always the vector */
 } Query;
 
 /* The header's words that a distance needs, read once per search, since the compiler cannot keep them in registers. */
 typedef struct {
-  u32 blocks_base, block_bytes, shift, mask, code_stride, padded, tail, code, metric, links, m0, dim, fine, fines, fine_stride;
+  u32 blocks_base, block_bytes, shift, mask, code_stride, padded, tail, code, metric, links, m0, dim, rest, fine, fines, fine_stride;
 } Shape;
 
 INLINE Shape shape_of_shard(void) {
@@ -53,6 +56,7 @@ INLINE Shape shape_of_shard(void) {
   s.links = H(H_OFF_LINKS);
   s.m0 = H(H_M0);
   s.dim = H(H_DIM);
+  s.rest = s.dim - H(H_CODE_DIM);
   s.fine = H(H_FINE);
   s.fines = H(H_OFF_FINE);
   s.fine_stride = H(H_FINE_STRIDE);
@@ -71,16 +75,19 @@ INLINE const u32 *links_at(const Shape *s, u32 ordinal) {
 }
 
 /* Work of a reader's slot, all of padded dim: the query's values for codes, those of a node that is compared with
- * others, the query's values for residuals; then in f32 a vector less the mean, its lead,
- * and what the lead leaves of it. */
+ * others, the query's values for the fine level, behind which zeros are read; then in f32 a vector less the mean, its
+ * components along the directions, and what the lead leaves of it. */
 #define QUERY_VECTOR(reader) SCRATCH(f32, reader, H_S_VECTOR)
 #define QUERY_VALUES(reader) SCRATCH(i16, reader, H_S_WORK)
 #define NODE_VALUES(reader) (QUERY_VALUES(reader) + round_up(H(H_DIM), 64))
 #define FINE_VALUES(reader) (NODE_VALUES(reader) + round_up(H(H_DIM), 64))
-#define CENTRED(reader) ((f32 *)(FINE_VALUES(reader) + round_up(H(H_DIM), 64)))
+#define CENTRED(reader) ((f32 *)(FINE_VALUES(reader) + round_up(H(H_DIM), 64) + 16))
 #define LEAD(reader) (CENTRED(reader) + round_up(H(H_DIM), 16))
 #define RESIDUAL(reader) (LEAD(reader) + round_up(H(H_DIM), 16))
-#define WORK_BYTES(dim) (round_up(dim, 64) * 3 * 2 + round_up(dim, 16) * 3 * 4)
+#define WORK_BYTES(dim) ((round_up(dim, 64) * 3 + 16) * 2 + round_up(dim, 16) * 3 * 4)
+
+/* The directions of the basis: those of the lead, and with an i4 level the others, too. */
+INLINE u32 directions(void) { return H(H_LEAD) && H(H_FINE) == NP_FINE_I4 ? H(H_DIM) : H(H_LEAD); }
 
 /* The vector less the mean, zero-padded f32; written to the slot's work where there is a basis. */
 static const f32 *centred(u32 reader, const f32 *vector) {
@@ -91,11 +98,11 @@ static const f32 *centred(u32 reader, const f32 *vector) {
   return out;
 }
 
-/* What codes are made of, f32[code dim], from a centred vector. */
+/* What codes are made of, f32[code dim], from a centred vector; with an i4 level the components behind it, too. */
 static const f32 *lead_of(u32 reader, const f32 *x) {
-  u32 lead = H(H_LEAD), padded = round_up(H(H_DIM), 4);
-  if (!lead) return x;
-  project(AT(f32, H(H_BASIS)) + padded, x, lead, padded, LEAD(reader));
+  u32 padded = round_up(H(H_DIM), 4);
+  if (!H(H_LEAD)) return x;
+  project(AT(f32, H(H_BASIS)) + padded, x, directions(), padded, LEAD(reader));
   return LEAD(reader);
 }
 
@@ -109,12 +116,25 @@ static Quantised quantised(u32 metric, const f32 *x, u32 dim, u32 code_max, i16 
   return q;
 }
 
+/* What an i4 level has beside the code, as a query that stands where its components do; the base is that of both. */
+static Quantised quantised_rest(const Shape *s, const Quantised *lead, const f32 *components, i16 *values) {
+  u32 code_dim = s->dim - s->rest;
+  Quantised q = {values, 0, 0};
+  if (s->rest) q = quantised(s->metric, components + code_dim, s->rest, I8_MAX, values + code_dim);
+  q.values = values;
+  q.base += lead->base;
+  return q;
+}
+
 /* The vector in a reader's scratch (f32, zero-padded) as a Query. */
 static Query query_from_vector(const Shape *s, u32 reader) {
   Query q = {{0, 0, 0}, {0, 0, 0}, QUERY_VECTOR(reader)};
   const f32 *x = centred(reader, q.vector);
-  if (s->code == NP_CODE_I8)
-    q.lead = quantised(s->metric, lead_of(reader, x), H(H_CODE_DIM), I8_MAX, QUERY_VALUES(reader));
+  if (s->code == NP_CODE_I8) {
+    const f32 *components = lead_of(reader, x);
+    q.lead = quantised(s->metric, components, H(H_CODE_DIM), I8_MAX, QUERY_VALUES(reader));
+    if (s->fine == NP_FINE_I4) q.fine = quantised_rest(s, &q.lead, components, FINE_VALUES(reader));
+  }
   if (H(H_FINE) == NP_FINE_I10) q.fine = quantised(s->metric, x, H(H_DIM), I10_MAX, FINE_VALUES(reader));
   if (H(H_FINE) == NP_FINE_NONE) q.fine.base = norm_term(s->metric, dot_f32(x, x, s->padded));
   return q;
@@ -212,6 +232,25 @@ INLINE f32 distance_i10(const Shape *s, const Query *q, u32 ordinal) {
   return s->metric != NP_METRIC_DOT && distance < 0 ? 0 : distance;
 }
 
+/* The product of a query with 8 bits of components and 4 further ones. */
+INLINE f32 dot_both(i32 upper, i32 further) { return (f32)upper + (f32)further * (1.0f / 16); }
+
+/* Distance of a caller's vector to a code and the i4 level. */
+INLINE f32 distance_i4(const Shape *s, const Query *q, u32 ordinal) {
+  u32 code = code_at(s, ordinal), rest = fine_at(s, ordinal), plane = rest + round_up(s->rest, 4);
+  u32 n = round_up(s->dim, 16), rest_n = round_up(s->rest, 16);
+  const i16 *rest_values = q->fine.values + (s->dim - s->rest);
+  const f32 *tail = AT(f32, plane + I4_PLANE_BYTES(s->dim));
+  f32 lead_dot = dot_both(dot_i8(q->lead.values, AT(i8, code), s->padded), dot_i4(q->lead.values, AT(u8, plane), n));
+  f32 distance = q->fine.base + tail[1] + q->lead.multiplier * *AT(f32, code + s->tail + CODE_SCALE) * lead_dot;
+  if (s->rest) {
+    /* behind the rest the query is zero, whatever is read there */
+    f32 rest_dot = dot_both(dot_i8(rest_values, AT(i8, rest), rest_n), dot_i4(q->fine.values, AT(u8, plane), n));
+    distance += q->fine.multiplier * tail[0] * rest_dot;
+  }
+  return s->metric != NP_METRIC_DOT && distance < 0 ? 0 : distance;
+}
+
 /* Distance of a caller's vector to an i8 code that is all there is. */
 static f32 distance_i8(const Shape *s, const Query *q, u32 ordinal) {
   u32 code = code_at(s, ordinal);
@@ -225,7 +264,9 @@ static f32 distance_fine(const Shape *s, const Query *q, u32 ordinal) {
   if (s->fine == NP_FINE_F32)
     return distance_f32(s->metric, q->vector, AT(f32, fine_at(s, ordinal)), round_up(s->dim, 4));
   if (s->code == NP_CODE_F32) return distance_to(s, q, ordinal);
-  f32 distance = s->fine == NP_FINE_I10 ? distance_i10(s, q, ordinal) : distance_i8(s, q, ordinal);
+  f32 distance = s->fine == NP_FINE_I4    ? distance_i4(s, q, ordinal)
+                 : s->fine == NP_FINE_I10 ? distance_i10(s, q, ordinal)
+                                          : distance_i8(s, q, ordinal);
   return distance * coarse_unit(s);
 }
 

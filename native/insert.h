@@ -61,7 +61,7 @@ INLINE void write_tail(u32 at, f32 scale, f32 squared_norm) {
 static void encode_residual(u32 reader, const f32 *x, u32 code, u32 upper) {
   u32 dim = H(H_DIM), padded = round_up(dim, 4), lower = upper + I10_UPPER_BYTES(dim);
   f32 *coarse = LEAD(reader), *rest = RESIDUAL(reader);
-  decode_i8(code, coarse);
+  decode_i8(reader, code, coarse);
   for (u32 i = 0; i < dim; i++) rest[i] = x[i] - coarse[i];
   f32 unit = encode_i10(rest, dim, AT(i8, upper), AT(u8, lower));
   add_i10(coarse, AT(i8, upper), AT(u8, lower), unit, dim, rest);
@@ -69,11 +69,28 @@ static void encode_residual(u32 reader, const f32 *x, u32 code, u32 upper) {
   write_tail(lower + I10_LOWER_BYTES(dim), unit, dot_f32(rest, rest, padded));
 }
 
+/* Code and i4 level of components; the bias of the latter is that of both. */
+static void encode_levels(u32 reader, const f32 *components, u32 code, u32 fine) {
+  u32 dim = H(H_DIM), lead = H(H_CODE_DIM), rest = dim - lead, plane = fine + round_up(rest, 4);
+  u32 tail = plane + I4_PLANE_BYTES(dim);
+  f32 *held = RESIDUAL(reader), squared_norm;
+  for (u32 at = fine; at < tail; at++) *AT(u8, at) = 0;
+  f32 scale = encode_i12(components, lead, AT(i8, code), 0, AT(u8, plane), &squared_norm);
+  write_tail(code + H(H_CODE_TAIL), scale, squared_norm);
+  scale = encode_i12(components + lead, rest, AT(i8, fine), lead, AT(u8, plane), &squared_norm);
+  *AT(f32, tail + CODE_SCALE) = scale;
+  decode_i4(code, fine, held);
+  for (u32 i = dim; i < round_up(dim, 4); i++) held[i] = 0;
+  write_tail(tail, scale, dot_f32(held, held, round_up(dim, 4)));
+}
+
 /* Code and fine level of the scratch's vector, to two addresses. */
 static void encode_vector(u32 reader, u32 code, u32 fine) {
   const f32 *vector = QUERY_VECTOR(reader), *x = centred(reader, vector);
   if (H(H_CODE) == NP_CODE_F32) {
     for (u32 i = 0; i < H(H_PADDED); i++) AT(f32, code)[i] = vector[i];
+  } else if (H(H_FINE) == NP_FINE_I4) {
+    encode_levels(reader, lead_of(reader, x), code, fine);
   } else {
     f32 squared_norm, scale = encode_i8(lead_of(reader, x), H(H_CODE_DIM), AT(i8, code), &squared_norm);
     write_tail(code + H(H_CODE_TAIL), scale, squared_norm);

@@ -20,6 +20,12 @@
 #define I10_UPPER_BYTES(dim) round_up(dim, 16)
 #define I10_LOWER_BYTES(dim) (round_up(dim, 64) / 4)
 #define I10_BYTES(dim) (I10_UPPER_BYTES(dim) + I10_LOWER_BYTES(dim) + CODE_TAIL_BYTES)
+/* The further bits of component i stand in this byte, at this shift: of 16 components 8 in the lower halves of 8 bytes and 8
+ * in the upper ones. */
+#define I4_BYTE(i) ((i) / 16 * 8 + (i) % 8)
+#define I4_SHIFT(i) ((i) % 16 / 8 * 4)
+#define I4_PLANE_BYTES(dim) (round_up(dim, 16) / 2)
+#define I4_BYTES(dim, rest) (round_up(rest, 4) + I4_PLANE_BYTES(dim) + CODE_TAIL_BYTES)
 
 INLINE f32 sum_lanes(vec a0, vec a1, vec a2, vec a3) {
   vec v = f32x4_add(f32x4_add(a0, a1), f32x4_add(a2, a3));
@@ -196,6 +202,38 @@ INLINE i32 dot_i10(const i16 *q, const i8 *upper, const u8 *lower, u32 n) {
   return sum_i32(i32x4_add(s, t));
 }
 
+/* n components -> an i8 code and 4 further bits of each, these to the places from `first` on of a plane that is zero there: a
+ * component is nearly unit * (value + bits / 16). Returns the unit, and the squared norm of the code. */
+static f32 encode_i12(const f32 *x, u32 n, i8 *values, u32 first, u8 *plane, f32 *squared_norm) {
+  f32 inverse;
+  f32 unit = quantise_unit(x, n, I8_MAX, &inverse);
+  i32 squares = 0;
+  for (u32 i = 0; i < n; i++) {
+    i32 v = (i32)__builtin_rintf(x[i] * inverse * 16);
+    v = v > 16 * I8_MAX ? 16 * I8_MAX : v < -16 * I8_MAX ? -16 * I8_MAX : v;
+    i32 upper = (v + 8) >> 4; /* to the nearest, so that the code by itself is as good as one without further bits */
+    values[i] = (i8)upper;
+    squares += upper * upper;
+    plane[I4_BYTE(first + i)] |= (u8)(((v - 16 * upper) & 15) << I4_SHIFT(first + i));
+  }
+  *squared_norm = (f32)squares * (unit * unit);
+  return unit;
+}
+
+/* The further bits of component i. */
+INLINE i32 i4_at(const u8 *plane, u32 i) { return (i8)(plane[I4_BYTE(i)] >> I4_SHIFT(i) << 4) >> 4; }
+
+/* dot product of i16[n] and 4-bit values, n a multiple of 16; exact, as dot_i8 is */
+INLINE i32 dot_i4(const i16 *q, const u8 *plane, u32 n) {
+  vec s = i32x4_zero(), t = s;
+  for (u32 i = 0; i < n; i += 16) {
+    vec x = i16x8_load_i8x8((const i8 *)plane + i / 2);
+    s = i32x4_add(s, i32x4_dot_i16x8(vec_load(q + i), i16x8_low_i4(x)));
+    t = i32x4_add(t, i32x4_dot_i16x8(vec_load(q + i + 8), i16x8_shift_4(x)));
+  }
+  return sum_i32(i32x4_add(s, t));
+}
+
 /* The largest whole number that a quantised query may hold: with codes up to `code_max` no sum over dim passes 2^31. */
 INLINE i32 query_limit(u32 dim, u32 code_max) {
   u32 limit = 2147483647u / (code_max * dim);
@@ -240,23 +278,23 @@ static void project(const f32 *directions, const f32 *x, u32 lead, u32 n, f32 *o
   for (u32 l = 0; l < lead; l++) out[l] = dot_f32(directions + l * n, x, n);
 }
 
-/* What a lead's code stands for, f32[n]: the sum of scale * values[l] * direction l, in the order of l; so many values at a
- * time that their sums stay in registers. */
-static void expand(const f32 *directions, const i8 *values, f32 scale, u32 lead, u32 n, f32 *out) {
+/* What a lead stands for, f32[n]: the sum of y[l] * direction l, in the order of l; so many values at a time that their
+ * sums stay in registers. */
+static void expand(const f32 *directions, const f32 *y, u32 lead, u32 n, f32 *out) {
   u32 i = 0;
   for (; i + 32 <= n; i += 32) {
     vec s0 = f32x4_zero(), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
     for (u32 l = 0; l < lead; l++) {
       const f32 *d = directions + l * n + i;
-      vec y = f32x4_splat(scale * (f32)values[l]);
-      s0 = f32x4_add(s0, f32x4_mul(y, vec_load(d)));
-      s1 = f32x4_add(s1, f32x4_mul(y, vec_load(d + 4)));
-      s2 = f32x4_add(s2, f32x4_mul(y, vec_load(d + 8)));
-      s3 = f32x4_add(s3, f32x4_mul(y, vec_load(d + 12)));
-      s4 = f32x4_add(s4, f32x4_mul(y, vec_load(d + 16)));
-      s5 = f32x4_add(s5, f32x4_mul(y, vec_load(d + 20)));
-      s6 = f32x4_add(s6, f32x4_mul(y, vec_load(d + 24)));
-      s7 = f32x4_add(s7, f32x4_mul(y, vec_load(d + 28)));
+      vec times = f32x4_splat(y[l]);
+      s0 = f32x4_add(s0, f32x4_mul(times, vec_load(d)));
+      s1 = f32x4_add(s1, f32x4_mul(times, vec_load(d + 4)));
+      s2 = f32x4_add(s2, f32x4_mul(times, vec_load(d + 8)));
+      s3 = f32x4_add(s3, f32x4_mul(times, vec_load(d + 12)));
+      s4 = f32x4_add(s4, f32x4_mul(times, vec_load(d + 16)));
+      s5 = f32x4_add(s5, f32x4_mul(times, vec_load(d + 20)));
+      s6 = f32x4_add(s6, f32x4_mul(times, vec_load(d + 24)));
+      s7 = f32x4_add(s7, f32x4_mul(times, vec_load(d + 28)));
     }
     vec_store(out + i, s0);
     vec_store(out + i + 4, s1);
@@ -270,7 +308,7 @@ static void expand(const f32 *directions, const i8 *values, f32 scale, u32 lead,
   for (; i < n; i += 4) {
     vec s = f32x4_zero();
     for (u32 l = 0; l < lead; l++)
-      s = f32x4_add(s, f32x4_mul(f32x4_splat(scale * (f32)values[l]), vec_load(directions + l * n + i)));
+      s = f32x4_add(s, f32x4_mul(f32x4_splat(y[l]), vec_load(directions + l * n + i)));
     vec_store(out + i, s);
   }
 }

@@ -9,7 +9,8 @@
  *   SCRATCH (computed)   per reader slot: stack, query, queue, results, filter program, bitmaps
  *   MASKS (computed)     a ring of what changed last, then slots of head, program and bitmap: see masks.h
  *   SKETCHES (computed)  slots of head, quantiles and a code per ordinal: see sketch.h
- *   BASIS (computed)     with lead codes: the mean f32[padded dim], then the directions f32[lead][padded dim]
+ *   BASIS (computed)     with lead codes: the mean f32[padded dim], then the directions f32[padded dim] each: as many as the
+ *                        lead has, or with an i4 level as there are dimensions
  *   BLOCKS (computed)    blocks of 2^blockShift ordinals: codes | links | nodes | attribute columns | fine vectors | heap
  *
  * Everything below BASIS belongs to the running process; a segment file holds the config words, the state words, the
@@ -39,6 +40,7 @@
 #define NP_FINE_NONE 0
 #define NP_FINE_F32 1
 #define NP_FINE_I10 2
+#define NP_FINE_I4 3
 
 /* header words: config, written by the host before np_create or np_open; kept in the segment */
 #define H_LAYOUT_VERSION 0
@@ -133,7 +135,9 @@
 
 /* an i8 code: the values, padded to a multiple of 4; then two f32, scale and bias. An f32 code: the values.
  * An i10 residual: the values' upper 8 bits, padded to a multiple of 16; their lower 2 bits, padded to a multiple of 64
- * values, four in a byte; then the same two f32. */
+ * values, four in a byte; then the same two f32.
+ * An i4 level: i8 values of the components that the code has not, padded to a multiple of 4; 4 further bits of every
+ * component, two in a byte, padded to a multiple of 16 components; then the scale of the former, and the bias. */
 #define CODE_SCALE 0
 #define CODE_BIAS 4
 #define CODE_TAIL_BYTES 8

@@ -76,6 +76,9 @@ static const Config CONFIGS[] = {
   {130, NP_METRIC_L2, NP_CODE_I8, NP_FINE_I10, 8, 40, 4, 2048, 0, 0, 0, 40, 0, 121},
   {65, NP_METRIC_DOT, NP_CODE_I8, NP_FINE_I10, 6, 40, 4, 2048, 0, 0, 0, 40, 0, 60},
   {20, NP_METRIC_COSINE, NP_CODE_I8, NP_FINE_F32, 8, 40, 4, 2048, 0, 0, 0, 40, 0, 18},
+  {64, NP_METRIC_COSINE, NP_CODE_I8, NP_FINE_I4, 8, 40, 4, 2048, 24, 12, 2, 20, 0, 56},
+  {61, NP_METRIC_L2, NP_CODE_I8, NP_FINE_I4, 8, 40, 4, 2048, 0, 0, 0, 40, 0, 56},
+  {37, NP_METRIC_DOT, NP_CODE_I8, NP_FINE_I4, 6, 40, 4, 2048, 0, 0, 0, 40, 0, 0},
 };
 
 static Config c;
@@ -93,13 +96,14 @@ static void poison_gaps(void) {
 #endif
 }
 
-/* A mean, which must be zero under dot, and directions of about unit length: the first components, stirred a little. */
+/* A mean, which must be zero under dot, and directions of about unit length: the first components, stirred a little; where
+ * there are all, they must be orthonormal, and are the components from the last to the first. */
 static void write_basis(void) {
-  u32 padded = round_up(c.dim, 4);
+  u32 padded = round_up(c.dim, 4), is_whole = c.fine == NP_FINE_I4;
   f32 *row = AT(f32, H(H_BASIS));
-  for (u32 l = 0; l <= c.lead && c.lead; l++, row += padded)
+  for (u32 l = 0; l <= directions() && c.lead; l++, row += padded)
     for (u32 i = 0; i < c.dim && (l > 0 || c.metric != NP_METRIC_DOT); i++)
-      row[i] = (l > 0 && i == l - 1) + uniform() / 50;
+      row[i] = is_whole && l > 0 ? i == c.dim - l : (l > 0 && i == l - 1) + uniform() / 50;
 }
 
 static void create(const Config *config, u32 seed) {
@@ -119,7 +123,7 @@ static void create(const Config *config, u32 seed) {
   H(H_CODE) = c.code;
   H(H_FINE) = c.fine;
   H(H_M) = c.m;
-  H(H_M0) = 2 * c.m;
+  H(H_M0) = c.fine == NP_FINE_I4 ? (3 * c.m + 3) / 4 * 2 : 2 * c.m;
   H(H_EF_CONSTRUCTION) = c.ef;
   HF(H_ALPHA) = 1;
   H(H_SEED) = seed;
@@ -180,6 +184,7 @@ static f64 tolerance(const f32 *a, const f32 *b) {
   f64 rounding = 1e-5 * (1 + scale);
   if (c.code == NP_CODE_F32 || c.fine == NP_FINE_F32) return rounding;
   /* the directions of the test are not quite orthonormal, so a residual may be as large as its vector */
+  if (c.fine == NP_FINE_I4) return rounding + (sum + stored) * (max + 0.02) / 2032 * 2;
   if (c.fine == NP_FINE_I10) return rounding + (sum + stored) * max / 511;
   return rounding + sum * max / 127 * (c.metric == NP_METRIC_L2 ? 2 : 1);
 }

@@ -369,7 +369,8 @@ static void run_scan(const Shape *s, const Query *q, u32 reader, i32 *budget) {
 static u32 rescore(const Shape *s, const Query *q, u32 reader) {
   const u64 *queue = SCRATCH(u64, reader, H_S_QUEUE);
   u64 *hits = SCRATCH(u64, reader, H_S_HITS);
-  u32 k = S(reader, S_K), queued = S(reader, S_SIZE), size = 0, rescored = 0, wanted = 2 * k + RESCORED_MAX, far = 0;
+  u32 k = S(reader, S_K), queued = S(reader, S_SIZE), size = 0, rescored = 0, far = 0;
+  u32 wanted = rescored_max(k, S(reader, S_EF_ASKED));
   /* so many were judged; of the last of them, from `first` on, those that are accepted and left */
   u32 judged = 0, first = 0, left = 0, ordinals[JUDGED_TOGETHER];
   f32 unit = coarse_unit(s), least = __builtin_inff(), sum = 0;

@@ -51,6 +51,8 @@ typedef v128_t vec;
 #define i16x8_low_i8x16(a) wasm_i16x8_extend_low_i8x16(a)
 #define i16x8_high_i8x16(a) wasm_i16x8_extend_high_i8x16(a)
 #define i16x8_quadruple_add(a, b) wasm_i16x8_add(wasm_i16x8_shl(a, 2), b)
+#define i16x8_low_i4(a) wasm_i16x8_shr(wasm_i16x8_shl(a, 12), 12)
+#define i16x8_shift_4(a) wasm_i16x8_shr(a, 4)
 #define u8x16_low_bits(a) wasm_v128_and(a, wasm_i8x16_const_splat(3))
 #define u8x16_shift_2(a) wasm_u16x8_shr(a, 2)
 #define i32x4_splat(x) wasm_i32x4_splat(x)
@@ -141,6 +143,8 @@ static inline vec f32x4_abs(vec a) { for (int k = 0; k < 4; k++) a.f[k] = __buil
 static inline vec i64x2_low_u32x4(vec a) { vec v; for (int k = 0; k < 2; k++) v.l[k] = (u32)a.i[k]; return v; }
 static inline vec i64x2_high_u32x4(vec a) { vec v; for (int k = 0; k < 2; k++) v.l[k] = (u32)a.i[k + 2]; return v; }
 NP_LANES(i16x8_quadruple_add, h, 8, (i16)(a.h[k] * 4 + b.h[k]))
+static inline vec i16x8_low_i4(vec a) { for (int k = 0; k < 8; k++) a.h[k] = (i16)((a.h[k] & 15) - (a.h[k] & 8) * 2); return a; }
+static inline vec i16x8_shift_4(vec a) { for (int k = 0; k < 8; k++) a.h[k] >>= 4; return a; }
 static inline vec u8x16_low_bits(vec a) { for (int k = 0; k < 16; k++) a.b[k] &= 3; return a; }
 /* the bits that a byte receives from its neighbour are beyond the two low ones, until it has given all of its own */
 static inline vec u8x16_shift_2(vec a) { for (int k = 0; k < 8; k++) a.h[k] = (i16)((u16)a.h[k] >> 2); return a; }

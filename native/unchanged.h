@@ -25,6 +25,7 @@ static u32 holds_vector(u32 reader, u32 ordinal) {
   if (H(H_CODE) == NP_CODE_I8 && !same_bytes(code, held, H(H_CODE_DIM))) return 0;
   if (H(H_CODE) == NP_CODE_I8 && !same_bytes(code + tail, held + tail, CODE_TAIL_BYTES)) return 0;
   if (H(H_FINE) == NP_FINE_F32) return same_bytes(fine, held_fine, dim * 4);
+  if (H(H_FINE) == NP_FINE_I4) return same_bytes(fine, held_fine, H(H_FINE_STRIDE));
   if (H(H_FINE) == NP_FINE_NONE) return 1;
   return same_bytes(fine, held_fine, dim) && same_bytes(fine + upper, held_fine + upper, I10_BYTES(dim) - upper);
 }

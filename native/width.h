@@ -4,9 +4,11 @@
 
 #include "queue.h"
 
-/* Candidates that are rescored: some more than k, to learn what codes leave out, and no more than so many. */
+/* Candidates that are rescored: some more than k, to learn what codes leave out, and no more than so many; a wide search, which
+ * is to find the last few, looks at more that codes place behind. */
 #define RESCORED_MIN 6
 #define RESCORED_MAX 32
+INLINE u32 rescored_max(u32 k, u32 ef) { return 2 * k + max_u32(RESCORED_MAX, ef / 4); }
 
 typedef struct {
   u32 ef, capacity; /* of the queue: ef, or more where not all of it is expanded */
@@ -29,17 +31,21 @@ INLINE Width whole_width(u32 ef) {
 #define REACH_SQUARE_ROOTS 3
 INLINE Width adaptive_width(u32 ef, u32 k) {
   u32 rank = max_u32(k, REACH_RANK);
-  Width w = {ef, min_u32(2 * ef, NP_EF_MAX), rank, (f32)max_u32(ef, rank) / (f32)rank, min_u32(2 * k + RESCORED_MAX, ef)};
+  Width w = {ef, min_u32(2 * ef, NP_EF_MAX), rank, (f32)max_u32(ef, rank) / (f32)rank, min_u32(rescored_max(k, ef), ef)};
   for (u32 i = 0; i < REACH_SQUARE_ROOTS; i++) w.reach = __builtin_sqrtf(w.reach);
   return w;
 }
 
-/* The last key that would be expanded. */
+/* The last key that would be expanded. Where the nearest are very near, little is in reach; so the nearest ef / REACH_LEAST are
+ * expanded however far they are. */
+#define REACH_LEAST 8
 INLINE u64 last_in_reach(const Width *w, const u64 *queue, u32 size) {
   if (!w->rank || size < w->rank) return ~0ull;
   /* a code may seem nearer than nothing at all */
   f32 distance = key_distance(queue[w->rank - 1]);
-  return key_of(distance < 0 ? distance : w->reach * distance, NP_NONE >> 1);
+  u64 last = key_of(distance < 0 ? distance : w->reach * distance, NP_NONE >> 1);
+  u32 least = min_u32(max_u32(w->ef / REACH_LEAST, w->rank), size);
+  return queue[least - 1] > last ? queue[least - 1] : last;
 }
 
 /* Whether candidate i is a copy whose list would tell little: `COPIES` as far as it stand before it, whose lists lead to the

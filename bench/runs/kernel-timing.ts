@@ -48,6 +48,12 @@ const KERNELS: readonly Kernel[] = [
     vectors: 1,
     call: (f, q, v, n) => f(q, v, v + padded(n), padded(n)),
   },
+  {
+    name: 'np_dot_i4',
+    vectorBytes: (dim) => padded(dim) / 2,
+    vectors: 1,
+    call: (f, q, v, n) => f(q, v, padded(n)),
+  },
 ];
 
 export function timeKernels({ dim, regionBytes, calls }: KernelTask): KernelTime[] {

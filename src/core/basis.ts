@@ -13,9 +13,12 @@ import { encodeI8 } from './oracle.ts';
 
 /** As it lies in a shard's memory and segment. */
 export interface Basis {
-  /** Number of directions. */
+  /** Number of directions that codes are of. */
   readonly lead: number;
-  /** f32[1 + lead][dim rounded up to 4]: the mean, zero under dot, then the directions, orthonormal. */
+  /**
+   * f32[1 + directions][dim rounded up to 4]: the mean, zero under dot, then the directions, orthonormal: those of the
+   * lead, and in a whole basis the others.
+   */
   readonly values: Float32Array;
 }
 
@@ -74,6 +77,30 @@ export function shareKeptBy(basis: Basis, sample: Float32Array, dim: number, met
   const centred = sample.map((value, i) => value - mean[i % dim]!);
   const directions = Array.from({ length: basis.lead }, (_, l) => row(1 + l));
   return shareKept(centred, dim, metric, directions, nearestOf(centred, dim, metric));
+}
+
+/**
+ * The basis with directions beside those of its lead, as many as there are dimensions in all: what is orthonormal to
+ * them, whichever. The same basis gives the same bits; a whole one is itself.
+ */
+export function wholeBasis(basis: Basis, dim: number): Basis {
+  const padded = Math.ceil(dim / 4) * 4;
+  if (basis.values.length === (1 + dim) * padded) return basis;
+  const random = new Prng(dim);
+  const drawn = () => Float64Array.from({ length: dim }, () => random.normal());
+  const directions = Array.from({ length: dim }, (_, l) =>
+    l < basis.lead
+      ? Float64Array.from(basis.values.subarray((1 + l) * padded, (1 + l) * padded + dim))
+      : drawn(),
+  );
+  // What stands still has no direction; one that is drawn there stands behind those that are wanted
+  const known = directions.filter((direction) => direction.some((value) => value !== 0));
+  while (known.length < dim) known.push(drawn());
+  orthonormalise(known);
+  const values = new Float32Array((1 + dim) * padded);
+  values.set(basis.values.subarray(0, padded));
+  for (const [l, direction] of known.entries()) values.set(direction, (1 + l) * padded);
+  return { lead: basis.lead, values };
 }
 
 /** Rows of the sample that serve as queries. */

@@ -21,6 +21,7 @@ export const LAYOUT = {
   NP_FINE_NONE: 0,
   NP_FINE_F32: 1,
   NP_FINE_I10: 2,
+  NP_FINE_I4: 3,
   H_LAYOUT_VERSION: 0,
   H_DIM: 1,
   H_METRIC: 2,

@@ -131,13 +131,21 @@ export function project(x: Float32Array, directions: readonly Float32Array[]): F
   return Float32Array.from(directions, (direction) => dotF32(direction, x));
 }
 
-/** What the code of a lead stands for: the sum of the directions by their components. Without any, the code itself. */
-export function expand(code: CodeI8, directions: readonly Float32Array[], dim: number): Float32Array {
-  if (directions.length === 0) return Float32Array.from(code.values, (value) => f(value * code.scale));
+/** What a code stands for. */
+export function decodeI8({ values, scale }: CodeI8): Float32Array {
+  return Float32Array.from(values, (value) => f(value * scale));
+}
+
+/** What components stand for: the sum of the directions by them. Without any directions, the components themselves. */
+export function expand(
+  components: Float32Array,
+  directions: readonly Float32Array[],
+  dim: number,
+): Float32Array {
+  if (directions.length === 0) return components;
   const out = new Float32Array(dim);
   for (const [l, direction] of directions.entries()) {
-    const y = f(code.scale * code.values[l]!);
-    for (let i = 0; i < dim; i++) out[i] = out[i]! + f(y * direction[i]!);
+    for (let i = 0; i < dim; i++) out[i] = out[i]! + f(components[l]! * direction[i]!);
   }
   return out;
 }
@@ -153,7 +161,7 @@ export interface TwoLevels {
 /** @param x less the mean @param directions of the basis; none where the lead is the vector itself */
 export function encodeTwoLevels(x: Float32Array, directions: readonly Float32Array[]): TwoLevels {
   const code = encodeI8(directions.length === 0 ? x : project(x, directions));
-  const coarse = expand(code, directions, x.length);
+  const coarse = expand(decodeI8(code), directions, x.length);
   const residual = encodeI10(x.map((value, i) => f(value - coarse[i]!)));
   const both = addLevels(coarse, residual);
   return { code, residual, squaredNorm: dotF32(both, both) };
@@ -185,6 +193,84 @@ export function distanceToTwoLevels(metric: Metric, query: TwoLevelQuery, vector
   const lead = term(query.lead.unit, code.scale, dotI8(query.lead.values, code.values));
   const rest = term(query.fine.unit, residual.scale, dotI8(query.fine.values, residual.values));
   const distance = f(f(norms + rest) + lead);
+  return halfOf(metric, metric === 'dot' ? distance : Math.max(0, distance));
+}
+
+/** An i8 code with 4 further bits, -8 to 7, of each value: a component is nearly scale * (value + bits / 16). */
+export interface FurtherCode extends CodeI8 {
+  readonly bits: Int8Array;
+}
+
+export function encodeFurther(x: Float32Array): FurtherCode {
+  const max = x.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const isTiny = max < f(1e-30);
+  const [scale, inverse] = isTiny ? [0, 0] : [f(max / I8_MAX), f(I8_MAX / max)];
+  const whole = Int16Array.from(x, (value) => {
+    return Math.max(-16 * I8_MAX, Math.min(16 * I8_MAX, rint(f(value * inverse) * 16)));
+  });
+  const values = Int8Array.from(whole, (value) => Math.floor((value + 8) / 16));
+  let squares = 0;
+  for (const value of values) squares += value * value;
+  const bits = Int8Array.from(whole, (value, i) => value - 16 * values[i]!);
+  return { values, scale, squaredNorm: f(f(squares) * f(scale * scale)), bits };
+}
+
+/** What values and further bits stand for. */
+export function decodeFurther({ values, scale, bits }: Omit<FurtherCode, 'squaredNorm'>): Float32Array {
+  return Float32Array.from(values, (value, i) => f(f(scale / 16) * (16 * value + bits[i]!)));
+}
+
+/** A vector's components along all directions of a basis: those of the lead, and the rest under a scale of its own. */
+export interface FurtherLevels {
+  readonly lead: Omit<FurtherCode, 'squaredNorm'>;
+  readonly rest: Omit<FurtherCode, 'squaredNorm'>;
+  /** Squared norm of what both stand for. */
+  readonly squaredNorm: number;
+}
+
+/** @param components of a centred vector @param lead how many of them the code has */
+export function encodeFurtherLevels(components: Float32Array, lead: number): FurtherLevels {
+  const levels = {
+    lead: encodeFurther(components.subarray(0, lead)),
+    rest: encodeFurther(components.subarray(lead)),
+  };
+  const held = decodeFurtherLevels(levels);
+  return { ...levels, squaredNorm: dotF32(held, held) };
+}
+
+/** The components that both levels stand for. */
+export function decodeFurtherLevels({ lead, rest }: Pick<FurtherLevels, 'lead' | 'rest'>): Float32Array {
+  return Float32Array.of(...decodeFurther(lead), ...decodeFurther(rest));
+}
+
+/** A query in the coordinates of a basis. */
+export interface FurtherQuery {
+  readonly lead: QuantisedQuery;
+  /** Null where the lead is all there is. */
+  readonly rest: QuantisedQuery | null;
+}
+
+/** @param components of the query less the mean @param lead how many of them the code has */
+export function encodeFurtherQuery(components: Float32Array, lead: number): FurtherQuery {
+  const rest = components.subarray(lead);
+  return {
+    lead: encodeQuery(components.subarray(0, lead), I8_MAX),
+    rest: rest.length === 0 ? null : encodeQuery(rest, I8_MAX),
+  };
+}
+
+/** Distance of a query to a vector in the coordinates of a basis. */
+export function distanceToFurtherLevels(metric: Metric, query: FurtherQuery, vector: FurtherLevels): number {
+  const factor = metric === 'dot' ? -1 : -2;
+  const term = ({ unit, values }: QuantisedQuery, code: FurtherLevels['lead']) => {
+    const dot = f(f(dotI8(values, code.values)) + f(f(dotI8(values, code.bits)) / 16));
+    return f(f(f(factor * unit) * code.scale) * dot);
+  };
+  const { lead, rest } = query;
+  const norm = rest === null ? lead.squaredNorm : f(rest.squaredNorm + lead.squaredNorm);
+  const norms = metric === 'dot' ? 0 : f(norm + vector.squaredNorm);
+  let distance = f(norms + term(lead, vector.lead));
+  if (rest !== null) distance = f(distance + term(rest, vector.rest));
   return halfOf(metric, metric === 'dot' ? distance : Math.max(0, distance));
 }
 

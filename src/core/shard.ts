@@ -6,11 +6,11 @@
  */
 import type { Checksum } from '../lib/checksum.ts';
 import { NearpinError } from '../lib/errors.ts';
-import type { Basis } from './basis.ts';
+import { type Basis, wholeBasis } from './basis.ts';
 import { adviseHugePages } from './huge-pages.ts';
 import { LAYOUT as L } from './layout.ts';
 import type { Metric } from './metric.ts';
-import type { CodeI8, TwoLevels } from './oracle.ts';
+import type { CodeI8, FurtherLevels, TwoLevels } from './oracle.ts';
 import { type WasmMemory, type WasmModule, wasm } from './webassembly.ts';
 
 /** Everything that shapes a shard's memory; the segment holds exactly this beside the state and the blocks. */
@@ -18,7 +18,7 @@ export interface ShardConfig {
   readonly dim: number;
   readonly metric: Metric;
   readonly code: 'f32' | 'i8';
-  readonly fine: 'f32' | 'i10' | null;
+  readonly fine: 'f32' | 'i10' | 'i4' | null;
   readonly m: number;
   readonly efConstruction: number;
   readonly seed: number;
@@ -35,7 +35,7 @@ export interface ShardConfig {
 /** The factor of DiskANN's pruning rule. Dot products have no triangle inequality to relax, so 1 there. */
 const ALPHA = { cosine: 1.1, l2: 1.1, dot: 1 } as const;
 const METRICS: readonly Metric[] = ['cosine', 'dot', 'l2'];
-const FINE = { f32: L.NP_FINE_F32, i10: L.NP_FINE_I10 } as const;
+const FINE = { f32: L.NP_FINE_F32, i10: L.NP_FINE_I10, i4: L.NP_FINE_I4 } as const;
 
 /** The largest memory: one page less than 4 GiB, so that the end of the last block is still a u32. */
 export const LIMIT_PAGES_MAX = 65535;
@@ -75,8 +75,17 @@ export interface CoreExports {
   np_encode_query(x: number, dim: number, codeMax: number, values: number, squaredNorm: number): number;
   np_encode_i10(x: number, dim: number, upper: number, lower: number): number;
   np_dot_i10(q: number, upper: number, lower: number, n: number): number;
+  np_encode_i12(
+    x: number,
+    n: number,
+    values: number,
+    first: number,
+    plane: number,
+    squaredNorm: number,
+  ): number;
+  np_dot_i4(q: number, plane: number, n: number): number;
   np_project(directions: number, x: number, lead: number, n: number, out: number): void;
-  np_expand(directions: number, values: number, scale: number, lead: number, n: number, out: number): void;
+  np_expand(directions: number, y: number, lead: number, n: number, out: number): void;
 }
 
 export function instantiate(module: WasmModule, memory: WasmMemory): CoreExports {
@@ -87,6 +96,14 @@ function header(memory: WasmMemory): Uint32Array {
   return new Uint32Array(memory.buffer, L.NP_HEADER, L.NP_HEADER_BYTES / 4);
 }
 
+/**
+ * Places of a list on level 0: twice as many as above it. Where vectors are held in as little as an i4 level, links weigh most
+ * and half as many again do as well (decision 25).
+ */
+function linksMax({ m, fine }: ShardConfig): number {
+  return fine === 'i4' ? 2 * Math.ceil((3 * m) / 4) : 2 * m;
+}
+
 function writeConfig(words: Uint32Array, config: ShardConfig, lead: number): void {
   words[L.H_LAYOUT_VERSION] = L.NP_LAYOUT_VERSION;
   words[L.H_DIM] = config.dim;
@@ -94,7 +111,7 @@ function writeConfig(words: Uint32Array, config: ShardConfig, lead: number): voi
   words[L.H_CODE] = config.code === 'f32' ? L.NP_CODE_F32 : L.NP_CODE_I8;
   words[L.H_FINE] = config.fine === null ? L.NP_FINE_NONE : FINE[config.fine];
   words[L.H_M] = config.m;
-  words[L.H_M0] = 2 * config.m;
+  words[L.H_M0] = linksMax(config);
   words[L.H_EF_CONSTRUCTION] = config.efConstruction;
   new Float32Array(words.buffer, words.byteOffset)[L.H_ALPHA] = ALPHA[config.metric];
   words[L.H_SEED] = config.seed;
@@ -111,7 +128,10 @@ export interface MemoryOptions {
   readonly readers: number;
   /** The memory never grows beyond this many bytes; at most 4 GiB less a page. */
   readonly limitBytes?: number;
-  /** What codes are made by; null where they are of the whole vector. Only with i8 codes and a fine level. */
+  /**
+   * What codes are made by; null where they are of the whole vector. Only with i8 codes and a fine level. With an i4 level
+   * one that has fewer directions than dimensions is completed.
+   */
   readonly basis?: Basis | null;
 }
 
@@ -151,7 +171,10 @@ function makeMemory(
   }
   // Not the scratch before the blocks: most of it is never touched, and a huge page is there as a whole or not at all
   adviseHugePages(memory, words[L.H_BLOCKS_BASE]!, limit * PAGE);
-  if (options.basis) basisValues(memory).set(options.basis.values);
+  if (options.basis) {
+    const basis = config.fine === 'i4' ? wholeBasis(options.basis, config.dim) : options.basis;
+    basisValues(memory).set(basis.values);
+  }
   return memory;
 }
 
@@ -266,11 +289,17 @@ export function configWords(memory: WasmMemory): Uint32Array {
   return header(memory).slice(0, L.H_CONFIG_WORDS);
 }
 
+/** f32 values of the basis of a shard with such a lead: the mean, and each direction. */
+export function basisLength({ dim, fine }: Pick<ShardConfig, 'dim' | 'fine'>, lead: number): number {
+  if (lead === 0) return 0;
+  return (1 + (fine === 'i4' ? dim : lead)) * Math.ceil(dim / 4) * 4;
+}
+
 /** The values of the basis, as a view of the memory; empty where there is none. */
 export function basisValues(memory: WasmMemory): Float32Array {
   const words = header(memory);
-  const lead = words[L.H_LEAD]!;
-  const length = lead === 0 ? 0 : (1 + lead) * Math.ceil(words[L.H_DIM]! / 4) * 4;
+  const fine = words[L.H_FINE] === L.NP_FINE_I4 ? 'i4' : null;
+  const length = basisLength({ dim: words[L.H_DIM]!, fine }, words[L.H_LEAD]!);
   return new Float32Array(memory.buffer, words[L.H_BASIS]!, length);
 }
 
@@ -284,6 +313,12 @@ export function basisOf(memory: WasmMemory): Basis | null {
 function i10At(upper: Int8Array, lower: Uint8Array, i: number): number {
   const byte = lower[(i >> 6) * 16 + (i & 15)]!;
   return upper[i]! * 4 + ((byte >> (((i & 63) >> 4) * 2)) & 3);
+}
+
+/** The 4 further bits of component i: of 16, 8 in the lower halves of 8 bytes and 8 in the upper (native/layout.h). */
+function i4At(plane: Uint8Array, i: number): number {
+  const byte = plane[(i >> 4) * 8 + (i & 7)]!;
+  return ((byte >> (((i & 15) >> 3) * 4)) << 28) >> 28;
 }
 
 /** The mean and the directions of the basis, f32[dim] each: where there is none, zero and no directions. */
@@ -318,8 +353,10 @@ export function checksumIn(memory: WasmMemory, module: WasmModule): Checksum {
 export function estimateBytes(config: ShardConfig, count: number): number {
   const slots = 2 ** config.blockShift;
   const codes = config.code === 'f32' ? config.dim * 4 : config.dim + L.CODE_TAIL_BYTES;
-  const fine = config.fine === 'f32' ? config.dim * 4 : config.fine === 'i10' ? config.dim * 1.25 + 64 : 0;
-  const perNode = codes + 16 + config.m * 8 + L.NP_NODE_BYTES + config.rowStride + fine + 16;
+  const fine = { f32: config.dim * 4, i10: config.dim * 1.25 + 64, i4: config.dim * 0.5 + 24, none: 0 }[
+    config.fine ?? 'none'
+  ];
+  const perNode = codes + 16 + linksMax(config) * 4 + L.NP_NODE_BYTES + config.rowStride + fine + 16;
   return Math.ceil(count / slots) * (slots * perNode + config.heapBytes + 4096);
 }
 
@@ -455,9 +492,15 @@ export class Shard {
     return this.word(L.H_COUNT);
   }
 
+  /** Components that a code has. */
+  get codeDim(): number {
+    return this.word(L.H_CODE_DIM);
+  }
+
   /** What the finest level is that is stored of a vector. */
-  get finest(): 'f32' | 'i8' | 'i10' {
+  get finest(): 'f32' | 'i8' | 'i10' | 'i4' {
     if (this.word(L.H_FINE) === L.NP_FINE_I10) return 'i10';
+    if (this.word(L.H_FINE) === L.NP_FINE_I4) return 'i4';
     return this.word(L.H_FINE) === L.NP_FINE_NONE && this.word(L.H_CODE) === L.NP_CODE_I8 ? 'i8' : 'f32';
   }
 
@@ -715,6 +758,25 @@ export class Shard {
       upper: new Int8Array(buffer, at, dim),
       lower: new Uint8Array(buffer, lowerAt, lowerBytes),
       tail: new Float32Array(buffer, lowerAt + lowerBytes, 2),
+    };
+  }
+
+  /** Code and further level of an ordinal; the shard's finest level must be i4. `squaredNorm` is 0 under dot. */
+  furtherLevels(ordinal: number): FurtherLevels {
+    const { dim } = this;
+    const { values, scale } = this.codeI8(ordinal);
+    const lead = values.length;
+    const at = this.#partOf(ordinal, this.word(L.H_OFF_FINE), this.word(L.H_FINE_STRIDE));
+    const planeAt = at + Math.ceil((dim - lead) / 4) * 4;
+    const planeBytes = Math.ceil(dim / 16) * 8;
+    const plane = new Uint8Array(this.memory.buffer, planeAt, planeBytes);
+    const bits = Int8Array.from({ length: dim }, (_, i) => i4At(plane, i));
+    const rest = new Int8Array(this.memory.buffer, at, dim - lead).slice();
+    const [restScale, squaredNorm] = this.#floats(planeAt + planeBytes, 2) as unknown as [number, number];
+    return {
+      lead: { values, scale, bits: bits.subarray(0, lead) },
+      rest: { values: rest, scale: restScale, bits: bits.subarray(lead) },
+      squaredNorm,
     };
   }
 

@@ -7,9 +7,12 @@ import {
   centre,
   distanceF32,
   distanceToCodeI8,
+  distanceToFurtherLevels,
   distanceToTwoLevels,
+  encodeFurtherQuery,
   encodeTwoLevelQuery,
   nearest,
+  project,
 } from '../core/oracle.ts';
 import { basisParts, type Shard } from '../core/shard.ts';
 import { runProgram } from '../index/filter-program.ts';
@@ -34,6 +37,13 @@ export function distanceTo(shard: Shard, metric: Metric, query: Float32Array): (
     const { mean, directions } = basisParts(shard.memory);
     const levels = encodeTwoLevelQuery(centre(query, mean), directions);
     return (ordinal) => distanceToTwoLevels(metric, levels, shard.twoLevels(ordinal));
+  }
+  if (shard.finest === 'i4') {
+    const { mean, directions } = basisParts(shard.memory);
+    const centred = centre(query, mean);
+    const components = directions.length === 0 ? centred : project(centred, directions);
+    const levels = encodeFurtherQuery(components, shard.codeDim);
+    return (ordinal) => distanceToFurtherLevels(metric, levels, shard.furtherLevels(ordinal));
   }
   return (ordinal) => distanceF32(metric, query, shard.vector(ordinal));
 }

@@ -2,6 +2,8 @@
 export const LIMITS = {
   dimMin: 2,
   dimMax: 4096,
+  /** Dimensions of vectors that may be held as `i8+i4`, whose basis has a direction for each. */
+  i4DimMax: 64,
   /** Dimensions of vectors that are made from interactions. */
   trainDimMax: 1024,
   mMin: 4,

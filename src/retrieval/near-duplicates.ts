@@ -13,14 +13,15 @@ const SCORE_SLACK = 2e-6;
 const ROUNDING = 1e-9;
 
 /**
- * How alike copies under `i8+i10` are at least that lie in different shards, each of which codes in a basis of its own: what is
- * put together again differs by up to 6e-7 at 768 dimensions. Within a shard, and held otherwise, copies are the same.
+ * How alike copies are at least that lie in different shards, each of which codes in a basis of its own: what is put together
+ * again differs by up to 6e-7 at 768 dimensions. Within a shard, and held otherwise, copies are the same.
  */
 const COPIES_APART = 1 - 2e-6;
 
 /** The likeness from which pins of an index are near-duplicates, for the one that is asked for: copies always are. */
 export function nearDuplicateLimit(asked: number, { shards, precision }: IndexConfig): number {
-  return shards > 1 && precision === 'i8+i10' ? Math.min(asked, COPIES_APART) : asked;
+  const hasBases = precision === 'i8+i10' || precision === 'i8+i4';
+  return shards > 1 && hasBases ? Math.min(asked, COPIES_APART) : asked;
 }
 
 /** How alike two vectors are, by their product and their squared lengths. */

@@ -369,8 +369,9 @@ const CreateRequest = Type.Object(
       whole(1, LIMITS.efConstructionMax, 'Width of the search for a new node; 200 when absent.'),
     ),
     precision: optional(
-      Type.Enum(['f32', 'i8', 'i8+f32', 'i8+i10'], {
-        description: 'The code that is searched, and what the best are rescored with; i8+i10 when absent.',
+      Type.Enum(['f32', 'i8', 'i8+f32', 'i8+i10', 'i8+i4'], {
+        description:
+          'The code that is searched, and what the best are rescored with; when absent i8+i10, or i8+i4 for 32 to 64 dimensions, which is for up to 64.',
       }),
     ),
     seed: optional(Type.Integer({ description: 'The same input and seed give the same bytes.' })),

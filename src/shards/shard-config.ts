@@ -9,6 +9,7 @@ const LEVELS: Readonly<Record<Precision, Pick<ShardConfig, 'code' | 'fine'>>> = 
   i8: { code: 'i8', fine: null },
   'i8+f32': { code: 'i8', fine: 'f32' },
   'i8+i10': { code: 'i8', fine: 'i10' },
+  'i8+i4': { code: 'i8', fine: 'i4' },
 };
 
 /** How a shard's memory is cut into blocks; the same for all ordinals of a shard, and kept in its segment. */

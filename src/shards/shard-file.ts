@@ -7,6 +7,7 @@
 import type { Basis } from '../core/basis.ts';
 import { LAYOUT as L } from '../core/layout.ts';
 import {
+  basisLength,
   basisValues,
   blockBytes,
   checksumIn,
@@ -53,11 +54,10 @@ export function saveShard(path: string, memory: WasmMemory, module: WasmModule):
 
 /** The basis of a shard whose config says that its codes are of a lead. Throws corrupt_file. */
 function readBasis(segment: Segment, config: ShardConfig, lead: number): Basis | null {
-  const padded = Math.ceil(config.dim / 4) * 4;
   if (lead >= config.dim || (lead > 0 && (config.code !== 'i8' || config.fine === null))) {
     throw corruptFile(segment.path, 'has a config of impossible codes');
   }
-  const values = new Float32Array(lead === 0 ? 0 : (1 + lead) * padded);
+  const values = new Float32Array(basisLength(config, lead));
   segment.readInto(BASIS, bytesOf(values));
   if (values.some((value) => !Number.isFinite(value))) {
     throw corruptFile(segment.path, 'has a basis that is not finite');

@@ -210,6 +210,8 @@ describe('a build that fails', () => {
     if (process.platform === 'win32') return t.skip('there are no resource limits on Windows');
     const { indexDir, vectors, checkUntouched } = await published(t);
     const file = await vectors(3000, 64);
+    // A segment that is larger than the spool, so that there is a size at which it is the segment that cannot be written
+    const config = { efConstruction: 16, precision: 'i8+i10' };
     // The largest size of a file, in blocks of 512 or 1024 bytes: the system refuses to write beyond it
     for (const blocks of [0, 100, 1000, 1600]) {
       const child = spawn('sh', [
@@ -217,7 +219,7 @@ describe('a build that fails', () => {
         `trap '' XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`,
         process.execPath,
         CHILD,
-        JSON.stringify({ files: [file], indexDir, shards: 1, config: { efConstruction: 16 } }),
+        JSON.stringify({ files: [file], indexDir, shards: 1, config }),
       ]);
       const [result] = await lastLines(child.stdout, 1);
       assert.ok('error' in result!, JSON.stringify(result));

@@ -67,7 +67,7 @@ describe('the number of shards', () => {
     await writeFile(file, pins.map((pin) => JSON.stringify(pin)).join('\n'));
     for (const [limitBytes, more] of [
       [LIMIT, false],
-      [4 * 2 ** 20, true],
+      [3 * 2 ** 20, true],
     ] as const) {
       const report = await buildIndex(
         buildOptions([file], join(dir, 'demo'), {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
-import { type Basis, sampleRows, trainBasis } from '../../src/core/basis.ts';
+import { type Basis, sampleRows, trainBasis, wholeBasis } from '../../src/core/basis.ts';
 import { type Metric, unitVector } from '../../src/core/metric.ts';
 import { dotF32, nearest } from '../../src/core/oracle.ts';
-import { blockBytes, exportState, reopenShard, Shard } from '../../src/core/shard.ts';
+import { basisOf, blockBytes, exportState, reopenShard, Shard } from '../../src/core/shard.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import {
   basisRows,
@@ -89,6 +89,37 @@ describe('a trained basis', () => {
     assert.deepEqual(trainBasis(sample, 70, 'cosine', 4), trainBasis(sample, 70, 'cosine', 4));
   });
 
+  test('is completed to as many directions as there are dimensions, orthonormal, its own among them', () => {
+    for (const metric of METRICS) {
+      const vectors = Array.from({ length: 1500 }, latentData(random, metric, 62, 20, 0.01));
+      const basis = trainBasis(sampleOf(vectors), 62, metric, 1)!;
+      const whole = wholeBasis(basis, 62);
+      assert.equal(whole.lead, basis.lead);
+      assert.equal(wholeBasis(whole, 62), whole);
+      assert.deepEqual(wholeBasis(basis, 62), whole);
+      const [own, all] = [basisRows(basis, 62), basisRows(whole, 62)];
+      assert.deepEqual(all.mean, own.mean);
+      assert.equal(all.directions.length, 62);
+      for (const [l, a] of all.directions.entries()) {
+        for (const [m, b] of all.directions.entries()) {
+          assert.ok(Math.abs(dotF32(a, b) - (l === m ? 1 : 0)) < 1e-5, `${l} ${m}`);
+        }
+        if (l < basis.lead)
+          for (const [i, x] of a.entries()) assert.ok(Math.abs(x - own.directions[l]![i]!) < 1e-6);
+      }
+    }
+  });
+
+  test('in which some directions stand still is completed, too', () => {
+    const flat = Array.from({ length: 1200 }, (_, i) =>
+      Float32Array.from({ length: 60 }, (_, j) => (j === 3 ? i : 7)),
+    );
+    const basis = trainBasis(sampleOf(flat), 60, 'l2', 1)!;
+    const { directions } = basisRows(wholeBasis(basis, 60), 60);
+    for (const [l, a] of directions.entries())
+      for (const [m, b] of directions.entries()) assert.ok(Math.abs(dotF32(a, b) - (l === m ? 1 : 0)) < 1e-5);
+  });
+
   test('is not asked of vectors that fit a line as they are, nor of a handful', () => {
     assert.equal(sampleRows(56, 1e6), 0);
     assert.equal(sampleRows(128, 1000), 0);
@@ -113,7 +144,7 @@ describe('a shard with a basis', () => {
   test('gives the ordinals and the bits of the oracle in an exact scan, whatever the basis', () => {
     const random = new Prng(7);
     for (const metric of METRICS) {
-      for (const fine of ['i10', 'f32'] as const) {
+      for (const fine of ['i10', 'i4', 'f32'] as const) {
         for (const [dim, lead] of [
           [60, 56],
           [100, 1],
@@ -137,6 +168,33 @@ describe('a shard with a basis', () => {
           assert.equal(writer.validate(), undefined);
         }
       }
+    }
+  });
+
+  test('gives vectors back to within their 12 bits where it is whole', () => {
+    const random = new Prng(11);
+    for (const metric of METRICS) {
+      const draw = latentData(random, metric, 64, 12, 0.1);
+      const vectors = Array.from({ length: 1500 }, draw);
+      const basis = trainBasis(sampleOf(vectors), 64, metric, 1);
+      assert.equal(basis?.lead, 56);
+      const config = configOf({ dim: 64, metric, ...PRECISIONS['i8+i4'] });
+      const { memory, writer, reader } = openShard(config, 2 ** 27, 2, basis);
+      fill(writer, vectors);
+      for (const [i, vector] of vectors.entries()) {
+        const stored = writer.vector(i);
+        const error = Math.hypot(...stored.map((x, j) => x - vector[j]!));
+        // Each component within half a step of its 4 further bits, a step being 1 / 2032 of the largest
+        assert.ok(error < (Math.hypot(...vector) * Math.sqrt(64)) / 2032, `${metric} ${i}: ${error}`);
+      }
+      const bytes = blockBytes(memory);
+      const copy = reopenShard(CORE, config, exportState(memory), bytes.length, {
+        readers: 1,
+        basis: basisOf(memory),
+      });
+      blockBytes(copy).set(bytes);
+      const query = draw();
+      assert.deepEqual(search(new Shard(CORE, copy, 1), query, 10, 64), search(reader, query, 10, 64));
     }
   });
 

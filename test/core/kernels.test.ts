@@ -169,6 +169,33 @@ describe('a kernel gives the bits of its naive twin', () => {
     }
   });
 
+  test('the code of 12 bits, 8 and 4 further ones, and their products with a quantised query', () => {
+    for (const [what, a, b] of pairs()) {
+      const dim = b.length;
+      const offset = OFFSETS[dim % OFFSETS.length]!;
+      // Codes of two parts side by side, as those of lead and rest are
+      const lead = Math.ceil(dim / 3);
+      const plane = put(B + offset, new Int8Array(up(dim, 16) / 2));
+      const parts = [b.slice(0, lead), b.slice(lead)];
+      const twins = parts.map(oracle.encodeFurther);
+      for (const [i, part] of parts.entries()) {
+        const first = i === 0 ? 0 : lead;
+        const scale = exports.np_encode_i12(put(A, part), part.length, B + 0x8000, first, plane, OUT);
+        same(scale, twins[i]!.scale, `scale, ${what}`);
+        same(get(Float32Array, OUT, 4)[0]!, twins[i]!.squaredNorm, `squared norm, ${what}`);
+        assert.deepEqual(get(Int8Array, B + 0x8000, part.length), twins[i]!.values, what);
+      }
+      const bytes = get(Uint8Array, plane, up(dim, 16) / 2);
+      const bits = Int8Array.from({ length: dim }, (_, i) => {
+        const half = (bytes[Math.floor(i / 16) * 8 + (i % 8)]! >> (i % 16 < 8 ? 0 : 4)) & 15;
+        return half < 8 ? half : half - 16;
+      });
+      assert.deepEqual([...bits], [...twins[0]!.bits, ...twins[1]!.bits], what);
+      const { values: query } = oracle.encodeQuery(a, oracle.I8_MAX);
+      same(exports.np_dot_i4(put(A + offset, query), plane, up(dim, 16)), oracle.dotI8(query, bits), what);
+    }
+  });
+
   test('the lead of a vector, and what the code of a lead stands for', () => {
     const random = new Prng(5);
     for (const dim of [5, 16, 57, 64, 100, 257]) {
@@ -183,9 +210,9 @@ describe('a kernel gives the bits of its naive twin', () => {
         exports.np_project(put(A, matrix), put(B, x), lead, n, OUT);
         const y = oracle.project(x, directions);
         assert.deepEqual(get(Float32Array, OUT, lead * 4), y);
-        const code = oracle.encodeI8(y);
-        exports.np_expand(A, put(B, code.values), code.scale, lead, n, OUT);
-        assert.deepEqual(get(Float32Array, OUT, dim * 4), oracle.expand(code, directions, dim));
+        const held = oracle.decodeI8(oracle.encodeI8(y));
+        exports.np_expand(A, put(B, held), lead, n, OUT);
+        assert.deepEqual(get(Float32Array, OUT, dim * 4), oracle.expand(held, directions, dim));
       }
     }
   });

@@ -160,6 +160,10 @@ describe('random work', () => {
       configOf({ dim: 70, metric: 'cosine', ...PRECISIONS['i8+i10'], m: 4, efConstruction: 16 }),
       (random) => uniformData(random, 'cosine', 70),
     ],
+    'l2 i8+i4': [
+      configOf({ dim: 40, metric: 'l2', ...PRECISIONS['i8+i4'], m: 4, efConstruction: 16 }),
+      (random) => uniformData(random, 'l2', 40),
+    ],
     'dot i8': [
       configOf({ dim: 17, metric: 'dot', ...PRECISIONS.i8, m: 4, efConstruction: 16 }),
       (random) => uniformData(random, 'dot', 17),

@@ -1,6 +1,6 @@
 /** Shards, data and searches for the tests of the core. */
 import { readFileSync } from 'node:fs';
-import type { Basis } from '../../src/core/basis.ts';
+import { type Basis, wholeBasis } from '../../src/core/basis.ts';
 import { LAYOUT as L } from '../../src/core/layout.ts';
 import type { Metric } from '../../src/core/metric.ts';
 import { unitVector } from '../../src/core/metric.ts';
@@ -8,10 +8,14 @@ import {
   centre,
   distanceF32,
   distanceToCodeI8,
+  distanceToFurtherLevels,
   distanceToTwoLevels,
+  encodeFurtherLevels,
+  encodeFurtherQuery,
   encodeI8,
   encodeTwoLevelQuery,
   encodeTwoLevels,
+  project,
 } from '../../src/core/oracle.ts';
 import { createShard, Shard, type ShardConfig } from '../../src/core/shard.ts';
 import { type WasmMemory, type WasmModule, wasm } from '../../src/core/webassembly.ts';
@@ -30,6 +34,7 @@ export const PRECISIONS = {
   i8: { code: 'i8', fine: null },
   'i8+f32': { code: 'i8', fine: 'f32' },
   'i8+i10': { code: 'i8', fine: 'i10' },
+  'i8+i4': { code: 'i8', fine: 'i4' },
 } as const;
 
 /** A small config; blocks of 2^4 ordinals, so that a few hundred pins cross many blocks. */
@@ -117,7 +122,10 @@ export function basisRows(
   const padded = Math.ceil(dim / 4) * 4;
   const row = (r: number) => basis!.values.slice(r * padded, r * padded + dim);
   if (basis === null) return { mean: new Float32Array(dim), directions: [] };
-  return { mean: row(0), directions: Array.from({ length: basis.lead }, (_, l) => row(1 + l)) };
+  return {
+    mean: row(0),
+    directions: Array.from({ length: basis.values.length / padded - 1 }, (_, l) => row(1 + l)),
+  };
 }
 
 /**
@@ -129,13 +137,24 @@ export function oracleOf(
   basis: Basis | null = null,
 ): (query: Float32Array, vector: Float32Array) => number {
   const { metric } = config;
-  const { mean, directions } = basisRows(basis, config.dim);
+  const whole = basis && config.fine === 'i4' ? wholeBasis(basis, config.dim) : basis;
+  const { mean, directions } = basisRows(whole, config.dim);
+  const lead = basis?.lead ?? config.dim;
+  const componentsOf = (vector: Float32Array) => {
+    const centred = centre(vector, mean);
+    return basis ? project(centred, directions) : centred;
+  };
   const stored = new WeakMap<Float32Array, (query: Float32Array) => number>();
   const storeAs = (vector: Float32Array): ((query: Float32Array) => number) => {
     if (config.code === 'f32' || config.fine === 'f32') return (query) => distanceF32(metric, query, vector);
     if (config.fine === null) {
       const code = encodeI8(vector);
       return (query) => distanceToCodeI8(metric, query, code);
+    }
+    if (config.fine === 'i4') {
+      const levels = encodeFurtherLevels(componentsOf(vector), lead);
+      return (query) =>
+        distanceToFurtherLevels(metric, encodeFurtherQuery(componentsOf(query), lead), levels);
     }
     const levels = encodeTwoLevels(centre(vector, mean), directions);
     return (query) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { trainBasis } from '../../src/core/basis.ts';
 import { unitVector } from '../../src/core/metric.ts';
-import { addLevels, expand } from '../../src/core/oracle.ts';
+import { addLevels, decodeFurtherLevels, decodeI8, expand } from '../../src/core/oracle.ts';
 import { basisParts, type Shard } from '../../src/core/shard.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { configOf, fill, openShard, PRECISIONS } from './shards.ts';
@@ -25,11 +25,16 @@ function twin(
   ordinal: number,
   given: Float32Array,
 ): Float32Array {
-  if (precision === 'i8') return expand(shard.codeI8(ordinal), [], shard.dim);
-  if (precision !== 'i8+i10') return given;
+  if (precision === 'i8') return decodeI8(shard.codeI8(ordinal));
+  if (precision !== 'i8+i10' && precision !== 'i8+i4') return given;
   const { mean, directions } = basisParts(shard.memory);
-  const { code, residual } = shard.twoLevels(ordinal);
-  const centred = addLevels(expand(code, directions, shard.dim), residual);
+  let centred: Float32Array;
+  if (precision === 'i8+i4') {
+    centred = expand(decodeFurtherLevels(shard.furtherLevels(ordinal)), directions, shard.dim);
+  } else {
+    const { code, residual } = shard.twoLevels(ordinal);
+    centred = addLevels(expand(decodeI8(code), directions, shard.dim), residual);
+  }
   return directions.length === 0 ? centred : centred.map((value, i) => value + mean[i]!);
 }
 
@@ -41,7 +46,8 @@ test('a stored vector is, bit for bit, what its levels say, and leaves nothing b
       for (const dim of [2, 3, 15, 16, 17, 63, 65, 98, 100, 127, 128, 257]) {
         const vectors = drawMany(random, dim, metric === 'cosine');
         const sample = Float32Array.from(vectors.flatMap((vector) => [...vector]));
-        const basis = precision === 'i8+i10' ? trainBasis(sample, dim, metric, 1) : null;
+        const basis =
+          precision === 'i8+i10' || precision === 'i8+i4' ? trainBasis(sample, dim, metric, 1) : null;
         bases += Number(basis !== null);
         const config = configOf({ dim, metric, ...PRECISIONS[precision] });
         const { writer, reader } = openShard(config, undefined, undefined, basis);

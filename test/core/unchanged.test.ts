@@ -22,6 +22,7 @@ function axesBasis(): Basis {
 /** All that a slot holds of its vector. */
 function heldAt(shard: Shard, ordinal: number): unknown {
   if (shard.finest === 'i10') return shard.twoLevels(ordinal);
+  if (shard.finest === 'i4') return shard.furtherLevels(ordinal);
   return shard.finest === 'i8' ? shard.codeI8(ordinal) : shard.vector(ordinal);
 }
 
@@ -40,7 +41,7 @@ function holdsTwin(shard: Shard, ordinal: number, vector: Float32Array): boolean
 describe('a vector that is written again', () => {
   for (const precision of Object.keys(PRECISIONS) as (keyof typeof PRECISIONS)[]) {
     for (const metric of ['cosine', 'dot', 'l2'] as Metric[]) {
-      for (const withBasis of precision === 'i8+i10' || precision === 'i8+f32' ? [false, true] : [false]) {
+      for (const withBasis of precision.startsWith('i8+') ? [false, true] : [false]) {
         test(`is told from others under ${precision}, ${metric}${withBasis ? ', with a basis' : ''}`, () => {
           const random = new Prng(5);
           const draw = clusteredData(random, metric, DIM, 5, 0.05);

@@ -87,6 +87,7 @@ const SETUPS: readonly Setup[] = METRICS.flatMap((metric): Setup[] => [
   { metric, precision: 'i8', shards: 1 },
   { metric, precision: 'i8+f32', shards: 3 },
   { metric, precision: 'i8+i10', shards: 2 },
+  { metric, precision: 'i8+i4', shards: 2 },
 ]).concat({ metric: 'cosine', precision: 'i8+f32', shards: 1 });
 
 interface Fixture extends Setup {
@@ -223,7 +224,7 @@ const CASES: Readonly<Record<string, (fixture: Fixture) => Promise<void>>> = {
         assert.deepEqual(vector, stored[i]!.vector);
         const given = pins.find(({ id }) => id === hits[i]!.id)!.vector;
         const length = metric === 'cosine' ? Math.hypot(...given) : 1;
-        const step = { i8: 1 / 127, 'i8+i10': 1e-5, 'i8+f32': 1e-6, f32: 1e-6 }[precision];
+        const step = { i8: 1 / 127, 'i8+i4': 1 / 2032, 'i8+i10': 1e-5, 'i8+f32': 1e-6, f32: 1e-6 }[precision];
         const tolerance = (step * Math.max(1, ...given.map(Math.abs))) / length;
         for (const [d, x] of vector!.entries()) assert.ok(Math.abs(x - given[d]! / length) <= tolerance);
       }
@@ -318,7 +319,8 @@ const CASES: Readonly<Record<string, (fixture: Fixture) => Promise<void>>> = {
           l2: -vector.reduce((sum, x, i) => sum + (x - other[i]!) ** 2, 0),
         }[metric];
         const scale = metric === 'cosine' ? 1 : Math.hypot(...vector) * Math.hypot(...other) + 1;
-        const tolerance = scale * { i8: 0.02, 'i8+i10': 1e-4, 'i8+f32': 1e-5, f32: 1e-5 }[precision];
+        const tolerance =
+          scale * { i8: 0.02, 'i8+i4': 1e-3, 'i8+i10': 1e-4, 'i8+f32': 1e-5, f32: 1e-5 }[precision];
         assert.ok(Math.abs(score - meant) <= tolerance, `${score} where ${meant} is meant`);
         if (metric === 'cosine') assert.ok(score <= 1 && score >= -1);
       }

@@ -130,11 +130,11 @@ describe('a write', () => {
   test('with the vector that the pin has leaves the graph alone, in each precision', async () => {
     for (const precision of PRECISIONS) {
       const at = join(dir, `precision-${precision}`);
-      const config = resolveConfig({ dim: 100, metric: 'cosine', attributes: { n: 'number' }, precision });
+      const config = resolveConfig({ dim: 60, metric: 'cosine', attributes: { n: 'number' }, precision });
       await createIndex(at, config, null, CORE);
       const { engine, live } = await openEngine(at, host);
       const vectors = Array.from({ length: 50 }, () =>
-        Float32Array.from({ length: 100 }, () => Math.fround(random.normal())),
+        Float32Array.from({ length: 60 }, () => Math.fround(random.normal())),
       );
       const write = (n: number, more = 0) =>
         live.upsert(

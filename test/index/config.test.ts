@@ -6,7 +6,16 @@ import { refuses } from '../lib/refuses.ts';
 
 describe('index config', () => {
   test('needs only a dim; everything else has a default', () => {
-    assert.deepEqual(resolveConfig({ dim: 8 }), { dim: 8, ...DEFAULTS, attributes: {}, model: null });
+    for (const [dim, precision] of [
+      [8, 'i8+i10'],
+      [31, 'i8+i10'],
+      [32, 'i8+i4'],
+      [64, 'i8+i4'],
+      [65, 'i8+i10'],
+    ] as const) {
+      const config = { dim, precision, ...DEFAULTS, attributes: {}, model: null };
+      assert.deepEqual(resolveConfig({ dim }), config);
+    }
   });
 
   test('keeps what it is given and resolves to itself', () => {
@@ -57,6 +66,7 @@ describe('index config', () => {
     [{ dim: 8, dims: 8 }, 'config.dims'],
     [JSON.parse('{"dim": 8, "__proto__": {"m": 4}}'), 'config.__proto__'],
     [{ dim: 8, metric: 'euclid' }, 'config.metric'],
+    [{ dim: 65, precision: 'i8+i4' }, 'config.precision'],
     [{ dim: 8, metric: ['l2'] }, 'config.metric'],
     [{ dim: 8, precision: 'f16' }, 'config.precision'],
     [{ dim: 8, m: 3 }, 'config.m'],

@@ -4,7 +4,10 @@ import { scoreOf, unitVector } from '../../src/core/metric.ts';
 import {
   distanceF32,
   distanceToCodeI8,
+  distanceToFurtherLevels,
   distanceToTwoLevels,
+  encodeFurtherLevels,
+  encodeFurtherQuery,
   encodeI8,
   encodeTwoLevelQuery,
   encodeTwoLevels,
@@ -104,11 +107,14 @@ export class Oracle {
       const code = encodeI8(vector);
       // The shards of the tests are too small for a basis
       const levels = encodeTwoLevels(vector, []);
+      const further = encodeFurtherLevels(vector, dim);
       this.pins.set(pin.id, { ...parsed, vector });
       this.#distances.set(pin.id, (query) => {
         if (precision === 'i8') return distanceToCodeI8(metric, query, code);
         if (precision === 'i8+i10')
           return distanceToTwoLevels(metric, encodeTwoLevelQuery(query, []), levels);
+        if (precision === 'i8+i4')
+          return distanceToFurtherLevels(metric, encodeFurtherQuery(query, dim), further);
         return distanceF32(metric, query, vector);
       });
     }

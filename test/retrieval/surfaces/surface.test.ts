@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { DEFAULTS, type IndexConfig } from '../../../src/index/config.ts';
+import { DEFAULTS, defaultPrecision, type IndexConfig } from '../../../src/index/config.ts';
 import { NearpinError } from '../../../src/lib/errors.ts';
 import { LIMITS } from '../../../src/lib/limits.ts';
 import { SOURCES } from '../../../src/retrieval/sources/table.ts';
@@ -18,6 +18,7 @@ import { memoryEngine } from '../../support/memory-engine.ts';
 
 const CONFIG: IndexConfig = {
   ...DEFAULTS,
+  precision: defaultPrecision(8),
   dim: 4,
   metric: 'cosine',
   attributes: { category: 'keyword', at: 'time' },
