@@ -12,7 +12,7 @@ export async function timed(job: () => unknown): Promise<Timing> {
 }
 
 const ENOUGH_PASSES = 2;
-const ENOUGH_S = 30;
+const ENOUGH_S = 15;
 
 /** Whether what took so long has no more passes: one that takes minutes would leave no time for those of all others. */
 export function isEnough(passes: readonly { readonly wallS: number }[]): boolean {
