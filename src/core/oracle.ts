@@ -197,11 +197,11 @@ export function distanceToTwoLevels(metric: Metric, query: TwoLevelQuery, vector
 }
 
 /** An i8 code with 4 further bits, -8 to 7, of each value: a component is nearly scale * (value + bits / 16). */
-export interface FurtherCode extends CodeI8 {
+export interface CodeI12 extends CodeI8 {
   readonly bits: Int8Array;
 }
 
-export function encodeFurther(x: Float32Array): FurtherCode {
+export function encodeI12(x: Float32Array): CodeI12 {
   const max = x.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const isTiny = max < f(1e-30);
   const [scale, inverse] = isTiny ? [0, 0] : [f(max / I8_MAX), f(I8_MAX / max)];
@@ -216,42 +216,42 @@ export function encodeFurther(x: Float32Array): FurtherCode {
 }
 
 /** What values and further bits stand for. */
-export function decodeFurther({ values, scale, bits }: Omit<FurtherCode, 'squaredNorm'>): Float32Array {
+export function decodeI12({ values, scale, bits }: Omit<CodeI12, 'squaredNorm'>): Float32Array {
   return Float32Array.from(values, (value, i) => f(f(scale / 16) * (16 * value + bits[i]!)));
 }
 
 /** A vector's components along all directions of a basis: those of the lead, and the rest under a scale of its own. */
-export interface FurtherLevels {
-  readonly lead: Omit<FurtherCode, 'squaredNorm'>;
-  readonly rest: Omit<FurtherCode, 'squaredNorm'>;
+export interface WholeLevels {
+  readonly lead: Omit<CodeI12, 'squaredNorm'>;
+  readonly rest: Omit<CodeI12, 'squaredNorm'>;
   /** Squared norm of what both stand for. */
   readonly squaredNorm: number;
 }
 
 /** @param components of a centred vector @param lead how many of them the code has */
-export function encodeFurtherLevels(components: Float32Array, lead: number): FurtherLevels {
+export function encodeWholeLevels(components: Float32Array, lead: number): WholeLevels {
   const levels = {
-    lead: encodeFurther(components.subarray(0, lead)),
-    rest: encodeFurther(components.subarray(lead)),
+    lead: encodeI12(components.subarray(0, lead)),
+    rest: encodeI12(components.subarray(lead)),
   };
-  const held = decodeFurtherLevels(levels);
+  const held = decodeWholeLevels(levels);
   return { ...levels, squaredNorm: dotF32(held, held) };
 }
 
 /** The components that both levels stand for. */
-export function decodeFurtherLevels({ lead, rest }: Pick<FurtherLevels, 'lead' | 'rest'>): Float32Array {
-  return Float32Array.of(...decodeFurther(lead), ...decodeFurther(rest));
+export function decodeWholeLevels({ lead, rest }: Pick<WholeLevels, 'lead' | 'rest'>): Float32Array {
+  return Float32Array.of(...decodeI12(lead), ...decodeI12(rest));
 }
 
 /** A query in the coordinates of a basis. */
-export interface FurtherQuery {
+export interface WholeQuery {
   readonly lead: QuantisedQuery;
   /** Null where the lead is all there is. */
   readonly rest: QuantisedQuery | null;
 }
 
 /** @param components of the query less the mean @param lead how many of them the code has */
-export function encodeFurtherQuery(components: Float32Array, lead: number): FurtherQuery {
+export function encodeWholeQuery(components: Float32Array, lead: number): WholeQuery {
   const rest = components.subarray(lead);
   return {
     lead: encodeQuery(components.subarray(0, lead), I8_MAX),
@@ -260,9 +260,9 @@ export function encodeFurtherQuery(components: Float32Array, lead: number): Furt
 }
 
 /** Distance of a query to a vector in the coordinates of a basis. */
-export function distanceToFurtherLevels(metric: Metric, query: FurtherQuery, vector: FurtherLevels): number {
+export function distanceToWholeLevels(metric: Metric, query: WholeQuery, vector: WholeLevels): number {
   const factor = metric === 'dot' ? -1 : -2;
-  const term = ({ unit, values }: QuantisedQuery, code: FurtherLevels['lead']) => {
+  const term = ({ unit, values }: QuantisedQuery, code: WholeLevels['lead']) => {
     const dot = f(f(dotI8(values, code.values)) + f(f(dotI8(values, code.bits)) / 16));
     return f(f(f(factor * unit) * code.scale) * dot);
   };

@@ -10,7 +10,7 @@ import { type Basis, wholeBasis } from './basis.ts';
 import { adviseHugePages } from './huge-pages.ts';
 import { LAYOUT as L } from './layout.ts';
 import type { Metric } from './metric.ts';
-import type { CodeI8, FurtherLevels, TwoLevels } from './oracle.ts';
+import type { CodeI8, TwoLevels, WholeLevels } from './oracle.ts';
 import { type WasmMemory, type WasmModule, wasm } from './webassembly.ts';
 
 /** Everything that shapes a shard's memory; the segment holds exactly this beside the state and the blocks. */
@@ -761,8 +761,8 @@ export class Shard {
     };
   }
 
-  /** Code and further level of an ordinal; the shard's finest level must be i4. `squaredNorm` is 0 under dot. */
-  furtherLevels(ordinal: number): FurtherLevels {
+  /** Code and i4 level of an ordinal; the shard's finest level must be i4. `squaredNorm` is 0 under dot. */
+  wholeLevels(ordinal: number): WholeLevels {
     const { dim } = this;
     const { values, scale } = this.codeI8(ordinal);
     const lead = values.length;

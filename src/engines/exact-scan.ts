@@ -7,10 +7,10 @@ import {
   centre,
   distanceF32,
   distanceToCodeI8,
-  distanceToFurtherLevels,
   distanceToTwoLevels,
-  encodeFurtherQuery,
+  distanceToWholeLevels,
   encodeTwoLevelQuery,
+  encodeWholeQuery,
   nearest,
   project,
 } from '../core/oracle.ts';
@@ -42,8 +42,8 @@ export function distanceTo(shard: Shard, metric: Metric, query: Float32Array): (
     const { mean, directions } = basisParts(shard.memory);
     const centred = centre(query, mean);
     const components = directions.length === 0 ? centred : project(centred, directions);
-    const levels = encodeFurtherQuery(components, shard.codeDim);
-    return (ordinal) => distanceToFurtherLevels(metric, levels, shard.furtherLevels(ordinal));
+    const levels = encodeWholeQuery(components, shard.codeDim);
+    return (ordinal) => distanceToWholeLevels(metric, levels, shard.wholeLevels(ordinal));
   }
   return (ordinal) => distanceF32(metric, query, shard.vector(ordinal));
 }

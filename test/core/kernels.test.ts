@@ -177,7 +177,7 @@ describe('a kernel gives the bits of its naive twin', () => {
       const lead = Math.ceil(dim / 3);
       const plane = put(B + offset, new Int8Array(up(dim, 16) / 2));
       const parts = [b.slice(0, lead), b.slice(lead)];
-      const twins = parts.map(oracle.encodeFurther);
+      const twins = parts.map(oracle.encodeI12);
       for (const [i, part] of parts.entries()) {
         const first = i === 0 ? 0 : lead;
         const scale = exports.np_encode_i12(put(A, part), part.length, B + 0x8000, first, plane, OUT);

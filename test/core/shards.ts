@@ -8,13 +8,13 @@ import {
   centre,
   distanceF32,
   distanceToCodeI8,
-  distanceToFurtherLevels,
   distanceToTwoLevels,
-  encodeFurtherLevels,
-  encodeFurtherQuery,
+  distanceToWholeLevels,
   encodeI8,
   encodeTwoLevelQuery,
   encodeTwoLevels,
+  encodeWholeLevels,
+  encodeWholeQuery,
   project,
 } from '../../src/core/oracle.ts';
 import { createShard, Shard, type ShardConfig } from '../../src/core/shard.ts';
@@ -152,9 +152,8 @@ export function oracleOf(
       return (query) => distanceToCodeI8(metric, query, code);
     }
     if (config.fine === 'i4') {
-      const levels = encodeFurtherLevels(componentsOf(vector), lead);
-      return (query) =>
-        distanceToFurtherLevels(metric, encodeFurtherQuery(componentsOf(query), lead), levels);
+      const levels = encodeWholeLevels(componentsOf(vector), lead);
+      return (query) => distanceToWholeLevels(metric, encodeWholeQuery(componentsOf(query), lead), levels);
     }
     const levels = encodeTwoLevels(centre(vector, mean), directions);
     return (query) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { trainBasis } from '../../src/core/basis.ts';
 import { unitVector } from '../../src/core/metric.ts';
-import { addLevels, decodeFurtherLevels, decodeI8, expand } from '../../src/core/oracle.ts';
+import { addLevels, decodeI8, decodeWholeLevels, expand } from '../../src/core/oracle.ts';
 import { basisParts, type Shard } from '../../src/core/shard.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import { configOf, fill, openShard, PRECISIONS } from './shards.ts';
@@ -30,7 +30,7 @@ function twin(
   const { mean, directions } = basisParts(shard.memory);
   let centred: Float32Array;
   if (precision === 'i8+i4') {
-    centred = expand(decodeFurtherLevels(shard.furtherLevels(ordinal)), directions, shard.dim);
+    centred = expand(decodeWholeLevels(shard.wholeLevels(ordinal)), directions, shard.dim);
   } else {
     const { code, residual } = shard.twoLevels(ordinal);
     centred = addLevels(expand(decodeI8(code), directions, shard.dim), residual);

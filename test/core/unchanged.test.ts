@@ -22,7 +22,7 @@ function axesBasis(): Basis {
 /** All that a slot holds of its vector. */
 function heldAt(shard: Shard, ordinal: number): unknown {
   if (shard.finest === 'i10') return shard.twoLevels(ordinal);
-  if (shard.finest === 'i4') return shard.furtherLevels(ordinal);
+  if (shard.finest === 'i4') return shard.wholeLevels(ordinal);
   return shard.finest === 'i8' ? shard.codeI8(ordinal) : shard.vector(ordinal);
 }
 

@@ -4,13 +4,13 @@ import { scoreOf, unitVector } from '../../src/core/metric.ts';
 import {
   distanceF32,
   distanceToCodeI8,
-  distanceToFurtherLevels,
   distanceToTwoLevels,
-  encodeFurtherLevels,
-  encodeFurtherQuery,
+  distanceToWholeLevels,
   encodeI8,
   encodeTwoLevelQuery,
   encodeTwoLevels,
+  encodeWholeLevels,
+  encodeWholeQuery,
 } from '../../src/core/oracle.ts';
 import { type AttributeTypes, type Metric, type Precision, resolveConfig } from '../../src/index/config.ts';
 import { matches, parseFilter } from '../../src/index/filter.ts';
@@ -107,14 +107,13 @@ export class Oracle {
       const code = encodeI8(vector);
       // The shards of the tests are too small for a basis
       const levels = encodeTwoLevels(vector, []);
-      const further = encodeFurtherLevels(vector, dim);
+      const whole = encodeWholeLevels(vector, dim);
       this.pins.set(pin.id, { ...parsed, vector });
       this.#distances.set(pin.id, (query) => {
         if (precision === 'i8') return distanceToCodeI8(metric, query, code);
         if (precision === 'i8+i10')
           return distanceToTwoLevels(metric, encodeTwoLevelQuery(query, []), levels);
-        if (precision === 'i8+i4')
-          return distanceToFurtherLevels(metric, encodeFurtherQuery(query, dim), further);
+        if (precision === 'i8+i4') return distanceToWholeLevels(metric, encodeWholeQuery(query, dim), whole);
         return distanceF32(metric, query, vector);
       });
     }
