@@ -41,7 +41,7 @@ export interface SearchRecord {
   /** Bytes of the index per vector: what the engine says, or else the size of its saved file; and what its filters read beside it. */
   readonly bytesPerVector: number | null;
   readonly fileBytesPerVector: number | null;
-  /** Growth of the process' resident memory while building, or reading what was built before, per vector. */
+  /** Resident memory of a process that has read the index and done nothing else, per vector; of the one that built it where that is all there is. */
   readonly rssBytesPerVector: number | null;
   /** Seconds of reading the index from a file in the page cache; null when the engine does not save here. */
   readonly loadS: number | null;

@@ -16,6 +16,7 @@ import type { SearchRecord } from '../report/record.ts';
 import { spreadOf } from '../report/statistics.ts';
 import { type BuiltIndex, buildIndexes, type Contender, type IndexOptions, indexTask } from './build.ts';
 import { EngineProcess } from './engine-process.ts';
+import type { Requests } from './protocol.ts';
 import type { RunContext } from './run-context.ts';
 import { setTruth, TRUTH_DEPTH } from './set-truth.ts';
 import { isEnough } from './timing.ts';
@@ -64,10 +65,11 @@ interface Point {
   readonly passes: Pass[];
 }
 
-/** An index as a file. */
+/** An index as a file, and in the memory of a process that has read it and done nothing else: building leaves much behind. */
 interface Weight {
   readonly fileBytes: number;
   readonly loadS: number;
+  readonly rssBytes: number;
 }
 
 /** Times that an index is read. */
@@ -154,7 +156,7 @@ async function goalsOf(
   return goals;
 }
 
-/** The indexes as files, and the time of reading them from the page cache, where engines save. */
+/** The indexes as files, and what reading them from the page cache takes, where engines save. */
 async function weigh(
   contenders: readonly Contender[],
   set: BenchSet,
@@ -170,17 +172,32 @@ async function weigh(
       const path = join(folder, name);
       const saved = await process.ask('save', { path });
       if (saved === null) continue;
-      const loads: number[] = [];
-      for (let i = 0; i < LOADS; i++) {
-        context.progress(`${set.name}: ${name} loading`, i, LOADS);
-        loads.push((await process.ask('load', { ...task, path, saved: saved.saved })).wallS);
-      }
+      context.progress(`${set.name}: ${name} loading`, 0, 1);
+      const loads = await loadAnew(name, { ...task, path, saved: saved.saved }, context);
       rmSync(path);
-      weights.set(contender, { fileBytes: saved.bytes, loadS: spreadOf(loads).median });
+      weights.set(contender, { fileBytes: saved.bytes, ...loads });
     }
     return weights;
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Reads an index in a process of its own, some times; the first time tells what it takes of memory. */
+async function loadAnew(
+  name: string,
+  task: Requests['load'],
+  context: RunContext,
+): Promise<Pick<Weight, 'loadS' | 'rssBytes'>> {
+  const process = new EngineProcess(name, context);
+  try {
+    await process.ask('open', { engine: name });
+    const { wallS, rssBytes } = await process.ask('load', task);
+    const loads = [wallS];
+    while (loads.length < LOADS) loads.push((await process.ask('load', task)).wallS);
+    return { loadS: spreadOf(loads).median, rssBytes };
+  } finally {
+    await process.close();
   }
 }
 
@@ -253,7 +270,7 @@ function recordOf(
   const qps = spread('qps');
   const p50Us = spread('p50Us');
   const cpuUs = spread('cpuUs');
-  const { fileBytes = null, loadS = null } = weights.get(contender) ?? {};
+  const { fileBytes = null, loadS = null, rssBytes = sizes.rssBytes } = weights.get(contender) ?? {};
   const bytes = sizes.bytes ?? fileBytes;
   const perVector = (value: number | null) => (value === null ? null : value / n);
   return {
@@ -284,7 +301,7 @@ function recordOf(
     buildCpuS: build?.cpuS ?? null,
     bytesPerVector: perVector(bytes === null ? null : bytes + sizes.filterBytes),
     fileBytesPerVector: perVector(fileBytes),
-    rssBytesPerVector: perVector(sizes.rssBytes),
+    rssBytesPerVector: perVector(rssBytes),
     loadS,
     ...(goal.filter && {
       filter: goal.filter.attribute,
