@@ -42,8 +42,6 @@ export interface BenchIndex {
   search(q: number, k: number, ef: number, out: Uint32Array): number | Promise<number>;
   /** Bytes that the engine says its index takes in memory. */
   bytes?(): number;
-  /** Bytes beside the index that its filters read, of an engine that holds no attributes. */
-  filterBytes?(): number;
   /** What the last search counted of its own work, by name. */
   work?(): Readonly<Record<string, number>>;
   /** Writes the index to a file, and returns what `load` wants to know of it. */
@@ -63,6 +61,8 @@ export interface BenchEngine {
   readonly version: string;
   /** Whether the width of a search can be chosen; an engine without has one point. */
   readonly takesEf: boolean;
+  /** Whether its filters read the attributes of the spec, beside an index that holds none; they count as its bytes, then. */
+  readonly readsAttributes?: boolean;
   /** Changes whenever indexes of before may not be read again. */
   readonly build: string;
   /** Begins an index; an engine that learns from the data first may draw a sample. It counts as time of the build. */

@@ -60,5 +60,11 @@ class ExactIndex implements BenchIndex {
 }
 
 export function openExact(): BenchEngine {
-  return { version: 'f32 scan', takesEf: false, build: '1', create: (spec) => new ExactIndex(spec) };
+  return {
+    version: 'f32 scan',
+    takesEf: false,
+    readsAttributes: true,
+    build: '1',
+    create: (spec) => new ExactIndex(spec),
+  };
 }

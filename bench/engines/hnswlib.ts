@@ -42,10 +42,6 @@ class HnswlibIndex implements BenchIndex {
     });
   }
 
-  filterBytes(): number {
-    return Object.values(this.#spec.attributes).reduce((sum, { byteLength }) => sum + byteLength, 0);
-  }
-
   search(q: number, k: number, ef: number, out: Uint32Array): number {
     if (ef !== this.#ef) this.#index.setEf(ef);
     this.#ef = ef;
@@ -79,6 +75,7 @@ function engineOf(library: Hnswlib, version: string): BenchEngine {
   return {
     version,
     takesEf: true,
+    readsAttributes: true,
     build: version,
     create(spec) {
       const index = space(spec);

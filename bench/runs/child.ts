@@ -36,7 +36,8 @@ function settledRss(): number {
 }
 
 function sizes(rssBytes: number): Sizes {
-  return { bytes: index.bytes?.() ?? null, filterBytes: index.filterBytes?.() ?? 0, rssBytes };
+  const held = engine.readsAttributes ? task.attributes.length * task.base.rows * 8 : 0;
+  return { bytes: index.bytes?.() ?? null, filterBytes: held, rssBytes };
 }
 
 function specOf({ spec, attributes, base }: IndexTask): IndexSpec {

@@ -110,7 +110,7 @@ export function resolveConfig(input: unknown, path = 'config'): IndexConfig {
   const m = whole('m', LIMITS.mMin, LIMITS.mMax, DEFAULTS.m);
   const precision = oneOf('precision', PRECISIONS, defaultPrecision(dim));
   if (precision === 'i8+i4' && dim > LIMITS.i4DimMax) {
-    const why = `must be another than i8+i4, which is for up to ${LIMITS.i4DimMax} dimensions`;
+    const why = `is i8+i4, which is for up to ${LIMITS.i4DimMax} dimensions`;
     throw errorAt('bad_config', fieldPath(path, 'precision'), why);
   }
   return {
