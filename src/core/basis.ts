@@ -71,12 +71,16 @@ export function trainBasis(sample: Float32Array, dim: number, metric: Metric, se
  * one, asked of one that was trained on other vectors. @param sample f32[rows][dim], as trainBasis takes it
  */
 export function shareKeptBy(basis: Basis, sample: Float32Array, dim: number, metric: Metric): number {
-  const padded = Math.ceil(dim / 4) * 4;
-  const row = (r: number) => basis.values.subarray(r * padded, r * padded + dim);
-  const mean = row(0);
+  const mean = rowOf(basis, dim, 0);
   const centred = sample.map((value, i) => value - mean[i % dim]!);
-  const directions = Array.from({ length: basis.lead }, (_, l) => row(1 + l));
+  const directions = Array.from({ length: basis.lead }, (_, l) => rowOf(basis, dim, 1 + l));
   return shareKept(centred, dim, metric, directions, nearestOf(centred, dim, metric));
+}
+
+/** The mean, row 0, or direction r - 1 of a basis: f32[dim], not a copy. */
+function rowOf({ values }: Basis, dim: number, r: number): Float32Array {
+  const padded = Math.ceil(dim / 4) * 4;
+  return values.subarray(r * padded, r * padded + dim);
 }
 
 /**
@@ -87,19 +91,17 @@ export function wholeBasis(basis: Basis, dim: number): Basis {
   const padded = Math.ceil(dim / 4) * 4;
   if (basis.values.length === (1 + dim) * padded) return basis;
   const random = new Prng(dim);
-  const drawn = () => Float64Array.from({ length: dim }, () => random.normal());
-  const directions = Array.from({ length: dim }, (_, l) =>
-    l < basis.lead
-      ? Float64Array.from(basis.values.subarray((1 + l) * padded, (1 + l) * padded + dim))
-      : drawn(),
-  );
-  // What stands still has no direction; one that is drawn there stands behind those that are wanted
-  const known = directions.filter((direction) => direction.some((value) => value !== 0));
-  while (known.length < dim) known.push(drawn());
-  orthonormalise(known);
+  // A direction in which nothing varies is zero, and another stands in its place
+  const directions = Array.from({ length: basis.lead }, (_, l) =>
+    Float64Array.from(rowOf(basis, dim, 1 + l)),
+  ).filter((direction) => direction.some((value) => value !== 0));
+  while (directions.length < dim) {
+    directions.push(Float64Array.from({ length: dim }, () => random.normal()));
+  }
+  orthonormalise(directions);
   const values = new Float32Array((1 + dim) * padded);
-  values.set(basis.values.subarray(0, padded));
-  for (const [l, direction] of known.entries()) values.set(direction, (1 + l) * padded);
+  values.set(rowOf(basis, dim, 0));
+  for (const [l, direction] of directions.entries()) values.set(direction, (1 + l) * padded);
   return { lead: basis.lead, values };
 }
 

@@ -51,15 +51,23 @@ function rint(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-function quantise(x: Float32Array, limit: number, out: Int8Array | Int16Array): number {
+/** To whole multiples of a `parts`-th of the unit, which is returned: max|x| / limit. */
+function quantise(x: Float32Array, limit: number, out: Int8Array | Int16Array, parts = 1): number {
   let max = 0;
   for (const value of x) max = Math.max(max, Math.abs(value));
   const tiny = max < f(1e-30);
   const inverse = tiny ? 0 : f(limit / max);
   for (let i = 0; i < x.length; i++) {
-    out[i] = Math.max(-limit, Math.min(limit, rint(f(x[i]! * inverse))));
+    out[i] = Math.max(-limit * parts, Math.min(limit * parts, rint(f(x[i]! * inverse) * parts)));
   }
   return tiny ? 0 : f(max / limit);
+}
+
+/** Squared norm of what whole numbers of a unit stand for. */
+function squaredNormOf(values: Int8Array | Int16Array, unit: number): number {
+  let squares = 0;
+  for (const value of values) squares += value * value;
+  return f(f(squares) * f(unit * unit));
 }
 
 /** The largest values that i8 codes and 10-bit residuals hold. */
@@ -76,9 +84,7 @@ export interface CodeI8 {
 export function encodeI8(x: Float32Array): CodeI8 {
   const values = new Int8Array(x.length);
   const scale = quantise(x, I8_MAX, values);
-  let squares = 0;
-  for (const value of values) squares += value * value;
-  return { values, scale, squaredNorm: f(f(squares) * f(scale * scale)) };
+  return { values, scale, squaredNorm: squaredNormOf(values, scale) };
 }
 
 /** A residual in 10-bit values, -511 to 511. */
@@ -106,9 +112,7 @@ export interface QuantisedQuery {
 export function encodeQuery(x: Float32Array, codeMax: number): QuantisedQuery {
   const values = new Int16Array(x.length);
   const unit = quantise(x, queryLimit(x.length, codeMax), values);
-  let squares = 0;
-  for (const value of values) squares += value * value;
-  return { unit, values, squaredNorm: f(f(squares) * f(unit * unit)) };
+  return { unit, values, squaredNorm: squaredNormOf(values, unit) };
 }
 
 /** Half of the squared distance is the distance of unit vectors under cosine. */
@@ -126,8 +130,9 @@ export function centre(x: Float32Array, mean: Float32Array): Float32Array {
   return x.map((value, i) => f(value - mean[i]!));
 }
 
-/** The lead of a centred vector: its products with the directions, f32[dim] each. */
+/** The components of a centred vector: its products with the directions, f32[dim] each. Without any, the vector itself. */
 export function project(x: Float32Array, directions: readonly Float32Array[]): Float32Array {
+  if (directions.length === 0) return x;
   return Float32Array.from(directions, (direction) => dotF32(direction, x));
 }
 
@@ -160,7 +165,7 @@ export interface TwoLevels {
 
 /** @param x less the mean @param directions of the basis; none where the lead is the vector itself */
 export function encodeTwoLevels(x: Float32Array, directions: readonly Float32Array[]): TwoLevels {
-  const code = encodeI8(directions.length === 0 ? x : project(x, directions));
+  const code = encodeI8(project(x, directions));
   const coarse = expand(decodeI8(code), directions, x.length);
   const residual = encodeI10(x.map((value, i) => f(value - coarse[i]!)));
   const both = addLevels(coarse, residual);
@@ -180,8 +185,7 @@ export interface TwoLevelQuery {
 
 /** @param x the query less the mean */
 export function encodeTwoLevelQuery(x: Float32Array, directions: readonly Float32Array[]): TwoLevelQuery {
-  const lead = directions.length === 0 ? x : project(x, directions);
-  return { lead: encodeQuery(lead, I8_MAX), fine: encodeQuery(x, I10_MAX) };
+  return { lead: encodeQuery(project(x, directions), I8_MAX), fine: encodeQuery(x, I10_MAX) };
 }
 
 /** Distance of a query to a vector, both in two levels. */
@@ -202,17 +206,11 @@ export interface CodeI12 extends CodeI8 {
 }
 
 export function encodeI12(x: Float32Array): CodeI12 {
-  const max = x.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const isTiny = max < f(1e-30);
-  const [scale, inverse] = isTiny ? [0, 0] : [f(max / I8_MAX), f(I8_MAX / max)];
-  const whole = Int16Array.from(x, (value) => {
-    return Math.max(-16 * I8_MAX, Math.min(16 * I8_MAX, rint(f(value * inverse) * 16)));
-  });
+  const whole = new Int16Array(x.length);
+  const scale = quantise(x, I8_MAX, whole, 16);
   const values = Int8Array.from(whole, (value) => Math.floor((value + 8) / 16));
-  let squares = 0;
-  for (const value of values) squares += value * value;
   const bits = Int8Array.from(whole, (value, i) => value - 16 * values[i]!);
-  return { values, scale, squaredNorm: f(f(squares) * f(scale * scale)), bits };
+  return { values, scale, squaredNorm: squaredNormOf(values, scale), bits };
 }
 
 /** What values and further bits stand for. */

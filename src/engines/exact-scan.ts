@@ -40,9 +40,7 @@ export function distanceTo(shard: Shard, metric: Metric, query: Float32Array): (
   }
   if (shard.finest === 'i4') {
     const { mean, directions } = basisParts(shard.memory);
-    const centred = centre(query, mean);
-    const components = directions.length === 0 ? centred : project(centred, directions);
-    const levels = encodeWholeQuery(components, shard.codeDim);
+    const levels = encodeWholeQuery(project(centre(query, mean), directions), shard.codeDim);
     return (ordinal) => distanceToWholeLevels(metric, levels, shard.wholeLevels(ordinal));
   }
   return (ordinal) => distanceF32(metric, query, shard.vector(ordinal));

@@ -60,7 +60,7 @@ export const DEFAULTS = {
 } as const satisfies Partial<IndexConfig>;
 
 /**
- * Dimensions from which `i8+i4` is the default, up to the most that it is for: such vectors take half the memory at the same
+ * Dimensions from which `i8+i4` is the default, up to the most that it is for: such vectors take three quarters of the memory at the same
  * recall (decision 25). Vectors of fewer lie so dense that 12 bits a component may not tell them apart.
  */
 const I4_DIM_MIN = 32;

@@ -3,7 +3,15 @@ import test, { describe } from 'node:test';
 import { type Basis, sampleRows, trainBasis, wholeBasis } from '../../src/core/basis.ts';
 import { type Metric, unitVector } from '../../src/core/metric.ts';
 import { dotF32, nearest } from '../../src/core/oracle.ts';
-import { basisOf, blockBytes, exportState, reopenShard, Shard } from '../../src/core/shard.ts';
+import {
+  basisOf,
+  blockBytes,
+  exportState,
+  reopenShard,
+  Shard,
+  type ShardConfig,
+} from '../../src/core/shard.ts';
+import type { WasmMemory } from '../../src/core/webassembly.ts';
 import { Prng } from '../../src/lib/prng.ts';
 import {
   basisRows,
@@ -53,6 +61,14 @@ function anyBasis(random: Prng, metric: Metric, dim: number, lead: number): Basi
       values[r * padded + i] = (random.normal() * (r > 0 ? 1 : mean)) / Math.sqrt(dim);
   }
   return { lead, values };
+}
+
+/** A reader of a shard that is made of another's state, blocks and basis. */
+function reopened(memory: WasmMemory, config: ShardConfig, basis: Basis | null): Shard {
+  const bytes = blockBytes(memory);
+  const copy = reopenShard(CORE, config, exportState(memory), bytes.length, { readers: 1, basis });
+  blockBytes(copy).set(bytes);
+  return new Shard(CORE, copy, 1);
 }
 
 describe('a trained basis', () => {
@@ -187,14 +203,9 @@ describe('a shard with a basis', () => {
         // Each component within half a step of its 4 further bits, a step being 1 / 2032 of the largest
         assert.ok(error < (Math.hypot(...vector) * Math.sqrt(64)) / 2032, `${metric} ${i}: ${error}`);
       }
-      const bytes = blockBytes(memory);
-      const copy = reopenShard(CORE, config, exportState(memory), bytes.length, {
-        readers: 1,
-        basis: basisOf(memory),
-      });
-      blockBytes(copy).set(bytes);
       const query = draw();
-      assert.deepEqual(search(new Shard(CORE, copy, 1), query, 10, 64), search(reader, query, 10, 64));
+      const copy = reopened(memory, config, basisOf(memory));
+      assert.deepEqual(search(copy, query, 10, 64), search(reader, query, 10, 64));
     }
   });
 
@@ -216,11 +227,9 @@ describe('a shard with a basis', () => {
         const most = Math.max(...vector.map(Math.abs));
         for (let j = 0; j < 100; j++) assert.ok(Math.abs(stored[j]! - vector[j]!) < most * 0.005);
       }
-      const bytes = blockBytes(memory);
-      const copy = reopenShard(CORE, config, exportState(memory), bytes.length, { readers: 1, basis });
-      blockBytes(copy).set(bytes);
       const query = draw();
-      assert.deepEqual(search(new Shard(CORE, copy, 1), query, 10, 64), search(reader, query, 10, 64));
+      const copy = reopened(memory, config, basis);
+      assert.deepEqual(search(copy, query, 10, 64), search(reader, query, 10, 64));
     }
   });
 });

@@ -140,10 +140,7 @@ export function oracleOf(
   const whole = basis && config.fine === 'i4' ? wholeBasis(basis, config.dim) : basis;
   const { mean, directions } = basisRows(whole, config.dim);
   const lead = basis?.lead ?? config.dim;
-  const componentsOf = (vector: Float32Array) => {
-    const centred = centre(vector, mean);
-    return basis ? project(centred, directions) : centred;
-  };
+  const componentsOf = (vector: Float32Array) => project(centre(vector, mean), directions);
   const stored = new WeakMap<Float32Array, (query: Float32Array) => number>();
   const storeAs = (vector: Float32Array): ((query: Float32Array) => number) => {
     if (config.code === 'f32' || config.fine === 'f32') return (query) => distanceF32(metric, query, vector);

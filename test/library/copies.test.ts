@@ -16,7 +16,7 @@ const PINS = 900;
 const COPIES = ['a', 'b', 'c', 'd'];
 
 describe('copies of a pin', () => {
-  for (const precision of ['i8+i10', 'i8+f32'] as const)
+  for (const precision of ['i8+i10', 'i8+i4', 'i8+f32'] as const)
     it(`in whatever shard are neither hits of it nor hits together: ${precision}`, async (t) => {
       const dir = await temporaryDir(t);
       const file = join(dir, 'pins.jsonl');
