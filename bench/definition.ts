@@ -31,6 +31,8 @@ export interface Definition {
   readonly seed: number;
   readonly passes: number;
   readonly threads: readonly number[];
+  /** Whether indexes are built that an earlier run has kept, too: how long that takes is what the definition is about. */
+  readonly rebuild: boolean;
   /** Attributes to filter by, and the shares of the vectors that pass. */
   readonly filters: readonly string[];
   readonly selectivities: readonly number[];
@@ -60,6 +62,7 @@ export const DEFINITION_DEFAULTS: Definition = {
   seed: 1,
   passes: 5,
   threads: [1],
+  rebuild: false,
   filters: [],
   selectivities: [1, 0.5, 0.1, 0.01, 0.001],
   dims: [64, 128, 256, 784],
@@ -149,6 +152,11 @@ const text: Check<string> = (value, path) => {
   throw refuse(path, 'must be a text');
 };
 
+const flag: Check<boolean> = (value, path) => {
+  if (typeof value === 'boolean') return value;
+  throw refuse(path, 'must be true or false');
+};
+
 const share: Check<number> = (value, path) => {
   if (typeof value === 'number' && value > 0 && value <= 1) return value;
   throw refuse(path, 'must be a number above 0 and up to 1');
@@ -197,6 +205,7 @@ const CHECKS: { readonly [F in keyof Definition]: Check<Definition[F]> } = {
   seed: whole(0, U32_MAX),
   passes: whole(1, PASSES_MAX),
   threads: listOf(whole(1, LIMITS.readersMax - 2)),
+  rebuild: flag,
   filters: listOf(oneOf(ATTRIBUTE_NAMES), 0),
   selectivities: listOf(share),
   dims: listOf(whole(LIMITS.dimMin, LIMITS.dimMax)),

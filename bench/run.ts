@@ -44,9 +44,9 @@ export interface BenchRun {
 const ROWS_PER_PROGRESS = 1000;
 
 /**
- * Measures what the definitions say, and writes results.json, report.html, and bars.md, which documents quote. A set
- * whose data are not there is left out with a note, and what a definition that fails does not measure; throws when that
- * leaves nothing.
+ * Measures what the definitions say, and writes results.json, report.html, and bars.md, which documents quote, after each
+ * of them, so that an interruption costs the one under way. A set whose data are not there is left out with a note, and
+ * what a definition that fails does not measure; throws when that leaves nothing.
  */
 export async function runBench(options: BenchOptions): Promise<BenchRun> {
   const started = options.now();
@@ -68,7 +68,10 @@ export async function runBench(options: BenchOptions): Promise<BenchRun> {
 
   const records: BenchRecord[] = [];
   const failures: unknown[] = [];
+  const titles: string[] = [];
+  let results: Results | undefined;
   for (const definition of options.definitions) {
+    if (definition.title !== '') titles.push(definition.title);
     try {
       for await (const part of runDefinition(definition, options, context)) records.push(...part);
     } catch (error) {
@@ -77,27 +80,31 @@ export async function runBench(options: BenchOptions): Promise<BenchRun> {
       failures.push(error);
       context.note(`${definition.title || 'a definition'} failed: ${(error as Error).message}`);
     }
+    if (records.length === 0) continue;
+    results = {
+      schema: 1,
+      startedAt: started.toISOString(),
+      tookS: (options.now().getTime() - started.getTime()) / 1000,
+      ...environment,
+      pinnedTo: context.cores,
+      command: options.command,
+      titles,
+      records,
+      notes: [...notes],
+    };
+    writeResults(results, options.outDir);
   }
-  if (records.length === 0) {
+  if (results === undefined) {
     throw failures[0] ?? new NearpinError('bad_request', 'there was nothing to measure');
   }
-
-  const results: Results = {
-    schema: 1,
-    startedAt: started.toISOString(),
-    tookS: (options.now().getTime() - started.getTime()) / 1000,
-    ...environment,
-    pinnedTo: context.cores,
-    command: options.command,
-    titles: options.definitions.map(({ title }) => title).filter((title) => title !== ''),
-    records,
-    notes: [...notes],
-  };
-  mkdirSync(options.outDir, { recursive: true });
-  writeFileSync(join(options.outDir, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
-  writeFileSync(join(options.outDir, 'report.html'), reportPage(results));
-  writeFileSync(join(options.outDir, 'bars.md'), `${markdownTable(barTable(barsOf(records)))}\n`);
   return { results, failures };
+}
+
+function writeResults(results: Results, dir: string): void {
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(join(dir, 'report.html'), reportPage(results));
+  writeFileSync(join(dir, 'bars.md'), `${markdownTable(barTable(barsOf(results.records)))}\n`);
 }
 
 async function* runDefinition(

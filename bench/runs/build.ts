@@ -21,6 +21,8 @@ export interface IndexOptions {
   readonly attributes: readonly string[];
   /** Whether to keep indexes in the cache, and to read those that are there instead of building. */
   readonly reuse: boolean;
+  /** Whether those that are there are built all the same, to learn how long that takes. */
+  readonly rebuild: boolean;
 }
 
 export interface BuiltIndex {
@@ -54,7 +56,7 @@ export async function buildIndexes(
   const built = new Map<Contender, BuiltIndex>();
   const building: { contender: Contender; wallS: number; cpuS: number }[] = [];
   for (const contender of contenders) {
-    const kept = options.reuse ? await readKept(contender, task, context) : undefined;
+    const kept = options.reuse && !options.rebuild ? await readKept(contender, task, context) : undefined;
     if (kept) {
       built.set(contender, kept);
       context.note(`${contender.name}: the index of ${set.name} was built by an earlier run`);

@@ -22,6 +22,7 @@ export interface LoadRunOptions {
   readonly seed: number;
   readonly passes: number;
   readonly reuse: boolean;
+  readonly rebuild: boolean;
 }
 
 export async function runLoads(options: LoadRunOptions, context: RunContext): Promise<LoadRecord[]> {

@@ -37,6 +37,7 @@ export interface SearchRunOptions {
   readonly filters: readonly string[];
   readonly selectivities: readonly number[];
   readonly reuse: boolean;
+  readonly rebuild: boolean;
 }
 
 interface Pass {

@@ -48,7 +48,15 @@ async function smallSet({ folder, context }: Place) {
   return { set, truth };
 }
 
-const OPTIONS = { m: 8, efConstruction: 100, seed: 1, threads: 2, attributes: ['random'], reuse: false };
+const OPTIONS = {
+  m: 8,
+  efConstruction: 100,
+  seed: 1,
+  threads: 2,
+  attributes: ['random'],
+  reuse: false,
+  rebuild: false,
+};
 
 for (const engine of ['wasm', 'wasm-i8', 'wasm-f32', 'exact', 'hnswlib']) {
   test(`${engine} builds, searches, filters and is read again, in a process of its own`, async (t) => {

@@ -226,20 +226,22 @@ function withoutFolders(args: readonly string[]): string[] {
 
 async function bench(options: BenchCommandOptions, terminal: Terminal): Promise<void> {
   const definitions = definitionsOf(options);
-  const { results, failures } = await interruptible('nothing was written', (signal) =>
-    runBench({
-      definitions,
-      outDir: options.out,
-      cacheDir: options.cache,
-      dataDir: options.data,
-      cores: options.pin === 'none' ? null : options.pin,
-      reuse: options.reuse,
-      command: ['nearpin', ...withoutFolders(process.argv.slice(2))].join(' '),
-      now: () => new Date(),
-      signal,
-      onNote: (line) => terminal.note(line),
-      onProgress: (label, done, total) => terminal.progress(label, done, total),
-    }),
+  const { results, failures } = await interruptible(
+    'of the definition under way nothing was written',
+    (signal) =>
+      runBench({
+        definitions,
+        outDir: options.out,
+        cacheDir: options.cache,
+        dataDir: options.data,
+        cores: options.pin === 'none' ? null : options.pin,
+        reuse: options.reuse,
+        command: ['nearpin', ...withoutFolders(process.argv.slice(2))].join(' '),
+        now: () => new Date(),
+        signal,
+        onNote: (line) => terminal.note(line),
+        onProgress: (label, done, total) => terminal.progress(label, done, total),
+      }),
   );
   terminal.clear();
   terminal.print(options.json ? JSON.stringify(results) : formatResults(results));
