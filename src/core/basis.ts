@@ -27,6 +27,8 @@ const LEADS = [56, 120, 184, 248, 312, 376];
 /** Rows below which a sample says little. */
 const SAMPLE_MIN = 1024;
 const SAMPLE_MAX = 8192;
+/** What is drawn of a shard of few vectors, so that it is not trained for as long as its vectors are inserted. */
+const SAMPLE_SHARE = 1 / 4;
 /** Bounds the work on the covariance, which grows with the square of the dimensions. */
 const SAMPLE_PRODUCTS = 2 ** 31;
 const ITERATIONS = 12;
@@ -39,8 +41,8 @@ const SHARE_MIN = 0.998;
 /** Rows of a sample that is worth its work, of `count` vectors; 0 when a basis is not to be had. */
 export function sampleRows(dim: number, count: number): number {
   if (dim <= LEADS[0]! || count < SAMPLE_MIN) return 0;
-  const affordable = Math.max(SAMPLE_MIN, 2 * dim, Math.floor(SAMPLE_PRODUCTS / (dim * dim)));
-  return Math.min(count, SAMPLE_MAX, affordable);
+  const affordable = Math.floor(Math.min(SAMPLE_PRODUCTS / (dim * dim), count * SAMPLE_SHARE));
+  return Math.min(count, SAMPLE_MAX, Math.max(SAMPLE_MIN, 2 * dim, affordable));
 }
 
 /**
@@ -114,7 +116,7 @@ function queryRows(rows: number): number[] {
 /** The nearest rows of each query. */
 function nearestOf(x: Float32Array, dim: number, metric: Metric): Set<number>[] {
   const rows = x.length / dim;
-  return queryRows(rows).map((q) => new Set(rank(q, rows, distanceBetween(x, dim, metric), NEAREST)));
+  return queryRows(rows).map((q) => new Set(rank(q, distancesFrom(q, x, dim, metric), NEAREST)));
 }
 
 /** Share of the nearest that are among the first few by the codes of a lead. */
@@ -130,46 +132,90 @@ function shareKept(
   const codes = new Float32Array(rows * lead);
   const y = new Float32Array(lead);
   for (let r = 0; r < rows; r++) {
-    for (let l = 0; l < lead; l++) y[l] = product(directions[l]!, 0, x, r * dim, dim);
+    project(directions, x, r * dim, y);
     const { values, scale } = encodeI8(y);
     for (let l = 0; l < lead; l++) codes[r * lead + l] = values[l]! * scale;
   }
   let kept = 0;
   let wanted = 0;
   for (const [i, q] of queryRows(rows).entries()) {
-    const among = rank(q, rows, distanceBetween(codes, lead, metric), AMONG);
+    const among = rank(q, distancesFrom(q, codes, lead, metric), AMONG);
     wanted += nearest[i]!.size;
     kept += among.filter((row) => nearest[i]!.has(row)).length;
   }
   return kept / wanted;
 }
 
-function product(a: Float32Array, at: number, b: Float32Array, bt: number, n: number): number {
-  let sum = 0;
-  for (let i = 0; i < n; i++) sum += a[at + i]! * b[bt + i]!;
-  return sum;
+/**
+ * The products of a row with each direction, into y. Here and below several sums are kept at once: one sum waits for each
+ * of its additions. Each is added in the order of its terms, so that the bits are those of one after the other.
+ */
+function project(directions: readonly Float32Array[], x: Float32Array, at: number, y: Float32Array): void {
+  const n = directions.length;
+  for (let l = 0; l < n; l += 4) {
+    const a = directions[l]!;
+    const b = directions[Math.min(l + 1, n - 1)]!;
+    const c = directions[Math.min(l + 2, n - 1)]!;
+    const d = directions[Math.min(l + 3, n - 1)]!;
+    let [sumA, sumB, sumC, sumD] = [0, 0, 0, 0];
+    for (let i = 0; i < a.length; i++) {
+      const value = x[at + i]!;
+      sumA += a[i]! * value;
+      sumB += b[i]! * value;
+      sumC += c[i]! * value;
+      sumD += d[i]! * value;
+    }
+    y[l] = sumA;
+    // Past the last, a typed array takes nothing
+    y[l + 1] = sumB;
+    y[l + 2] = sumC;
+    y[l + 3] = sumD;
+  }
 }
 
-/** A distance between two rows of x that ranks as the metric does. */
-function distanceBetween(x: Float32Array, n: number, metric: Metric): (a: number, b: number) => number {
-  if (metric === 'dot') return (a, b) => -product(x, a * n, x, b * n, n);
-  return (a, b) => {
-    let sum = 0;
-    for (let i = 0; i < n; i++) {
-      const difference = x[a * n + i]! - x[b * n + i]!;
-      sum += difference * difference;
+/** Distances of row q to all rows of x, f64[rows], that rank as the metric does. */
+function distancesFrom(q: number, x: Float32Array, n: number, metric: Metric): Float64Array {
+  const rows = x.length / n;
+  const query = x.subarray(q * n, (q + 1) * n);
+  const out = new Float64Array(rows);
+  const isDot = metric === 'dot';
+  for (let row = 0; row < rows; row += 4) {
+    const a = row * n;
+    const b = Math.min(row + 1, rows - 1) * n;
+    const c = Math.min(row + 2, rows - 1) * n;
+    const d = Math.min(row + 3, rows - 1) * n;
+    let [sumA, sumB, sumC, sumD] = [0, 0, 0, 0];
+    if (isDot) {
+      for (let i = 0; i < n; i++) {
+        const value = query[i]!;
+        sumA -= value * x[a + i]!;
+        sumB -= value * x[b + i]!;
+        sumC -= value * x[c + i]!;
+        sumD -= value * x[d + i]!;
+      }
+    } else {
+      for (let i = 0; i < n; i++) {
+        const value = query[i]!;
+        sumA += (value - x[a + i]!) ** 2;
+        sumB += (value - x[b + i]!) ** 2;
+        sumC += (value - x[c + i]!) ** 2;
+        sumD += (value - x[d + i]!) ** 2;
+      }
     }
-    return sum;
-  };
+    out[row] = sumA;
+    out[row + 1] = sumB;
+    out[row + 2] = sumC;
+    out[row + 3] = sumD;
+  }
+  return out;
 }
 
 /** The k rows nearest to row q, itself left out. */
-function rank(q: number, rows: number, distance: (a: number, b: number) => number, k: number): number[] {
+function rank(q: number, distances: Float64Array, k: number): number[] {
   const nearest: { row: number; d: number }[] = [];
-  for (let row = 0; row < rows; row++) {
-    if (row === q) continue;
-    const d = distance(q, row);
-    if (nearest.length === k && d >= nearest[k - 1]!.d) continue;
+  for (let row = 0; row < distances.length; row++) {
+    const d = distances[row]!;
+    if (row === q || (nearest.length === k && d >= nearest[k - 1]!.d)) continue;
     let i = nearest.length;
     while (i > 0 && nearest[i - 1]!.d > d) i--;
     nearest.splice(i, 0, { row, d });
@@ -187,11 +233,19 @@ function meanOf(sample: Float32Array, dim: number): Float32Array {
 /** The sums of products of each two components: f64[dim][dim]. */
 function covarianceOf(x: Float32Array, dim: number): Float64Array {
   const sums = new Float64Array(dim * dim);
-  for (let r = 0; r < x.length; r += dim) {
+  const last = x.length - dim;
+  for (let a = 0; a <= last; a += 4 * dim) {
+    // Past the last row, of which each product is nothing
+    const rows = [a, a + dim, a + 2 * dim, a + 3 * dim].map((at) =>
+      at <= last ? x.subarray(at, at + dim) : new Float32Array(dim),
+    );
+    const [p, q, r, s] = rows as [Float32Array, Float32Array, Float32Array, Float32Array];
     for (let i = 0; i < dim; i++) {
-      const value = x[r + i]!;
-      if (value === 0) continue;
-      for (let j = i; j < dim; j++) sums[i * dim + j] = sums[i * dim + j]! + value * x[r + j]!;
+      const [valueP, valueQ, valueR, valueS] = [p[i]!, q[i]!, r[i]!, s[i]!];
+      const at = i * dim;
+      for (let j = i; j < dim; j++) {
+        sums[at + j] = sums[at + j]! + valueP * p[j]! + valueQ * q[j]! + valueR * r[j]! + valueS * s[j]!;
+      }
     }
   }
   for (let i = 0; i < dim; i++) for (let j = 0; j < i; j++) sums[i * dim + j] = sums[j * dim + i]!;

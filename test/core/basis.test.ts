@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
-import { type Basis, sampleRows, trainBasis, wholeBasis } from '../../src/core/basis.ts';
+import { type Basis, sampleRows, shareKeptBy, trainBasis, wholeBasis } from '../../src/core/basis.ts';
 import { type Metric, unitVector } from '../../src/core/metric.ts';
-import { dotF32, nearest } from '../../src/core/oracle.ts';
+import { dotF32, encodeI8, nearest } from '../../src/core/oracle.ts';
 import {
   basisOf,
   blockBytes,
@@ -63,6 +63,34 @@ function anyBasis(random: Prng, metric: Metric, dim: number, lead: number): Basi
   return { lead, values };
 }
 
+/** Share of the true ten nearest, of every tenth row or so, among the first 32 by the codes of a basis. */
+function shareCounted(basis: Basis, vectors: readonly Float32Array[], metric: Metric): number {
+  const { mean, directions } = basisRows(basis, vectors[0]!.length);
+  const centred = vectors.map((vector) => vector.map((value, i) => value - mean[i]!));
+  const leads = directions.map((direction) => [...direction]);
+  const codes = centred.map((vector) => {
+    const lead = leads.map((direction) => direction.reduce((sum, value, i) => sum + value * vector[i]!, 0));
+    const { values, scale } = encodeI8(Float32Array.from(lead));
+    return Float32Array.from(values, (value) => value * scale);
+  });
+  const distance = (a: Float32Array, b: Float32Array) =>
+    a.reduce((sum, x, i) => sum + (metric === 'dot' ? -x * b[i]! : (x - b[i]!) ** 2), 0);
+  const first = (rows: readonly Float32Array[], q: number, k: number) =>
+    rows
+      .map((row, i) => ({ i, d: distance(rows[q]!, row) }))
+      .filter(({ i }) => i !== q)
+      .sort((a, b) => a.d - b.d || a.i - b.i)
+      .slice(0, k)
+      .map(({ i }) => i);
+  let kept = 0;
+  for (let query = 0; query < 100; query++) {
+    const q = Math.floor((query * vectors.length) / 100);
+    const among = new Set(first(codes, q, 32));
+    kept += first(centred, q, 10).filter((row) => among.has(row)).length;
+  }
+  return kept / 1000;
+}
+
 /** A reader of a shard that is made of another's state, blocks and basis. */
 function reopened(memory: WasmMemory, config: ShardConfig, basis: Basis | null): Shard {
   const bytes = blockBytes(memory);
@@ -105,6 +133,20 @@ describe('a trained basis', () => {
     assert.deepEqual(trainBasis(sample, 70, 'cosine', 4), trainBasis(sample, 70, 'cosine', 4));
   });
 
+  test('is held against the share of the nearest that a count row by row finds', () => {
+    for (const [metric, rows, lead] of [
+      ['cosine', 1021, 7],
+      ['dot', 1022, 9],
+      ['l2', 1023, 6],
+    ] as const) {
+      const vectors = Array.from({ length: rows }, latentData(random, metric, 60, 12, 0.01));
+      const basis = anyBasis(random, metric, 60, lead);
+      const share = shareKeptBy(basis, sampleOf(vectors), 60, metric);
+      assert.equal(share, shareCounted(basis, vectors, metric));
+      assert.ok(share > 0.1 && share < 1, `${metric} ${share}`);
+    }
+  });
+
   test('is completed to as many directions as there are dimensions, orthonormal, its own among them', () => {
     for (const metric of METRICS) {
       const vectors = Array.from({ length: 1500 }, latentData(random, metric, 62, 20, 0.01));
@@ -139,7 +181,8 @@ describe('a trained basis', () => {
   test('is not asked of vectors that fit a line as they are, nor of a handful', () => {
     assert.equal(sampleRows(56, 1e6), 0);
     assert.equal(sampleRows(128, 1000), 0);
-    assert.equal(sampleRows(128, 2000), 2000);
+    assert.equal(sampleRows(128, 2000), 1024);
+    assert.equal(sampleRows(128, 20000), 5000);
     assert.ok(sampleRows(128, 1e6) <= 8192);
     assert.ok(sampleRows(4096, 1e6) >= 8192);
   });
