@@ -2,7 +2,8 @@
  * One shard: a shared memory and, per thread, an instance of the core on it. Small values cross as numbers; vectors,
  * filters and hits cross through the thread's scratch, which layout.h describes.
  *
- * Slot 0 of the scratch is the writer's; readers take 1 and up. A slot belongs to one instance at a time.
+ * Slot 0 of the scratch is the writer's; readers take 1 and up. A slot belongs to one thread at a time, whose
+ * instances on it take turns.
  */
 import type { Checksum } from '../lib/checksum.ts';
 import { NearpinError } from '../lib/errors.ts';

@@ -1,9 +1,11 @@
 /** What the indexes of a process share: the core, the threads that search, those that write, the log's, the checkpoints'. */
 import { availableParallelism } from 'node:os';
 import { Products } from '../core/products.ts';
+import type { Shard } from '../core/shard.ts';
 import { wasm } from '../core/webassembly.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { Checkpoints } from '../shards/checkpoint.ts';
+import { CoreSearcher } from '../shards/core-searcher.ts';
 import { LogThread } from '../shards/log-thread.ts';
 import { SearchPool } from '../shards/pool.ts';
 import { Writers } from '../shards/writers.ts';
@@ -23,7 +25,7 @@ export interface EngineHost {
   readonly pool: SearchPool;
   /** One thread for searches that nobody waits for. */
   readonly background: SearchPool | undefined;
-  /** CPU time that the searches of all threads have taken so far, in seconds. */
+  /** CPU time that searches have taken so far, in all threads, in seconds. */
   readonly searchCpuS: () => number;
   readonly writers: Writers;
   readonly logs: LogThread;
@@ -54,12 +56,18 @@ export function createEngineHost(
   if (name === 'hnswlib') loadHnswlib();
   const module = new wasm.Module(readCoreBinary());
   const workerFile = WORKERS[name];
-  const pool = new SearchPool({ workerFile, module, workers });
   // With as many threads as there can be there is no slot left for it
   const background =
     hasBackground && workers + 1 < LIMITS.readersMax
       ? new SearchPool({ workerFile, module, workers: 1, firstSlot: workers + 1, isBackground: true })
       : undefined;
+  // The others' searches take long, or an index of their own in each thread
+  const alone = name === 'wasm' && {
+    // After those of all threads
+    slot: background?.readers ?? workers + 1,
+    makeSearcher: (shard: Shard) => new CoreSearcher(shard),
+  };
+  const pool = new SearchPool({ workerFile, module, workers, ...(alone && { alone }) });
   const searchCpuS = () => pool.searchCpuS + (background?.searchCpuS ?? 0);
   const writers = new Writers(module, availableParallelism());
   const logs = new LogThread();

@@ -17,7 +17,7 @@ import {
 import { basisParts, type Shard } from '../core/shard.ts';
 import { runProgram } from '../index/filter-program.ts';
 import type { ShardQuery } from '../shards/protocol.ts';
-import type { Found } from '../shards/serve.ts';
+import type { Found } from '../shards/task-runner.ts';
 
 /** Whether an ordinal is live and passes the query's filter, by the naive twin of the core's evaluator. */
 export function acceptor(shard: Shard, query: ShardQuery): (ordinal: number) => boolean {

@@ -7,7 +7,8 @@ import type { HierarchicalNSW } from 'hnswlib-node';
 import type { Shard } from '../core/shard.ts';
 import { Prng } from '../lib/prng.ts';
 import type { ShardQuery, WorkerStart } from '../shards/protocol.ts';
-import { type Found, type Searcher, serveSearches } from '../shards/serve.ts';
+import { serveSearches } from '../shards/serve.ts';
+import type { Found, Searcher } from '../shards/task-runner.ts';
 import { acceptor, distanceTo, scanShard } from './exact-scan.ts';
 import { loadHnswlib } from './hnswlib-library.ts';
 

@@ -43,7 +43,7 @@ export interface ShardWork {
   readonly compared: number;
   /** Nodes whose lists of links were read. */
   readonly visited: number;
-  /** Id of the thread. */
+  /** Id of the thread; 0 for the main one. */
   readonly thread: number;
   /** Epoch milliseconds. */
   readonly startedAtMs: number;

@@ -127,6 +127,11 @@ export class QueryQueue {
   }
 }
 
+/** Gives the first query of what a `QueryQueue` gave out another deadline. */
+export function setDeadline(queries: ArrayBuffer, deadlineAtMs: number): void {
+  new Float64Array(queries, 0, 1)[0] = deadlineAtMs;
+}
+
 /** What a `QueryQueue` gave out; vectors and programs are views of the buffer. */
 export function unpackQueries(buffer: ArrayBuffer): Asked[] {
   const doubles = new Float64Array(buffer);

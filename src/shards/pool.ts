@@ -2,7 +2,8 @@
  * The pool of search threads. Every thread attaches to every shard set, so any idle one serves any shard.
  *
  * Searches that arrive together travel together, one task per thread: a thread hop costs about as much as a search, and
- * whatever runs after another thread has had the core finds the caches cold. While all threads are busy, arrivals wait
+ * whatever runs after another thread has had the core finds the caches cold. One that arrives alone need not travel
+ * (lone-search.ts). While all threads are busy, arrivals wait
  * here and travel together too, so load makes tasks longer, not queues of tasks. What waits is bounded; what nobody waits
  * for any more, because its deadline has passed or its caller is gone, is answered from here, without a search.
  */
@@ -14,6 +15,7 @@ import { LIMITS } from '../lib/limits.ts';
 import { NO_WORK } from '../lib/watch.ts';
 import { letGo } from './collect-garbage.ts';
 import { AskingSide, DESK_PLACES, deskBuffer } from './desk.ts';
+import { LoneSearch } from './lone-search.ts';
 import { QueryQueue, unpackAnswers } from './packing.ts';
 import {
   type Attend,
@@ -30,6 +32,7 @@ import {
   type UnknownSet,
   type WorkerStart,
 } from './protocol.ts';
+import type { MakeSearcher, TaskAnswers } from './task-runner.ts';
 
 /** Tasks in flight per thread: one that runs, and one that is there when it ends. */
 const TASKS_PER_THREAD = 2;
@@ -125,6 +128,8 @@ export interface SearchPoolOptions {
   readonly waitingBytesMax?: number;
   /** The first of the scratch slots that the threads take, 1 when absent; the last is below LIMITS.readersMax. */
   readonly firstSlot?: number;
+  /** What searches here what comes alone, and its scratch slot; without it all searches take threads. */
+  readonly alone?: { readonly makeSearcher: MakeSearcher; readonly slot: number };
   /** Whether the threads give way to all others of the machine, for searches that nobody waits for. */
   readonly isBackground?: boolean;
 }
@@ -134,6 +139,7 @@ export class SearchPool {
   readonly #firstSlot: number;
   readonly #piscina: Piscina<SearchTask | Attend | Housekeeping, SearchResult>;
   readonly #slots: Int32Array;
+  readonly #here: LoneSearch | undefined;
   /** By place of the scratch slot. */
   readonly #stations: readonly Station[];
   readonly #searchNs = new BigInt64Array(new SharedArrayBuffer(8));
@@ -153,7 +159,8 @@ export class SearchPool {
 
   /** Throws limit_exceeded. */
   constructor(options: SearchPoolOptions) {
-    const { workerFile, module, workers, firstSlot = 1, isBackground = false, waitingBytesMax } = options;
+    const { workerFile, module, workers, alone, waitingBytesMax } = options;
+    const { firstSlot = 1, isBackground = false } = options;
     const most = LIMITS.readersMax - firstSlot;
     if (!Number.isInteger(workers) || workers < 1 || workers > most) {
       throw errorAt('limit_exceeded', 'workers', `must be a whole number from 1 to ${most}`);
@@ -170,6 +177,9 @@ export class SearchPool {
       listening: false,
     }));
     this.#clockOffsetMs = performance.timeOrigin + performance.now() - monotonicMs();
+    const searchNs = this.#searchNs;
+    const clockOffsetMs = this.#clockOffsetMs;
+    this.#here = alone && new LoneSearch({ ...alone, module, clockOffsetMs, searchNs });
     this.#piscina = new Piscina({
       filename: workerFile.href,
       minThreads: workers,
@@ -184,9 +194,9 @@ export class SearchPool {
       workerData: {
         module,
         slots: this.#slots,
-        clockOffsetMs: this.#clockOffsetMs,
+        clockOffsetMs,
         desks,
-        searchNs: this.#searchNs,
+        searchNs,
         firstSlot,
         isBackground,
       } satisfies WorkerStart,
@@ -204,7 +214,7 @@ export class SearchPool {
     return this.#firstSlot + this.workers;
   }
 
-  /** CPU time that the searches of all threads have taken since the pool was made, in seconds. */
+  /** CPU time that searches have taken, in all threads, since the pool was made, in seconds. */
   get searchCpuS(): number {
     return Number(Atomics.load(this.#searchNs, 0)) / 1e9;
   }
@@ -238,6 +248,7 @@ export class SearchPool {
   register(memories: readonly WasmMemory[]): string {
     const name = String(this.#registered++);
     this.#sets.set(name, { name, memories, searching: 0, onIdle: undefined, forgotten: undefined });
+    this.#here?.attach(name, memories);
     return name;
   }
 
@@ -256,6 +267,7 @@ export class SearchPool {
       });
     }
     this.#sets.delete(set.name);
+    this.#here?.forget(set.name);
     void this.#tellThreads({ forget: set.name });
     const bytes = bytesOf(set.memories);
     set.memories = [];
@@ -355,8 +367,13 @@ export class SearchPool {
 
   #run(set: ShardSetEntry, jobs: readonly Job[]): void {
     const task = { set, jobs };
+    const queries = this.#queue.shift(jobs.length);
+    const isAlone = jobs.length === 1 && this.#waiting.length === 0 && this.#running.size === 0;
     this.#running.add(task);
-    this.#send(task, this.#queue.shift(jobs.length));
+    const { deadlineAtMs } = jobs[0]!.search;
+    const found = isAlone && this.#here?.run(set.name, queries, deadlineAtMs, this.#searchMs);
+    if (found) this.#endTask(task, resultsOf(found, 1));
+    else this.#send(task, queries);
   }
 
   #send(task: Task, queries: ArrayBuffer, memories?: readonly WasmMemory[]): void {
@@ -501,6 +518,7 @@ export class SearchPool {
     // Piscina ends idle threads where they are, and so those that load: a native library must not be ended (thread.ts)
     await this.#tellThreads({ forget: '' });
     await this.#piscina.close();
+    this.#here?.close();
   }
 }
 
@@ -513,7 +531,7 @@ function settle({ search, shard }: Job, result: JobResult): void {
 }
 
 /** One result per job, in order. */
-function resultsOf({ packed, rest }: SearchAnswers, jobs: number): JobResult[] {
+function resultsOf({ packed, rest }: Pick<TaskAnswers, 'packed' | 'rest'>, jobs: number): JobResult[] {
   if (rest.size === 0) return unpackAnswers(packed, jobs);
   const failed = [...rest.values()].filter((each) => 'error' in each).length;
   const found = unpackAnswers(packed, jobs - failed);

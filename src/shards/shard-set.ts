@@ -63,7 +63,7 @@ export class ShardSet {
       throw failed.reason;
     }
     const memories = loaded.map(({ memory }) => memory);
-    // The last scratch slot belongs to this thread, which reads vectors and ids but does not search
+    // The last scratch slot belongs to this thread, which reads vectors and ids, and searches what comes alone
     const shards = memories.map((memory) => new Shard(module, memory, readers));
     const front = { pool, name: pool.register(memories) };
     const back = background ? { pool: background, name: background.register(memories) } : front;

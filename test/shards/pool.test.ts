@@ -4,17 +4,14 @@ import { constants, getPriority } from 'node:os';
 import test, { describe, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { LAYOUT } from '../../src/core/layout.ts';
-import { createShard, Shard } from '../../src/core/shard.ts';
-import type { WasmMemory } from '../../src/core/webassembly.ts';
-import { resolveConfig } from '../../src/index/config.ts';
 import { SHARD_PLANS } from '../../src/lib/watch.ts';
 import { DESK_AREA_BYTES } from '../../src/shards/desk.ts';
 import { SearchPool } from '../../src/shards/pool.ts';
-import type { ShardFailure, ShardHits, ShardQuery } from '../../src/shards/protocol.ts';
-import { shardConfigOf } from '../../src/shards/shard-config.ts';
+import type { ShardFailure, ShardHits } from '../../src/shards/protocol.ts';
 import { refuses, rejects } from '../lib/refuses.ts';
 import { CORE } from '../support/built-index.ts';
 import { ASK, SEARCHER_STEP } from '../support/odd-asks.ts';
+import { ask, hitsOf, shardOfOne } from '../support/one-pin.ts';
 
 const ODD = new URL('../support/odd-worker.js', import.meta.url);
 const REAL = new URL('../../src/shards/search-worker.js', import.meta.url);
@@ -25,31 +22,8 @@ function poolOf(t: TestContext, workers: number, workerFile = ODD): SearchPool {
   return pool;
 }
 
-/** A shard of the one pin `id`. */
-function shardOfOne(pool: SearchPool, id = 'only'): WasmMemory {
-  const config = shardConfigOf(resolveConfig({ dim: 2, metric: 'l2' }), { blockShift: 4, heapBytes: 8192 });
-  const memory = createShard(CORE, config, { readers: pool.readers, limitBytes: 2 ** 24 });
-  new Shard(CORE, memory, 0).insert(Float32Array.of(0, 0), Buffer.from(id));
-  return memory;
-}
-
-const ask = (what: number, ms = 0): ShardQuery => ({
-  vector: Float32Array.of(what, ms),
-  k: 1,
-  ef: 1,
-  exact: false,
-  program: null,
-  deadlineAtMs: Number.POSITIVE_INFINITY,
-  withVectors: false,
-  explain: false,
-});
-
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-const hitsOf = (result: ShardHits | ShardFailure | undefined): ShardHits => {
-  assert.ok(result && 'ids' in result, JSON.stringify(result));
-  return result;
-};
 /** Which task of which thread answered, by the odd worker's account. */
 const taskOf = (result: ShardHits | ShardFailure | undefined) => {
   const { ef, distances } = hitsOf(result);

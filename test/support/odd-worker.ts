@@ -5,7 +5,8 @@
  */
 import { threadId, workerData } from 'node:worker_threads';
 import type { Attend, SearchTask, ShardQuery, WorkerStart } from '../../src/shards/protocol.ts';
-import { type Found, serveSearches } from '../../src/shards/serve.ts';
+import { serveSearches } from '../../src/shards/serve.ts';
+import type { Found } from '../../src/shards/task-runner.ts';
 import { ASK, SEARCHER_STEP } from './odd-asks.ts';
 
 let task = 0;

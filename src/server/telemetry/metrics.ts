@@ -61,7 +61,7 @@ export const METRICS = {
     'index',
     'plan',
   ),
-  nearpin_search_cpu_seconds_total: metric('counter', 'CPU time that search threads spent in the core.'),
+  nearpin_search_cpu_seconds_total: metric('counter', 'CPU time of searches in the core, in all threads.'),
 
   nearpin_recall_ratio: metric(
     'gauge',
