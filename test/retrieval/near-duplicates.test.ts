@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Prng } from '../../src/lib/prng.ts';
-import { Distinct, likeness, suspects } from '../../src/retrieval/near-duplicates.ts';
+import { Distinct, likeness, SCORE_SLACK, suspects } from '../../src/retrieval/near-duplicates.ts';
 import { similarity, squaresOf } from '../../src/retrieval/similarity.ts';
 import { score, unit } from '../support/memory-engine.ts';
 
@@ -78,7 +78,12 @@ describe('suspects', () => {
         const direction = draw();
         const anchors = vectors.splice(0, anchorCount);
         const candidates = vectors
-          .map((vector, i) => ({ id: `p${i}`, score: score('cosine', unit(direction), vector), vector }))
+          .map((vector, i) => ({
+            id: `p${i}`,
+            // Scores are rounded, a copy's otherwise in another shard
+            score: score('cosine', unit(direction), vector) + (2 * random.float() - 1) * SCORE_SLACK,
+            vector,
+          }))
           .sort((a, b) => b.score - a.score);
         const list = { weight: 1, candidates, isEnd: true, isAll: true, direction, searches: [] };
         const found = new Set(suspects(list, anchors, limit).map(({ id }) => id));
