@@ -306,8 +306,18 @@ export class SearchPool {
         this.#queue.push(query, shard, scale, askedMs);
         this.#waiting.push({ search, shard });
       }
+      if (this.#waiting.length >= JOBS_PER_TASK_MAX * this.workers) this.#goOn();
       this.#schedule();
     });
+  }
+
+  /**
+   * What the end of a turn would do, when a whole task is there for every thread: a turn in which a thousand requests are
+   * refused takes long, and what waits for its end, threads and answers, would wait as long.
+   */
+  #goOn(): void {
+    for (const station of this.#stations) if (station.tasks.length > 0) this.#takeAnswers(station);
+    this.#dispatch();
   }
 
   #schedule(): void {

@@ -120,6 +120,39 @@ describe('searches that arrive together', () => {
     assert.equal(most, SEARCHES);
   });
 
+  test('go on within a turn of the event loop, as soon as there is a whole task for every thread', async (t) => {
+    const pool = poolOf(t, 1, REAL);
+    const set = pool.register([shardOfOne(pool)]);
+    const search = () => pool.search(set, ask(0));
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    let first = 0;
+    let answered = 0;
+    // A thread that has left its desk is told by messages
+    for (let tries = 0; tries < 20 && first === 0; tries++) {
+      await Promise.all(Array.from({ length: 32 }, search));
+      await search();
+      answered = 0;
+      const asked: Promise<void>[] = [];
+      const askFor = (searches: number) => {
+        for (let i = 0; i < searches; i++)
+          asked.push(
+            search().then(() => {
+              answered++;
+            }),
+          );
+      };
+      askFor(32);
+      Atomics.wait(pause, 0, 0, 200);
+      // Those that come now find the answers of the others; no turn has ended
+      askFor(32);
+      for (let tick = 0; tick < 20; tick++) await Promise.resolve();
+      first = answered;
+      await Promise.all(asked);
+    }
+    assert.equal(first, 32);
+    assert.equal(answered, 64);
+  });
+
   test('do not lie ready where they take long: what nobody waits for any more is not begun', async (t) => {
     const pool = poolOf(t, 1);
     const set = pool.register([shardOfOne(pool)]);

@@ -130,7 +130,7 @@ export async function graphqlRoute(
       return JSON.stringify({ ...(told.length > 0 && { errors: told }), data });
     } finally {
       session.close();
-      service.admission.ended(service.clock(), beganMs);
+      service.admission.ended(service.clock());
       service.aftermath.ended();
     }
   });

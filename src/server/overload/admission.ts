@@ -10,14 +10,15 @@
 /** Time with work to do over which the rate is measured. */
 const WINDOW_MS = 50;
 /** Of the longest wait, what a queue that stands may cost. */
-const STANDING_PART = 1 / 2;
-/** A queue stands when nobody was answered within this part of the longest wait for so long. */
-const SHORT_PART = 1 / 4;
-const STANDS_AFTER_MS = 500;
-/** What is taken in of a burst at least, in multiples of `minInFlight`: a server that has just started is slow at first. */
-const BURST = 4;
-/** Threads that are done with a part of a queue seem to be done with all of it, until they are given the next. */
-const IDLE_MS = 10;
+const STANDING_PART = 1 / 5;
+/** A queue stands for so long after it was full. */
+const STANDS_MS = 500;
+/**
+ * What keeps threads filled, in multiples of `minInFlight`, while an event loop that refuses comes by seldom. So much of a burst
+ * is taken in at least, since a server that has just started is slow at first; and of a queue that stands where it is answered
+ * within the longest wait: with less, less is answered, so that even less would be taken in.
+ */
+const FILLED = 4;
 
 export interface AdmissionOptions {
   /** How long a request may be expected to wait, in milliseconds. */
@@ -41,8 +42,8 @@ export class Admission {
   #busyMs = 0;
   /** Counted up to then; when the last one ended, while there is no work to do. */
   #busySinceMs = 0;
-  /** When there last was somebody who had not waited for long. */
-  #shortAtMs = 0;
+  /** When there last was no room. */
+  #fullAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -71,22 +72,20 @@ export class Admission {
    */
   isFull(nowMs: number, patienceMs: number): boolean {
     if (this.hasRoom) return false;
-    const stands = nowMs - this.#shortAtMs > STANDS_AFTER_MS;
-    return (
-      this.#inFlight >= (stands ? this.#limit : this.#burstLimit) || this.#inFlight > patienceMs * this.#rate
-    );
+    const stands = nowMs - this.#fullAtMs < STANDS_MS;
+    if (this.#inFlight < (stands ? this.#limit : this.#burstLimit))
+      return this.#inFlight > patienceMs * this.#rate;
+    this.#fullAtMs = nowMs;
+    return true;
   }
 
   /** A request is taken in. */
   began(nowMs: number): void {
-    if (this.#inFlight++ > 0) return;
-    if (nowMs - this.#busySinceMs > IDLE_MS) this.#shortAtMs = nowMs;
-    this.#busySinceMs = nowMs;
+    if (this.#inFlight++ === 0) this.#busySinceMs = nowMs;
   }
 
-  /** One that was taken in at `beganMs` was answered, or failed. */
-  ended(nowMs: number, beganMs: number): void {
-    if (nowMs - beganMs <= this.#options.maxWaitMs * SHORT_PART) this.#shortAtMs = nowMs;
+  /** One that was taken in was answered, or failed. */
+  ended(nowMs: number): void {
     this.#inFlight--;
     this.#answered++;
     this.#busyMs += nowMs - this.#busySinceMs;
@@ -102,18 +101,18 @@ export class Admission {
     const { maxWaitMs, minInFlight, maxInFlight } = this.#options;
     const within = (waitMs: number, least: number) =>
       Math.min(maxInFlight, Math.max(least, Math.floor(this.#rate * waitMs)));
-    this.#burstLimit = within(maxWaitMs, BURST * minInFlight);
-    this.#limit = within(maxWaitMs * STANDING_PART, minInFlight);
+    const filled = FILLED * minInFlight;
+    this.#burstLimit = within(maxWaitMs, filled);
+    this.#limit = within(maxWaitMs * STANDING_PART, Math.min(filled, within(maxWaitMs, minInFlight)));
   }
 
   /** Has `run` counted while it goes on. */
   async during<Result>(clock: () => number, run: () => Promise<Result>): Promise<Result> {
-    const beganMs = clock();
-    this.began(beganMs);
+    this.began(clock());
     try {
       return await run();
     } finally {
-      this.ended(clock(), beganMs);
+      this.ended(clock());
     }
   }
 }

@@ -9,6 +9,7 @@ import { Admission, type AdmissionOptions } from './admission.ts';
 import { DEADLINE_HEADER } from './caller.ts';
 import { networkOf, type RateLimiter } from './rate-limiter.ts';
 import { type OwnHeaders, type Refusal, refusalOf, refuse } from './refusal.ts';
+import { SameAgain } from './same-again.ts';
 
 export type AdmissionBounds = Pick<AdmissionOptions, 'maxWaitMs' | 'maxInFlight'>;
 
@@ -59,17 +60,23 @@ export function guardDoor(server: Server, options: DoorOptions): void {
   const { clock, corsOrigins, onRefused } = options;
   const { searches, writes } = options.admissions;
   const [handle] = server.listeners('request') as [Listener];
-  const isRefused = ({ method, url = '', headers }: IncomingMessage): boolean => {
+  const sameAgain = new SameAgain(() => onRefused('overloaded'));
+  /** Undefined when there is room for sure. */
+  const admissionOf = ({ method, url = '' }: IncomingMessage): Admission | undefined => {
     const admission = method === 'POST' ? searches : writes;
-    if (admission.hasRoom || !(method === 'POST' ? SEARCH : WRITE).test(url)) return false;
-    const patienceMs = Number(headers[DEADLINE_HEADER] ?? Number.POSITIVE_INFINITY);
-    return admission.isFull(clock(), patienceMs);
+    return admission.hasRoom || !(method === 'POST' ? SEARCH : WRITE).test(url) ? undefined : admission;
   };
   server.removeAllListeners('request');
   server.on('request', ((request, response) => {
-    if (!isRefused(request)) return handle.call(server, request, response);
-    refuse(OVERLOADED, headersOf(request, corsOrigins), request, response);
+    sameAgain.heard(request, response);
+    const admission = admissionOf(request);
+    if (admission === undefined) return handle.call(server, request, response);
+    const patienceMs = Number(request.headers[DEADLINE_HEADER] ?? Number.POSITIVE_INFINITY);
+    const isRefused = () => admission.isFull(clock(), patienceMs);
+    if (!isRefused()) return handle.call(server, request, response);
+    const answer = refuse(OVERLOADED, headersOf(request, corsOrigins), request, response);
     onRefused('overloaded');
+    if (answer !== undefined) sameAgain.refused(request, response, { answer, isRefused });
   }) satisfies Listener);
   // Else Node tells every client that asks to send its body, also one that is refused
   server.on('checkContinue', (request, response) => server.emit('request', request, response));

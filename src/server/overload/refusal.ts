@@ -57,7 +57,7 @@ export function refuse(
   own: OwnHeaders,
   request: IncomingMessage,
   response: ServerResponse,
-): void {
+): string | undefined {
   const type = negotiate(request.headers.accept) ?? JSON_TYPE;
   const { head, body } = texts[type];
   const { socket } = response;
@@ -71,17 +71,19 @@ export function refuse(
       ...headers,
     });
     response.end(body, 'latin1');
-    return;
+    return undefined;
   }
   let text = head;
   for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
-  socket.write(`${text}\r\n${request.method === 'HEAD' ? '' : body}`, 'latin1');
+  text += `\r\n${request.method === 'HEAD' ? '' : body}`;
+  socket.write(text, 'latin1');
   if (isLast) {
     socket.pause();
     socket.end();
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
-    return;
+    return undefined;
   }
   // What Node waits for to go on with the connection
   response.emit('finish');
+  return text;
 }

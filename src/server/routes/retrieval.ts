@@ -147,7 +147,7 @@ export function retrievalRoutes(
             });
           return sendAnswer(request, reply, answer);
         } finally {
-          admission.ended(clock(), beganMs);
+          admission.ended(clock());
           aftermath.ended();
         }
       },
