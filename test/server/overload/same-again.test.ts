@@ -2,18 +2,21 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { Duplex } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { connect as connectSecurely } from 'node:tls';
 import fc from 'fast-check';
 import type { Admission } from '../../../src/server/overload/admission.ts';
 import { guardDoor } from '../../../src/server/overload/door.ts';
+import { makeCertificate } from '../../support/certificate.ts';
 
 const PATH = '/v1/indexes/a/query';
 
 /** A server that tells what it read, behind a door that is full or is not; and how many requests were read. */
-function guarded() {
+function guarded(isSecure = false) {
   const state = { isFull: false, read: 0, refused: 0 };
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
@@ -25,7 +28,9 @@ function guarded() {
       response.writeHead(200, { 'content-length': Buffer.byteLength(body) }).end(body);
     });
   };
-  const server = createServer({ keepAliveTimeout: 60_000 }, answer);
+  const server = isSecure
+    ? createSecureServer({ ...makeCertificate(), keepAliveTimeout: 60_000 }, answer)
+    : createServer({ keepAliveTimeout: 60_000 }, answer);
   const searches = {
     get hasRoom() {
       return !state.isFull;
@@ -50,11 +55,15 @@ const post = (body: string, fields = '') =>
   `POST ${PATH} HTTP/1.1\r\nHost: x\r\n${fields}Content-Length: ${body.length}\r\n\r\n${body}`;
 
 describe('a connection on which requests were refused', () => {
-  async function started(t: TestContext) {
-    const { server, state } = guarded();
+  async function started(t: TestContext, isSecure = false) {
+    const { server, state } = guarded(isSecure);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const { port } = server.address() as AddressInfo;
+    const socket = isSecure
+      ? connectSecurely({ port, host: '127.0.0.1', rejectUnauthorized: false })
+      : connect(port, '127.0.0.1');
+    await once(socket, isSecure ? 'secureConnect' : 'connect');
     t.after(() => {
       socket.destroy();
       server.close();
@@ -88,6 +97,16 @@ describe('a connection on which requests were refused', () => {
     state.isFull = true;
     assert.equal(await ask(post('not now')), first);
     assert.equal(state.read, 6);
+  });
+
+  it('has it so over TLS, too', async (t) => {
+    const { state, ask } = await started(t, true);
+    state.isFull = true;
+    const first = await ask(post('one'));
+    for (const body of ['two', 'three', 'four', 'five']) assert.equal(await ask(post(body)), first, body);
+    assert.equal(state.read, 3);
+    state.isFull = false;
+    assert.match(await ask(post('now')), /^HTTP\/1\.1 200 .*,"now"\]$/s);
   });
 
   it('is read as any other where each request is another', async (t) => {
