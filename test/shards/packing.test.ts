@@ -10,21 +10,12 @@ import {
   unpackQueries,
 } from '../../src/shards/packing.ts';
 import type { ShardHits, ShardQuery } from '../../src/shards/protocol.ts';
+import { ask } from '../support/one-pin.ts';
 
 const RUNS = { seed: 7, numRuns: 300 };
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 
 const PLAIN = { noNullPrototype: true };
-const PLAIN_QUERY: ShardQuery = {
-  vector: Float32Array.of(1),
-  k: 1,
-  ef: 1,
-  exact: false,
-  program: null,
-  deadlineAtMs: Number.POSITIVE_INFINITY,
-  withVectors: false,
-  explain: false,
-};
 const asked: fc.Arbitrary<Asked> = fc.record(
   {
     query: fc.record(
@@ -83,7 +74,7 @@ describe('queries', () => {
   test('wait in whatever room they need, and come out whole', () => {
     const queue = new QueryQueue();
     const query = (i: number): ShardQuery => ({
-      ...PLAIN_QUERY,
+      ...ask(1),
       vector: Float32Array.from({ length: 1000 }, (_, c) => i + c),
       k: i,
     });
@@ -104,7 +95,7 @@ describe('queries', () => {
   test('have each component multiplied, in f64 and rounded once', () => {
     const queue = new QueryQueue();
     const vector = Float32Array.of(3, -4, 1e-3);
-    queue.push({ ...PLAIN_QUERY, vector }, 0, 1 / 3, 0);
+    queue.push({ ...ask(1), vector }, 0, 1 / 3, 0);
     vector.fill(0);
     const [only] = unpackQueries(queue.shift(1));
     assert.deepEqual([...only!.query.vector], [3 / 3, -4 / 3, Math.fround(1e-3) / 3].map(Math.fround));

@@ -118,8 +118,7 @@ export async function graphqlRoute(
     const type = answerType(request);
     check(request.body);
     const session = new Session(service, request, reply);
-    const beganMs = service.clock();
-    service.admission.began(beganMs);
+    service.admission.began(service.clock());
     service.aftermath.began();
     try {
       const { data, errors = [] } = await execute(request.body as Body, session).catch(refused);

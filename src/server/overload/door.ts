@@ -61,7 +61,7 @@ export function guardDoor(server: Server, options: DoorOptions): void {
   const { searches, writes } = options.admissions;
   const [handle] = server.listeners('request') as [Listener];
   const sameAgain = new SameAgain(() => onRefused('overloaded'));
-  /** Undefined when there is room for sure. */
+  /** What bounds a request; undefined where nothing does, or there is room for sure. */
   const admissionOf = ({ method, url = '' }: IncomingMessage): Admission | undefined => {
     const admission = method === 'POST' ? searches : writes;
     return admission.hasRoom || !(method === 'POST' ? SEARCH : WRITE).test(url) ? undefined : admission;

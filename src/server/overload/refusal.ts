@@ -51,6 +51,7 @@ export type OwnHeaders = Readonly<Record<string, string>>;
 /**
  * Answers a request to which nothing was answered yet, whose body need not be there. One that has much of it is the last of
  * its connection: nothing more is read from it.
+ * @returns what was written, one character a byte; undefined where Node wrote it, or it is the last of its connection
  */
 export function refuse(
   { status, texts }: Refusal,

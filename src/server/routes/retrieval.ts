@@ -125,8 +125,7 @@ export function retrievalRoutes(
         const { watch } = request;
         const onFault = (error: unknown) => watch.fault(request.id, error);
         const served = openIndex(catalog, request.params.index);
-        const beganMs = clock();
-        admission.began(beganMs);
+        admission.began(clock());
         watch.index = telemetry.meterOf(served.name);
         aftermath.began();
         try {

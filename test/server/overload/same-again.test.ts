@@ -221,7 +221,7 @@ describe('on a connection on which requests were refused', () => {
     assert.equal(state.read, 3);
     const refusal = await say(post('body'));
     assert.equal(state.read, 3);
-    return { connection, state, say, refusal, isRead: () => connection.listeners('data')[0] === parser };
+    return { connection, state, say, refusal, isNodes: () => connection.listeners('data')[0] === parser };
   }
 
   it('the end of a head that looks like a request is none', async () => {
@@ -260,12 +260,12 @@ describe('on a connection on which requests were refused', () => {
   });
 
   it('heads that are others each time are not compared for long', async () => {
-    const { say, refusal, state, isRead } = await known();
-    assert.equal(isRead(), false);
+    const { say, refusal, state, isNodes } = await known();
+    assert.equal(isNodes(), false);
     for (let i = 0; i < 5; i++) await say(post('body', `X-Request-Id: ${i}\r\n`));
-    assert.equal(isRead(), true);
+    assert.equal(isNodes(), true);
     for (let i = 0; i < 4; i++) assert.equal(await say(post('body')), refusal);
-    assert.equal(isRead(), false);
+    assert.equal(isNodes(), false);
     assert.equal(state.read, 3 + 5 + 2);
   });
 
