@@ -314,10 +314,14 @@ function ownLoadBars(records: readonly ServiceRecord[]): Bar[] {
     });
 }
 
-/** What was answered in time at any load, or in the measurement of the capacity. */
-export function peakOf({ run, dataset }: OverloadRecord, records: readonly OverloadRecord[]): number {
-  const own = records.filter((other) => other.run === run && other.dataset === dataset);
-  return Math.max(...own.flatMap(({ goodRps, capacityRps }) => [goodRps, capacityRps]));
+/** What was answered in time, as a part of the capacity that was measured beside it. */
+const partOf = ({ goodSpread, capacitySpread }: OverloadRecord) => ratioOfSpreads(goodSpread, capacitySpread);
+
+/** The same as a part of the peak, which is the capacity, or what was answered at any other load where that is more. */
+export function partOfPeak(record: OverloadRecord, records: readonly OverloadRecord[]): Spread {
+  const own = records.filter(({ run, dataset }) => run === record.run && dataset === record.dataset);
+  const peak = Math.max(1, ...own.map((other) => partOf(other).median));
+  return spreadOf(passesOf(partOf(record)).map((part) => part / peak));
 }
 
 const OVERLOAD = 3;
@@ -327,7 +331,7 @@ function overloadBars(records: readonly OverloadRecord[]): Bar[] {
     .filter(({ load }) => load === OVERLOAD)
     .flatMap((record) => {
       const on = `${nameOf(record)}, ${record.asks}, k ${record.k}`;
-      const { goodRps, goodWithinMs, probeMaxMs, healthProbeMaxMs } = record;
+      const { goodWithinMs, probeMaxMs, healthProbeMaxMs } = record;
       const probed = (where: string, measured: number): Bar => ({
         what: `ms of the slowest of /livez and /readyz ${where} at ${OVERLOAD} times the capacity`,
         on,
@@ -340,7 +344,7 @@ function overloadBars(records: readonly OverloadRecord[]): Bar[] {
         {
           what: `answers within ${goodWithinMs} ms at ${OVERLOAD} times the capacity / peak`,
           on,
-          measured: goodRps / peakOf(record, records),
+          ...inTurns(partOfPeak(record, records)),
           byCpu: null,
           bar: 0.8,
           isLeast: true,

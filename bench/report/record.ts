@@ -136,7 +136,7 @@ export interface OverloadRecord {
   /** How much was asked, as a multiple of the capacity. */
   readonly load: number;
   readonly seconds: number;
-  /** Requests per second with one at a time on each of many connections, in the same run. */
+  /** Requests per second with one at a time on each of many connections; of a pass the mean of just before and just after it. */
   readonly capacityRps: number;
   readonly capacitySpread: Spread;
   readonly offeredRps: number;

@@ -1,5 +1,5 @@
 /** The results as tables of texts, which the command line prints and the page shows. */
-import { type Bar, barsOf, constantOf, holds, peakOf } from './bars.ts';
+import { type Bar, barsOf, constantOf, holds, partOfPeak } from './bars.ts';
 import type {
   KernelRecord,
   LoadRecord,
@@ -329,7 +329,7 @@ export function overloadTable(records: readonly OverloadRecord[]): Table {
       `${record.load}x`,
       number(record.offeredRps),
       number(record.goodRps),
-      number(record.goodRps / peakOf(record, records), 2),
+      number(partOfPeak(record, records).median, 2),
       number(record.refusedRps),
       number(record.givenUpRps),
       number(record.failedRps),

@@ -1,7 +1,7 @@
 /**
- * What a server does when more is asked of it than it can do. First its capacity, one request at a time on each of many
- * connections; then requests at a rate of their own, in parts and multiples of that, with probes of its health beside
- * them. Server and client share all cores: on one core the threads of a server take turns as the system has it, which no
+ * What a server does when more is asked of it than it can do: requests at a rate of their own, in parts and multiples of
+ * its capacity, with probes of its health beside them. The capacity, one request at a time on each of many connections, is
+ * measured anew beside each. Server and client share all cores: on one core the threads of a server take turns as the system has it, which no
  * server is run with.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -51,6 +51,8 @@ const FORMAT = 'msgpack';
 const WARM_UP_CONNECTIONS = 8;
 
 interface Pass {
+  /** Measured beside it. */
+  readonly capacity: number;
   readonly offered: number;
   readonly good: number;
   readonly refused: number;
@@ -75,15 +77,16 @@ export async function runOverload(
         : queryRequests(queryBodies(set, FORMAT, k), FORMAT, key);
     const connections = options.connections.at(-1)!;
     const points = loads.map((load) => ({ load, passes: [] as Pass[] }));
-    const capacities: number[] = [];
     // A machine that stands still for a moment makes a server refuse even as many as it can do
     const all = { port, requests, count: options.requests, retries: options.requests };
+    const measureCapacity = async () =>
+      options.requests / (await generateLoad({ ...all, connections })).wallS;
     // Fewer at a time while code is not compiled yet
-    for (const few of [WARM_UP_CONNECTIONS, connections]) await generateLoad({ ...all, connections: few });
+    await generateLoad({ ...all, connections: WARM_UP_CONNECTIONS });
+    await measureCapacity();
+    // Just before and just after each load: the machine may be half as fast in the next minute
+    let before = await measureCapacity();
     for (let pass = 0; pass < options.passes; pass++) {
-      const { wallS } = await generateLoad({ ...all, connections });
-      const capacity = options.requests / wallS;
-      capacities.push(capacity);
       for (const [i, { load, passes }] of points.entries()) {
         context.progress(
           `${set.name}: ${load} times the capacity`,
@@ -94,15 +97,17 @@ export async function runOverload(
         const asked = {
           port,
           requests,
-          perSecond: load * capacity,
+          perSecond: load * before,
           seconds,
           connections: CONNECTIONS,
           patienceMs: GOOD_WITHIN_MS,
         };
-        passes.push(await measure(asked, healthPort, children));
+        const answered = await measure(asked, healthPort, children);
+        const after = await measureCapacity();
+        passes.push({ ...answered, capacity: (before + after) / 2 });
+        before = after;
       }
     }
-    const capacity = spreadOf(capacities);
     return points.map(({ load, passes }): OverloadRecord => {
       const middle = (value: (pass: Pass) => number) => spreadOf(passes.map(value)).median;
       const worst = (value: (pass: Pass) => number) => Math.max(...passes.map(value));
@@ -118,8 +123,8 @@ export async function runOverload(
         asks,
         load,
         seconds: options.seconds,
-        capacityRps: capacity.median,
-        capacitySpread: capacity,
+        capacityRps: middle(({ capacity }) => capacity),
+        capacitySpread: spreadOf(passes.map(({ capacity }) => capacity)),
         offeredRps: middle(({ offered }) => offered),
         goodRps: middle(({ good }) => good),
         goodSpread: spreadOf(passes.map(({ good }) => good)),
@@ -139,7 +144,11 @@ export async function runOverload(
   });
 }
 
-async function measure(load: OpenLoad, healthPort: number, children: ChildProcess[]): Promise<Pass> {
+async function measure(
+  load: OpenLoad,
+  healthPort: number,
+  children: ChildProcess[],
+): Promise<Omit<Pass, 'capacity'>> {
   const child = fork(OPEN_LOAD, { serialization: 'advanced' });
   children.push(child);
   child.send(load);

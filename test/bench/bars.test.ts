@@ -197,6 +197,14 @@ test('overload is held against the peak of its own run, and the slowest probe of
     [on, 0.75, 0.8, false],
     [another, 0.999, 0.8, true],
   ]);
+  // Half as fast in one pass, and in another while it was overloaded
+  const unsteady = overloadRecord({
+    load: 3,
+    goodRps: 450,
+    goodSpread: spreadOf([900, 450, 450]),
+    capacitySpread: spreadOf([1000, 500, 1000]),
+  });
+  assert.deepEqual(found([unsteady], 'answers within'), [[on, 0.9, 0.8, true]], 'pass by pass');
   assert.deepEqual(found(records, "at the API's"), [
     [on, 140, 100, false],
     [another, 20, 100, true],
