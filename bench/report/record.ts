@@ -137,7 +137,6 @@ export interface OverloadRecord {
   readonly load: number;
   readonly seconds: number;
   /** Requests per second with one at a time on each of many connections; of a pass the mean of just before and just after it. */
-  readonly capacityRps: number;
   readonly capacitySpread: Spread;
   readonly offeredRps: number;
   /** Answers in time. */

@@ -1,8 +1,8 @@
 /**
  * What a server does when more is asked of it than it can do: requests at a rate of their own, in parts and multiples of
  * its capacity, with probes of its health beside them. The capacity, one request at a time on each of many connections, is
- * measured anew beside each. Server and client share all cores: on one core the threads of a server take turns as the system has it, which no
- * server is run with.
+ * measured anew beside each. Server and client share all cores: on one core the threads of a server take turns as the
+ * system has it, which no server is run with.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -123,7 +123,6 @@ export async function runOverload(
         asks,
         load,
         seconds: options.seconds,
-        capacityRps: middle(({ capacity }) => capacity),
         capacitySpread: spreadOf(passes.map(({ capacity }) => capacity)),
         offeredRps: middle(({ offered }) => offered),
         goodRps: middle(({ good }) => good),

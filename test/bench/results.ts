@@ -99,7 +99,6 @@ export function overloadRecord(
     format: 'msgpack',
     asks: 'query',
     seconds: 5,
-    capacityRps: 1000,
     capacitySpread: spreadOf([1000]),
     offeredRps: 1000 * over.load,
     goodSpread: spreadOf([over.goodRps]),

@@ -139,15 +139,17 @@ class Line {
     this.#isBetween = chunk.length === headBytes + Number(length) && isHeadOf(head, request);
     if (!this.#isBetween || refused === undefined) return;
     const [before, after] = head.split(new RegExp(`(?<=^content-length: *)${length}(?=\r\n)`, 'im'));
-    if (++this.#misses > MISSES_MAX || after === undefined) this.#compareNoMore();
+    if (++this.#misses > MISSES_MAX || after === undefined) {
+      this.#compareNoMore();
+      return;
+    }
     // Without a spread, by which V8 of Node 20 gives each object a shape of its own: to read it is slow then
-    else
-      this.#sample = {
-        answer: refused.answer,
-        isRefused: refused.isRefused,
-        before: Buffer.from(before!, 'latin1'),
-        after: Buffer.from(after, 'latin1'),
-      };
+    this.#sample = {
+      answer: refused.answer,
+      isRefused: refused.isRefused,
+      before: Buffer.from(before!, 'latin1'),
+      after: Buffer.from(after, 'latin1'),
+    };
   }
 }
 
